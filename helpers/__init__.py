@@ -1,0 +1,1 @@
+"""Models, training, measurements, plots and report of a course report on variational autoencoders."""
