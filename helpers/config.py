@@ -1,0 +1,113 @@
+"""What is trained: one frozen, validated configuration, and the named models of the report."""
+
+import dataclasses
+import difflib
+import hashlib
+import json
+from dataclasses import dataclass
+
+CHOICES = {
+    "architecture": ("convolutional", "deeper", "dense"),
+    "loss": ("bce", "mse"),
+    "split": ("train", "all"),
+    "recipe": ("fast", "keras"),
+    "dataset": ("mnist",),
+}
+
+MODELS = {
+    "baseline": {"architecture": "convolutional", "latent_dim": 2, "loss": "bce"},
+    "deeper": {"architecture": "deeper", "latent_dim": 2, "loss": "bce"},
+    "dense": {"architecture": "dense", "latent_dim": 2, "loss": "bce"},
+    "1-D": {"architecture": "convolutional", "latent_dim": 1, "loss": "bce"},
+    "10-D": {"architecture": "convolutional", "latent_dim": 10, "loss": "bce"},
+    "squared error": {"architecture": "convolutional", "latent_dim": 2, "loss": "mse"},
+}
+
+PROFILES = {
+    "report": {"split": "train", "recipe": "fast", "epochs": 6},
+    "original": {"split": "all", "recipe": "keras", "epochs": 30},
+    "smoke": {"split": "train", "recipe": "fast", "epochs": 2, "n_train": 2_000},
+}
+
+
+def _closest(name: object, allowed) -> str:
+    """A hint at the nearest allowed name, or an empty string."""
+    near = difflib.get_close_matches(str(name), [str(a) for a in allowed], n=1, cutoff=0.3)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def check_choice(field: str, value: object, allowed) -> None:
+    """Raise ValueError, naming what is allowed and what is nearest, unless value is allowed."""
+    if value not in allowed:
+        names = ", ".join(repr(a) for a in allowed)
+        raise ValueError(f"{field}={value!r} is not one of {names}{_closest(value, allowed)}")
+
+
+def check_integer(field: str, value: object, low: int, high: int) -> None:
+    """Raise ValueError unless value is an integer between low and high, both included."""
+    if type(value) is not int or not low <= value <= high:
+        raise ValueError(f"{field}={value!r} must be an integer from {low:,} to {high:,}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """Everything that decides the weights of a trained model; equal configs give equal weights.
+
+    Raises ValueError on construction, naming the allowed values, when a field is out of range.
+    """
+
+    architecture: str = "convolutional"  # "convolutional" is the baseline of the keras.io example
+    latent_dim: int = 2
+    loss: str = "bce"  # "bce" or "mse": pixel loss, summed over the 784 pixels
+    split: str = "train"  # "train": the 60,000 training digits; "all": the original's 70,000
+    recipe: str = "fast"  # "keras": constant Adam, as published; "fast": see training.RECIPES
+    epochs: int = 6
+    batch_size: int = 128
+    n_train: int | None = None  # use only the first n digits; None uses all of the split
+    dataset: str = "mnist"
+    seed: int = 0
+
+    def __post_init__(self):
+        for field, allowed in CHOICES.items():
+            check_choice(field, getattr(self, field), allowed)
+        check_integer("latent_dim", self.latent_dim, 1, 256)
+        check_integer("epochs", self.epochs, 1, 10_000)
+        check_integer("batch_size", self.batch_size, 1, 10_000)
+        check_integer("seed", self.seed, 0, 2**31 - 1)
+        if self.n_train is not None:
+            check_integer("n_train", self.n_train, 1, 60_000 if self.split == "train" else 70_000)
+
+    def as_dict(self) -> dict:
+        """The fields as a plain dictionary."""
+        return dataclasses.asdict(self)
+
+    @property
+    def key(self) -> str:
+        """Twelve hexadecimal digits that name this configuration in the cache."""
+        text = json.dumps(self.as_dict(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    @property
+    def label(self) -> str:
+        """A short name for people: the report's name of the model where it has one."""
+        fields = {"architecture": self.architecture, "latent_dim": self.latent_dim, "loss": self.loss}
+        named = {name: model for name, model in MODELS.items() if model == fields}
+        if named:
+            return next(iter(named))
+        shape = "" if self.architecture == "convolutional" else f"{self.architecture} "
+        return f"{shape}{self.latent_dim}-D" + (", squared error" if self.loss == "mse" else "")
+
+
+def model_config(name: str, *, profile: str = "report", **changes) -> TrainingConfig:
+    """The configuration of a named model under a profile; changes that are None are ignored.
+
+    name: one of MODELS; profile: one of PROFILES; changes: fields of TrainingConfig.
+    Raises ValueError for an unknown name, profile or field, or a value out of range.
+    """
+    check_choice("model", name, MODELS)
+    check_choice("profile", profile, PROFILES)
+    fields = [field.name for field in dataclasses.fields(TrainingConfig)]
+    for field in changes:
+        check_choice("field", field, fields)
+    given = {field: value for field, value in changes.items() if value is not None}
+    return TrainingConfig(**(MODELS[name] | PROFILES[profile] | given))

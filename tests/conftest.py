@@ -1,0 +1,45 @@
+"""Tests keep their models and results in a folder of their own; only the checked digits are shared."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("HELPERS_THREADS", "1")
+
+from helpers import data, paths  # noqa: E402  (the environment comes first)
+
+
+def pytest_configure(config):
+    """Fetch MNIST into the project's cache once, and give this test run a cache of its own."""
+    source = paths.cache() / "mnist"
+    data.fetch(source)
+    config.own_folder = Path(tempfile.mkdtemp(prefix="course-report-tests-"))
+    shutil.copytree(source, config.own_folder / "cache" / "mnist")
+    os.environ["HELPERS_CACHE"] = str(config.own_folder / "cache")
+    os.environ["HELPERS_OUTPUT"] = str(config.own_folder / "output")
+
+
+def pytest_unconfigure(config):
+    """Remove the folder."""
+    shutil.rmtree(config.own_folder, ignore_errors=True)
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    """An empty model cache for one test, with the digits in it."""
+    shutil.copytree(paths.cache() / "mnist", tmp_path / "mnist")
+    monkeypatch.setenv("HELPERS_CACHE", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def trained():
+    """A briefly trained baseline that has left its starting point."""
+    from helpers.config import TrainingConfig
+    from helpers.training import fit_or_load
+
+    return fit_or_load(TrainingConfig(epochs=3, n_train=4_000))

@@ -1,0 +1,64 @@
+"""Configurations are validated when made, and their keys name them."""
+
+import dataclasses
+
+import pytest
+
+from helpers.config import MODELS, PROFILES, TrainingConfig, model_config
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("architecture", "convolutionl", "did you mean 'convolutional'"),
+        ("loss", "l1", "'bce', 'mse'"),
+        ("latent_dim", 0, "from 1 to 256"),
+        ("latent_dim", 2.0, "integer"),
+        ("latent_dim", True, "integer"),
+        ("epochs", -1, "from 1"),
+        ("seed", -1, "from 0"),
+        ("n_train", 60_001, "from 1 to 60,000"),
+        ("dataset", "cifar", "'mnist'"),
+    ],
+)
+def test_a_bad_value_is_refused_with_what_is_allowed(field, value, words):
+    with pytest.raises(ValueError, match=words) as error:
+        TrainingConfig(**{field: value})
+    assert field in str(error.value)
+
+
+def test_unknown_names_are_refused_with_the_nearest():
+    with pytest.raises(ValueError, match="did you mean 'baseline'"):
+        model_config("basline")
+    with pytest.raises(ValueError, match="did you mean 'smoke'"):
+        model_config("baseline", profile="smok")
+    with pytest.raises(ValueError, match="did you mean 'latent_dim'"):
+        model_config("baseline", latent_dims=3)
+
+
+def test_every_field_changes_the_key():
+    changes = {"architecture": "deeper", "latent_dim": 3, "loss": "mse", "split": "all", "recipe": "keras"}
+    changes |= {"epochs": 7, "batch_size": 64, "n_train": 1000, "seed": 1}
+    keys = {TrainingConfig(**{name: value}).key for name, value in changes.items()}
+    assert len(keys | {TrainingConfig().key}) == len(changes) + 1
+    unchanged = {field.name for field in dataclasses.fields(TrainingConfig)} - set(changes)
+    assert unchanged == {"dataset"}  # it has one value only
+
+
+def test_the_original_protocol_is_the_published_one():
+    config = model_config("10-D", profile="original")
+    assert (config.split, config.recipe, config.epochs, config.batch_size) == ("all", "keras", 30, 128)
+    assert config.n_train is None and config.latent_dim == 10
+
+
+def test_names_and_labels_agree():
+    for name in MODELS:
+        for profile in PROFILES:
+            assert model_config(name, profile=profile).label == name
+    assert model_config("10-D", latent_dim=5).label == "5-D"
+    assert model_config("deeper", latent_dim=5).label == "deeper 5-D"
+    assert model_config("squared error", latent_dim=5).label == "5-D, squared error"
+
+
+def test_none_leaves_the_default():
+    assert model_config("baseline", epochs=None) == model_config("baseline")
