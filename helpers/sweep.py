@@ -1,0 +1,107 @@
+"""Train many configurations, several at a time, and write one tidy table: a row per run and epoch."""
+
+import csv
+import itertools
+import os
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+
+from helpers.config import MODELS, TrainingConfig, model_config
+
+COLUMNS = ("model", *TrainingConfig.__dataclass_fields__, "epoch", "training_loss", "rate", "distortion")
+COLUMNS += ("val_loss", "val_rate", "val_distortion", "seconds", "date", "commit", "processor", "threads")
+
+
+def parse_grid(points: list[str]) -> dict[str, list]:
+    """["seed=0..2", "latent_dim=1,10"] as {"seed": [0, 1, 2], "latent_dim": [1, 10]}.
+
+    Raises ValueError for a point that is not NAME=VALUE,… or a range that is empty.
+    """
+    grid = {}
+    for point in points:
+        name, equals, values = point.partition("=")
+        if not (name and equals and values):
+            raise ValueError(f"{point!r} is not of the form NAME=VALUE,VALUE or NAME=FIRST..LAST")
+        grid[name] = [value for part in values.split(",") for value in _values(part)]
+        if not grid[name]:
+            raise ValueError(f"{point!r} holds no value")
+    return grid
+
+
+def _values(text: str) -> list:
+    """One value, or the integers of FIRST..LAST."""
+    first, dots, last = text.partition("..")
+    if dots and first.isdigit() and last.isdigit():
+        return list(range(int(first), int(last) + 1))
+    return [int(text) if text.isdigit() else text]
+
+
+def configurations(grid: dict[str, list], profile: str) -> list[TrainingConfig]:
+    """Every combination of the grid; "model" names models, all of MODELS when it is left out."""
+    grid = {"model": list(MODELS)} | grid
+    points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+    return [model_config(point.pop("model"), profile=profile, **point) for point in points]
+
+
+def _train(config: TrainingConfig) -> list[dict]:
+    """Train in a worker; the run's rows of the table."""
+    from helpers.training import fit_or_load  # a worker pays for TensorFlow, the caller does not
+
+    run = fit_or_load(config)
+    about = {key: run.provenance[key] for key in ("date", "commit", "processor", "threads")}
+    about |= {"model": config.label} | config.as_dict()
+    history = {"training_loss": run.history["loss"]} | {k: v for k, v in run.history.items() if k != "loss"}
+    return [
+        about | {"epoch": epoch + 1} | {name: round(values[epoch], 4) for name, values in history.items()}
+        for epoch in range(config.epochs)
+    ]
+
+
+def sweep(configs: list[TrainingConfig], table: Path, jobs: int, tell=print) -> None:
+    """Train the configurations, `jobs` at a time, and write the table anew after each one.
+
+    What is in the cache is not trained again, so a sweep that was stopped goes on where it was.
+    """
+    os.environ["HELPERS_THREADS"] = str(max(1, (os.cpu_count() or 1) // jobs))
+    rows = {}
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        waiting = {pool.submit(_train, config): config for config in configs}
+        for done in as_completed(waiting):
+            rows[waiting[done]] = done.result()
+            _write(table, [row for config in configs for row in rows.get(config, [])])
+            tell(_summary(rows[waiting[done]][-1], len(rows), len(configs)))
+
+
+def _summary(row: dict, done: int, total: int) -> str:
+    """One line about a finished run."""
+    return f"[{done}/{total}] {row['model']}, seed {row['seed']}: training loss {row['training_loss']:.2f}"
+
+
+def _write(table: Path, rows: list[dict]) -> None:
+    """Write the table whole or not at all."""
+    table.parent.mkdir(parents=True, exist_ok=True)
+    temporary = table.with_name(f"{table.name}.{os.getpid()}.tmp")
+    with temporary.open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    temporary.replace(table)
+
+
+def read_table(table: Path) -> list[dict]:
+    """The rows of a table, numbers as numbers; an empty list when there is no table."""
+    if not table.exists():
+        return []
+    with table.open(newline="") as file:
+        return [{name: _number(text) for name, text in row.items()} for row in csv.DictReader(file)]
+
+
+def _number(text: str):
+    """Text as int or float where it is one."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

@@ -1,0 +1,166 @@
+"""Training is deterministic, kept, resumed, repaired and never done twice."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from helpers.config import TrainingConfig
+from helpers.training import Digits, Entry, fit_or_load
+
+CONFIG = TrainingConfig(epochs=3, n_train=1_500, latent_dim=3)
+TRAIN = """
+from helpers.config import TrainingConfig
+from helpers.training import fit_or_load
+fit_or_load(TrainingConfig(**{config!r}))
+"""
+
+
+def start(config, **environment):
+    """A process of its own that trains the config; its stderr tells the epochs."""
+    code = TRAIN.format(config=config.as_dict())
+    env = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"} | environment
+    return subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, env=env)
+
+
+def lines_until(process, words):
+    """Read the process's stderr up to the line that holds the words."""
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if words in line:
+            return lines
+    raise AssertionError(f"{words!r} never came: {lines}")
+
+
+def without_seconds(history):
+    return {name: values for name, values in history.items() if name != "seconds"}
+
+
+@pytest.fixture
+def reference(own_cache):
+    """CONFIG trained without a break, in this process."""
+    return fit_or_load(CONFIG)
+
+
+def test_history_holds_true_epoch_means(reference):
+    history = reference.history
+    assert {len(values) for values in history.values()} == {CONFIG.epochs}
+    for part in ("", "val_"):
+        total = np.add(history[f"{part}rate"], history[f"{part}distortion"])
+        np.testing.assert_allclose(history[f"{part}loss"], total, rtol=1e-4)
+    assert history["val_loss"][-1] < history["val_loss"][0]
+    assert reference.seconds == pytest.approx(sum(history["seconds"]))
+    assert {"date", "commit", "processor", "versions"} <= set(reference.provenance)
+
+
+def test_a_second_call_loads_the_same_model_and_trains_nothing(reference):
+    again = fit_or_load(CONFIG)
+    assert again.history == reference.history  # seconds too: nothing was trained
+    for here, there in zip(reference.model.get_weights(), again.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(here, there)
+
+
+def test_another_process_gets_the_same_history_to_the_last_bit_even_after_kill_9(reference, tmp_path, monkeypatch):
+    other = tmp_path / "other"
+    (other / "mnist").parent.mkdir()
+    os.symlink(tmp_path / "mnist", other / "mnist")
+    process = start(CONFIG, HELPERS_CACHE=str(other))
+    lines_until(process, "epoch 1/3")
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    monkeypatch.setenv("HELPERS_CACHE", str(other))
+    entry = Entry(CONFIG)
+    finished = len(json.loads(entry.checkpoint.read_text())["history"]["loss"])
+    assert 1 <= finished < 3 and not entry.product.exists()
+    process = start(CONFIG)
+    assert "epoch 1/3" not in "".join(lines_until(process, "epoch 3/3"))
+    assert process.wait() == 0
+    resumed = fit_or_load(CONFIG)
+    assert without_seconds(resumed.history) == without_seconds(reference.history)
+    for here, there in zip(reference.model.get_weights(), resumed.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(here, there)
+
+
+def test_another_seed_gives_another_history(reference):
+    other = fit_or_load(TrainingConfig(epochs=1, n_train=1_500, latent_dim=3, seed=1))
+    assert other.history["loss"][0] != reference.history["loss"][0]
+
+
+@pytest.mark.parametrize("harm", ["model", "state", "missing"])
+def test_a_damaged_entry_is_noticed_and_made_again(own_cache, harm, capfd):
+    config = TrainingConfig(epochs=1, n_train=200)
+    first = fit_or_load(config)
+    entry = Entry(config)
+    (model,) = entry.folder.glob("*.keras")
+    if harm == "model":
+        content = bytearray(model.read_bytes())
+        content[len(content) // 2] ^= 1  # one bit
+        model.write_bytes(content)
+    elif harm == "state":
+        entry.product.write_text(entry.product.read_text()[:-50])
+    else:
+        model.unlink()
+    capfd.readouterr()
+    again = fit_or_load(config)
+    assert "damaged" in capfd.readouterr().err
+    assert without_seconds(again.history) == without_seconds(first.history)
+    assert fit_or_load(config).history == again.history
+
+
+def test_a_damaged_checkpoint_means_a_fresh_start(own_cache, capfd):
+    config = TrainingConfig(epochs=1, n_train=200)
+    entry = Entry(config)
+    entry.folder.mkdir(parents=True)
+    entry.checkpoint.write_text('{"config": ')
+    assert len(fit_or_load(config).history["loss"]) == 1
+    assert "damaged" in capfd.readouterr().err
+
+
+def test_two_processes_that_want_one_model_train_it_once(own_cache, tmp_path):
+    config = TrainingConfig(epochs=2, n_train=1_500)
+    events = tmp_path / "events"
+    processes = [start(config, HELPERS_PROGRESS=str(events)) for _ in range(2)]
+    assert [process.wait(timeout=120) for process in processes] == [0, 0]
+    happened = [json.loads(line)["event"] for line in events.read_text().splitlines()]
+    assert happened.count("start") == happened.count("done") == 1
+    assert happened.count("cached") == 1
+
+
+def test_the_lock_of_a_killed_process_does_not_block(own_cache):
+    config = TrainingConfig(epochs=2, n_train=1_500)
+    process = start(config)
+    lines_until(process, "epoch 1/2")
+    process.kill()
+    process.wait()
+    began = time.monotonic()
+    assert len(fit_or_load(config).history["loss"]) == 2
+    assert time.monotonic() - began < 60
+
+
+def test_a_disk_that_refuses_is_named(own_cache, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("helpers.models.VAE.save", full)
+    with pytest.raises(OSError, match="No space left.*kept.*HELPERS_CACHE"):
+        fit_or_load(TrainingConfig(epochs=1, n_train=200))
+
+
+def test_batches_hold_every_digit_once_in_an_order_that_seed_and_epoch_decide():
+    images = np.arange(10, dtype="uint8").reshape(10, 1, 1) * np.ones((1, 28, 28), "uint8")
+
+    def order(seed, epoch):
+        digits = Digits(images, 4, seed)
+        digits.shuffle(epoch)
+        return np.concatenate([digits[i][0][:, 0, 0, 0] * 255 for i in range(len(digits))]).round().astype(int)
+
+    assert sorted(order(0, 0)) == list(range(10))
+    assert np.array_equal(order(0, 1), order(0, 1))
+    assert not np.array_equal(order(0, 0), order(0, 1))
+    assert not np.array_equal(order(0, 0), order(1, 0))
