@@ -1,0 +1,100 @@
+"""Verdicts follow stored numbers by rules, and never guess."""
+
+import pytest
+
+from helpers import claims
+from helpers.claims import CONFIRMED, PARTLY, REFUTED, UNDECIDED, UNMEASURED, Evidence, claim_rows, published
+
+
+def summary(**changes):
+    numbers = {"loss": 150.0, "val_elbo": -151.0, "seconds_per_epoch": 10.0, "parameters": 134_165}
+    return numbers | {"knn_accuracy": 0.8} | changes
+
+
+def evidence(**models):
+    named = {"baseline": summary(), "dense": summary(), "1-D": summary(), "deeper": summary(), "10-D": summary()}
+    sections = {"00_baseline": {"models": named | models}}
+    return Evidence(sections | {"03_latent_10d": {"kl_per_dimension": [0.1, 2.0]}})
+
+
+def verdict(claim, stored):
+    return {row.id: row for row in claim_rows(stored)}[claim].verdict
+
+
+def test_all_24_claims_are_listed_in_order():
+    rows = claim_rows(Evidence({}))
+    assert [row.id for row in rows] == [f"C{number}" for number in range(1, 25)]
+    assert all(row.text and row.published and row.link.endswith(".ipynb") for row in rows)
+
+
+def test_without_numbers_nothing_is_claimed():
+    rows = claim_rows(Evidence({}))
+    assert {row.verdict for row in rows} == {UNMEASURED}
+    assert all(row.ours.startswith("—") for row in rows)
+
+
+def test_published_numbers():
+    assert published("baseline")["loss"] == 151.5002
+    assert published("deeper")["seconds"] == 3 * 60 + 48.5
+    with pytest.raises(KeyError, match="nothing is published for 'dense'.*10-D"):
+        published("dense")
+
+
+@pytest.mark.parametrize(("loss", "expected"), [(151.5, CONFIRMED), (155.4, CONFIRMED), (155.6, REFUTED), (147, REFUTED)])
+def test_c3_follows_the_loss(loss, expected):
+    assert verdict("C3", evidence(baseline=summary(loss=loss))) == expected
+
+
+def test_the_original_protocol_decides_where_it_was_run():
+    stored = evidence(baseline=summary(loss=100.0))
+    assert verdict("C3", stored) == REFUTED
+    stored.original["baseline"] = {"training_loss": 150.0}
+    assert verdict("C3", stored) == CONFIRMED
+    row = claim_rows(stored)[2]
+    assert "150.00 (original protocol)" in row.ours and "100.00 (this run)" in row.ours
+
+
+@pytest.mark.parametrize(("gain", "expected"), [(5, CONFIRMED), (3, UNDECIDED), (-3, UNDECIDED), (-5, REFUTED)])
+def test_c5_never_calls_less_than_the_tolerance_a_difference(gain, expected):
+    assert verdict("C5", evidence(deeper=summary(val_elbo=-151.0 + gain))) == expected
+
+
+def test_c4_has_three_parts():
+    whole = summary(loss=141.0, seconds_per_epoch=14.2)
+    assert verdict("C4", evidence(deeper=whole)) == CONFIRMED
+    assert verdict("C4", evidence(deeper=whole | {"seconds_per_epoch": 30.0})) == PARTLY
+    assert verdict("C4", evidence(deeper=summary(loss=160.0))) == REFUTED
+
+
+def test_c8_and_c16_follow_times_and_counts():
+    assert verdict("C8", evidence()) == CONFIRMED
+    assert verdict("C8", evidence(**{"10-D": summary(seconds_per_epoch=12.0)})) == UNDECIDED
+    assert verdict("C16", evidence(**{"10-D": summary(parameters=140_000)})) == CONFIRMED
+    assert verdict("C16", evidence()) == REFUTED  # negative control: equal counts
+
+
+def test_c9_and_c17_follow_the_ten_dimensional_model():
+    good = summary(loss=105.0, val_elbo=-104.0, knn_accuracy=0.95)
+    assert verdict("C9", evidence(**{"10-D": good})) == CONFIRMED
+    assert verdict("C9", evidence(**{"10-D": good | {"knn_accuracy": 0.7}})) == PARTLY
+    assert verdict("C17", evidence(**{"10-D": good})) == CONFIRMED
+    assert verdict("C17", evidence()) == UNDECIDED
+    assert verdict("C17", evidence(**{"10-D": summary(val_elbo=-160.0)})) == REFUTED
+
+
+def test_c11_reads_the_kl_per_dimension():
+    stored = evidence()
+    assert verdict("C11", stored) == CONFIRMED
+    stored.sections["03_latent_10d"]["kl_per_dimension"] = [1.0, 1.5]
+    assert verdict("C11", stored) == REFUTED
+
+
+def test_a_missing_number_is_named():
+    row = {row.id: row for row in claim_rows(evidence())}["C12"]
+    assert row.verdict == UNMEASURED and "squared error" in row.ours
+
+
+def test_every_rule_belongs_to_a_claim_and_is_stated_in_words():
+    identifiers = {row.id for row in claim_rows(Evidence({}))}
+    assert set(claims.RULES) <= identifiers
+    assert all("confirmed" in words for words, _ in claims.RULES.values())
