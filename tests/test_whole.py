@@ -1,0 +1,183 @@
+"""The whole path on real digits at the smoke profile: one command, one HTML, one PDF."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pikepdf
+import pypdfium2
+import pytest
+from bs4 import BeautifulSoup
+
+from helpers import paths
+
+FIGURES_OF_THE_ORIGINAL = {
+    "fig-baseline-grid",
+    "fig-baseline-means",
+    "fig-baseline-loss",
+    "fig-baseline-reconstructions",
+    "fig-inpainting",
+    "fig-generated",
+}
+SECTIONS = [
+    "1 Variational autoencoders",
+    "1.1 Architecture",
+    "1.2 The latent dimension",
+    "1.3 Loss function",
+    "2 Applications",
+    "2.1 Inpainting",
+    "2.2 Generation",
+    "3 Discussion",
+    "4 Claims",
+]
+
+
+def run(*command, cwd, **environment):
+    env = os.environ | environment
+    return subprocess.run([sys.executable, "-m", *command], cwd=cwd, env=env, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    """A smoke report made from a folder that is not the project's."""
+    output = tmp_path_factory.mktemp("report")
+    done = run("helpers", "report", "--profile", "smoke", "--output", str(output), cwd=output.parent)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return output
+
+
+@pytest.fixture(scope="module")
+def page(report):
+    return BeautifulSoup((report / "report.html").read_text(), "html.parser")
+
+
+@pytest.fixture(scope="module")
+def pdf_text(report):
+    document = pypdfium2.PdfDocument(report / "report.pdf")
+    return "\n".join(page.get_textpage().get_text_bounded() for page in document)
+
+
+def plain(text):
+    """Text with single spaces and without the marks of line breaks."""
+    return " ".join(text.replace("\u00ad", "").replace("\ufffe", "").split())
+
+
+def test_every_notebook_ran_to_its_end_and_stored_its_result(report):
+    names = sorted(path.stem for path in paths.NOTEBOOKS.glob("*.ipynb"))
+    assert len(names) == 9
+    for name in names:
+        assert json.loads((report / "results" / f"{name}.json").read_text())["values"]
+        notebook = nbformat.read(report / "notebooks" / f"{name}.ipynb", 4)
+        assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code" and cell.source)
+
+
+def test_sections_are_the_originals_in_both_documents(page, pdf_text):
+    headings = [plain(heading.get_text(" ")) for heading in page.find_all(re.compile("^h[1-6]$"))]
+    for section in SECTIONS:
+        assert any(heading.startswith(section) for heading in headings), (section, headings)
+        assert section in plain(pdf_text)
+    for words in ("Deciding a latent dimension", "Training set used for testing", "References"):
+        assert any(words in heading for heading in headings) and words in plain(pdf_text)
+
+
+def test_the_originals_figures_are_there_in_svg_and_png(report):
+    labels = {file.stem for file in (report / "figures").glob("*.svg")}
+    assert labels >= FIGURES_OF_THE_ORIGINAL
+    assert labels == {file.stem for file in (report / "figures").glob("*.png")}
+    assert sum(label.startswith("fig-") for label in labels) >= 16
+
+
+def test_figures_are_numbered_in_order_and_alike_in_both_documents(page, pdf_text):
+    captions = [plain(caption.get_text(" ")) for caption in page.select("figure figcaption")]
+    numbers = [int(found[1]) for text in captions if (found := re.match(r"Figure (\d+)", text))]
+    assert numbers == list(range(1, len(numbers) + 1)) and len(numbers) >= 16
+    for number in numbers:
+        assert re.search(rf"Figure {number}\b", plain(pdf_text))
+
+
+def test_every_picture_has_alternative_text_of_its_own(page, report):
+    pictures = page.find_all("img")
+    alternatives = [picture.get("alt", "") for picture in pictures]
+    assert all(len(text) > 30 for text in alternatives)
+    assert len(set(alternatives)) == len(alternatives)
+    with pikepdf.open(report / "report.pdf") as document:
+        inside = {str(item.Alt) for item in document.objects if isinstance(item, pikepdf.Dictionary) and "/Alt" in item}
+        assert document.Root.MarkInfo.Marked
+    assert {plain(text) for text in alternatives} <= {plain(text) for text in inside}
+
+
+def test_every_link_within_the_page_resolves(page):
+    anchors = {element["id"] for element in page.find_all(id=True)}
+    links = [link["href"] for link in page.find_all("a", href=True)]
+    inner = [link[1:] for link in links if link.startswith("#")]
+    assert len(inner) > 50 and set(inner) <= anchors
+    assert not [link for link in links if ".ipynb" in link]
+
+
+def test_the_page_asks_the_network_for_nothing(page, report):
+    for element, attribute in (("img", "src"), ("script", "src"), ("link", "href"), ("source", "src"), ("iframe", "src")):
+        for found in page.find_all(element):
+            assert found.get(attribute, "data:").startswith(("data:", "#")), found
+    styles = " ".join(style.get_text() for style in page.find_all("style"))
+    assert not re.search(r"url\(\s*['\"]?(?!data:|#)", styles) and "@import" not in styles
+    assert len(page.find_all("math")) > 50
+
+
+def test_all_24_claims_have_a_verdict_in_both_documents(page, pdf_text, report):
+    verdicts = json.loads((report / "results" / "08_claims.json").read_text())["values"]["verdicts"]
+    assert list(verdicts) == [f"C{number}" for number in range(1, 25)]
+    rows = [[plain(cell.get_text(" ")) for cell in row.find_all(["td", "th"])] for row in page.find_all("tr")]
+    for claim, verdict in verdicts.items():
+        assert any(row[0] == claim and row[-1] == verdict for row in rows), claim
+        assert re.search(rf"\b{claim}\b", pdf_text)
+
+
+def test_no_progress_and_no_error_is_left_in_the_page(page):
+    text = page.get_text()
+    for litter in ("training for", "trained before", "s left", "Traceback", "Warning"):
+        assert litter not in text
+
+
+def test_the_inpainted_digits_are_the_originals_with_their_true_labels(page):
+    from helpers import data, inpainting
+
+    labels = data.test_digits()[1][inpainting.original_choice()]
+    stored = page.find("img", alt=re.compile("mask|hidden|hole|square", re.I))
+    assert stored is not None
+    text = plain(page.get_text(" "))
+    assert all(str(label) in text for label in labels)
+
+
+def test_rendering_again_runs_nothing_and_gives_the_same_bytes(report):
+    before = {name: (report / name).read_bytes() for name in ("report.html", "report.pdf")}
+    done = run("helpers", "render", "--output", str(report), cwd=report)
+    assert done.returncode == 0, done.stderr
+    assert before == {name: (report / name).read_bytes() for name in before}
+
+
+def test_a_notebook_alone_with_a_changed_parameter_speaks_of_it(report, tmp_path):
+    notebook, out = paths.NOTEBOOKS / "03_latent_10d.ipynb", tmp_path / "out.ipynb"
+    options = ["-p", "profile", "smoke", "-p", "latent_dim", "5", "-p", "epochs", "1", "-k", "python3"]
+    done = run("papermill", str(notebook), str(out), *options, cwd=tmp_path, HELPERS_OUTPUT=str(tmp_path / "output"))
+    assert done.returncode == 0, done.stderr[-3000:]
+    result = json.loads((tmp_path / "output" / "results" / "03_latent_10d.json").read_text())
+    assert len(result["values"]["kl_per_dimension"]) == 5
+    assert any(run["config"]["latent_dim"] == 5 for run in result["runs"])
+    shown = [
+        "".join(output.get("data", {}).get("text/markdown", ""))
+        for cell in nbformat.read(out, 4).cells
+        for output in cell.get("outputs", [])
+    ]
+    prose = " ".join(shown)
+    assert re.search(r"\b(five|5)(-D| dimensions| latent)", prose)
+    assert not re.search(r"\b(ten|10)(-D| dimensions| latent dimensions)", prose.replace("original", "")), prose
+
+
+def test_the_exporters_are_registered():
+    from nbconvert.exporters import get_export_names
+
+    assert {"report-html", "report-pdf"} <= set(get_export_names())
