@@ -1,0 +1,380 @@
+"""Plots: one contract for all of them, then what each one shows, read back from what it drew."""
+
+import io
+import subprocess
+import sys
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb, to_rgba
+from scipy.stats import gaussian_kde, norm
+
+from helpers import data, plots
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.random((6, 28, 28))
+GRID = RNG.random((4, 4, 28, 28))
+VALUES = norm.ppf((np.arange(4) + 0.5) / 4)
+LABELS = np.repeat(np.arange(10, dtype=np.uint8), 20)
+CENTRES = 6 * np.stack([np.cos(np.arange(10)), np.sin(np.arange(10))], axis=1)
+POINTS = CENTRES[LABELS] + 0.3 * RNG.standard_normal((200, 2))
+HISTORY = {"loss": [210.0, 170.0, 160.0], "val_loss": [180.0, 165.0, 161.0]}
+
+PLOTS = {
+    plots.loss_curves: (HISTORY,),
+    plots.latent_grid: (GRID, VALUES),
+    plots.latent_line: (IMAGES[:4], VALUES),
+    plots.latent_scatter: (POINTS, LABELS),
+    plots.latent_strip: (POINTS[:, 0], LABELS),
+    plots.image_rows: ([IMAGES, IMAGES],),
+    plots.image_grid: (IMAGES,),
+    plots.dimension_bars: (np.arange(5.0),),
+}
+ALL = pytest.mark.parametrize(("plot", "arguments"), PLOTS.items(), ids=lambda value: getattr(value, "__name__", ""))
+
+
+@pytest.fixture(autouse=True)
+def fresh_settings():
+    """Matplotlib's defaults before each test, and no figures after it."""
+    with plt.rc_context():
+        mpl.rcdefaults()
+        yield
+    plt.close("all")
+
+
+def drawn(ax):
+    """The figure of the Axes as pixels."""
+    ax.figure.canvas.draw()
+    return np.asarray(ax.figure.canvas.buffer_rgba())
+
+
+def tile(ax, row, column, gap):
+    """The 28 × 28 pixels at a place of a mosaic, without the gap around them."""
+    mosaic = ax.images[0].get_array()
+    step = 28 + 2 * gap
+    return mosaic[row * step + gap :, column * step + gap :][:28, :28]
+
+
+def at(ax, x, y):
+    """The value of the mosaic's pixel under a point in data units."""
+    left, right, bottom, top = ax.images[0].get_extent()
+    pixels = ax.images[0].get_array()
+    row, column = (top - y) / (top - bottom) * len(pixels), (x - left) / (right - left) * len(pixels[0])
+    return pixels[int(row), int(column)]
+
+
+def badges(ax):
+    return {int(text.get_text()): text for text in ax.texts}
+
+
+# The contract
+
+
+@ALL
+def test_draws_on_the_given_axes_and_opens_no_other_figure(plot, arguments):
+    fig, (left, right) = plots.figure(2)
+    blank = drawn(left).copy()
+    assert plot(*arguments, ax=right) is right
+    assert plt.get_fignums() == [fig.number]
+    assert len(fig.axes) == 2
+    assert not left.has_data()
+    assert not np.array_equal(drawn(right), blank)
+
+
+@ALL
+def test_opens_one_figure_with_one_axes_of_its_own(plot, arguments):
+    bystander = plt.figure()
+    ax = plot(*arguments)
+    assert len(plt.get_fignums()) == 2
+    assert ax.figure.axes == [ax]
+    assert not bystander.axes
+
+
+@ALL
+def test_leaves_arguments_and_settings_as_they_were(plot, arguments):
+    copies = [np.copy(argument) if isinstance(argument, np.ndarray) else argument for argument in arguments]
+    settings = dict(mpl.rcParams)
+    plot(*arguments)
+    assert dict(mpl.rcParams) == settings
+    for before, after in zip(copies, arguments, strict=True):
+        assert np.array_equal(before, after)
+
+
+@ALL
+def test_fits_the_page_on_white_in_letters_of_eight_points_or_more(plot, arguments):
+    ax = plot(*arguments)
+    assert tuple(drawn(ax)[0, 0]) == (255, 255, 255, 255)
+    assert ax.figure.get_size_inches()[0] <= 16 / 2.54 + 1e-9
+    texts = [text for text in ax.figure.findobj(mpl.text.Text) if text.get_text() and text.get_visible()]
+    assert all(text.get_fontsize() >= 8 for text in texts)
+    sizes = {text.get_fontsize() for text in ax.get_xticklabels() if text.get_text()}
+    assert sizes <= {8}
+
+
+@ALL
+def test_the_same_arguments_give_the_same_pixels(plot, arguments):
+    first = drawn(plot(*arguments)).copy()
+    assert np.array_equal(first, drawn(plot(*arguments)))
+
+
+@pytest.mark.parametrize(
+    ("plot", "arguments"),
+    [
+        (plots.latent_grid, (GRID[..., np.newaxis], VALUES)),
+        (plots.latent_line, (IMAGES[:4, ..., np.newaxis], VALUES)),
+        (plots.image_rows, ([IMAGES[..., np.newaxis], IMAGES],)),
+        (plots.image_grid, (IMAGES[..., np.newaxis],)),
+    ],
+)
+def test_a_channel_axis_changes_nothing(plot, arguments):
+    with_channel = plot(*arguments).images[0].get_array()
+    assert np.array_equal(with_channel, plot(*PLOTS[plot]).images[0].get_array())
+
+
+def test_needs_no_keras():
+    code = "import sys, helpers.plots; sys.exit('keras' in sys.modules or 'tensorflow' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=data.paths.ROOT)
+
+
+# Figures
+
+
+def test_figure_has_the_size_panels_and_titles_asked_for():
+    fig, axes = plots.figure(2, 3, width=12, height=9, titles=list("abcdef"))
+    assert axes.shape == (3, 2)
+    assert np.allclose(fig.get_size_inches() * 2.54, [12, 9])
+    assert [ax.get_title(loc="left") for ax in axes.ravel()] == list("abcdef")
+    with pytest.raises(ValueError):
+        plots.figure(2, titles=["only one"])
+
+
+def test_figure_panels_share_axes_when_asked():
+    _, (left, right) = plots.figure(2, sharey=True)
+    right.set_ylim(3, 4)
+    assert left.get_ylim() == (3, 4)
+
+
+def test_ticks_keep_the_style_after_the_figure_is_made():
+    fig, ax = plots.figure()
+    ax.plot([0, 1e3], [0, 1])
+    fig.canvas.draw()
+    for axis in (ax.xaxis, ax.yaxis):
+        assert len(axis.get_ticklabels()) > 3
+        assert {(label.get_fontsize(), label.get_color()) for label in axis.get_ticklabels()} == {(8, plots.INK)}
+        assert {line.get_markeredgewidth() for line in axis.get_ticklines()} == {0.6}
+
+
+def test_ten_colours_differ_from_each_other_and_from_the_paper():
+    colours = np.array(plots.DIGIT_COLOURS)
+    assert colours.shape == (10, 3)
+    distances = np.linalg.norm(colours[:, None] - np.vstack([colours, [[1, 1, 1]]]), axis=-1)
+    assert distances[~np.eye(10, 11, dtype=bool)].min() > 0.1
+
+
+# Loss
+
+
+def test_loss_curves_show_both_histories_by_dash_and_by_name():
+    ax = plots.loss_curves(HISTORY)
+    training, test = ax.lines
+    assert np.array_equal(training.get_xdata(), [1, 2, 3])
+    assert list(training.get_ydata()) == HISTORY["loss"]
+    assert list(test.get_ydata()) == HISTORY["val_loss"]
+    assert training.get_linestyle() != test.get_linestyle()
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["training digits", "test digits"]
+    ax.figure.canvas.draw()
+    assert all(tick == int(tick) for tick in ax.get_xticks())
+
+
+def test_published_line_lies_at_its_value():
+    ax = plots.loss_curves(HISTORY, published=151.5)
+    line = ax.lines[-1]
+    assert set(line.get_ydata()) == {151.5}
+    assert line.get_linestyle() == ":"
+    assert ax.get_ylim()[0] < 151.5 < ax.get_ylim()[1]
+    assert ax.get_legend().get_texts()[-1].get_text() == "published: 151.5"
+    assert len(plots.loss_curves(HISTORY).lines) == 2  # negative control
+
+
+# Mosaics
+
+
+def test_latent_grid_puts_every_image_in_its_place():
+    ax = plots.latent_grid(GRID, VALUES)
+    for row in range(4):
+        for column in range(4):
+            assert np.array_equal(tile(ax, row, column, gap=0), GRID[row, column])
+            assert at(ax, column, 3 - row) == GRID[row, column, 14, 14]
+    assert not np.array_equal(tile(ax, 0, 1, gap=0), GRID[1, 0])  # negative control: transposed
+    assert ax.get_ylim()[0] < ax.get_ylim()[1]  # z2 grows upwards
+
+
+@pytest.mark.parametrize("panels", [1, 3])
+def test_latent_grid_ticks_stand_where_z_is(panels):
+    """A tile's brightness is its z: what lies under a tick is what the tick says, to within a tile."""
+    values = norm.ppf((np.arange(21) + 0.5) / 21)
+    images = np.broadcast_to(values[::-1, np.newaxis, np.newaxis, np.newaxis], (21, 21, 28, 28))
+    ax = plots.latent_grid(images, values, plots.figure(panels, squeeze=False)[1][0, 0])
+    labels = [label.get_text().replace("−", "-") for label in ax.get_yticklabels()]
+    assert float(labels[0]) == -float(labels[-1]) and "0" in {f"{float(label):g}" for label in labels}
+    for place, label in zip(ax.get_yticks(), labels, strict=True):
+        assert abs(at(ax, 10, place) - float(label)) <= np.diff(values).max()
+    assert np.array_equal(ax.get_xticks(), ax.get_yticks())
+    assert len(labels) == {1: 7, 3: 3}[panels]  # fewer names where there is less room
+    assert len(labels) + len(ax.get_yticks(minor=True)) == 7  # ticks at all halves
+
+
+def test_latent_line_runs_from_small_to_large_z():
+    ax = plots.latent_line(IMAGES[:4], VALUES)
+    for column in range(4):
+        assert np.array_equal(tile(ax, 0, column, gap=0), IMAGES[column])
+    assert np.all(np.diff(ax.get_xticks()) > 0)
+    zero = [label.get_text() for label in ax.get_xticklabels()].index("0.0")
+    assert ax.get_xticks()[zero] == pytest.approx(1.5)
+
+
+def test_image_rows_put_images_under_their_titles_and_beside_their_row_titles():
+    digits = data.test_digits(5)[0][..., 0]
+    ax = plots.image_rows([digits, 1 - digits], titles=list("abcde"), row_titles=["ink", "negative"])
+    for column in range(5):
+        assert np.allclose(tile(ax, 0, column, gap=1), digits[column])
+        assert np.allclose(tile(ax, 1, column, gap=1), 1 - digits[column])
+    assert [label.get_text() for label in ax.get_xticklabels()] == list("abcde")
+    heights = dict(zip((label.get_text() for label in ax.get_yticklabels()), ax.get_yticks(), strict=True))
+    assert at(ax, 0, heights["negative"]) == pytest.approx(1 - at(ax, 0, heights["ink"]))
+    assert heights["ink"] > heights["negative"]
+    assert len(ax.images) == 1 and len(ax.figure.axes) == 1
+
+
+@pytest.mark.parametrize(
+    ("count", "columns", "shape"), [(6, None, (2, 3)), (5, None, (2, 3)), (6, 2, (3, 2)), (1, None, (1, 1))]
+)
+def test_image_grid_is_nearly_square_and_reads_row_by_row(count, columns, shape):
+    ax = plots.image_grid(IMAGES[:count], columns=columns)
+    assert ax.images[0].get_array().shape == (30 * shape[0], 30 * shape[1])
+    for index in range(count):
+        assert np.array_equal(tile(ax, index // shape[1], index % shape[1], gap=1), IMAGES[index])
+    assert count == shape[0] * shape[1] or not tile(ax, -1 % shape[0], -1 % shape[1], gap=1).any()
+
+
+def test_ink_is_dark_paper_white_and_hidden_pixels_coloured():
+    image = np.zeros((1, 28, 28))
+    image[0, :14], image[0, 14:, :14] = 1, np.nan
+    ax = plots.image_grid(image)
+    colours = ax.images[0].cmap(ax.images[0].norm(ax.images[0].get_array()))
+    assert tuple(colours[5, 5]) == to_rgba("black")
+    assert tuple(colours[20, 20]) == to_rgba("white")
+    assert tuple(colours[20, 5]) == to_rgba(plots.HIDDEN)
+
+
+def test_brightness_has_one_scale_for_all_images():
+    assert plots.image_grid(IMAGES * 0.1).images[0].get_clim() == (0, 1)
+
+
+# Latent spaces
+
+
+def test_scatter_gives_each_point_its_place_and_its_digits_colour():
+    shuffled = RNG.permutation(200)
+    points = plots.latent_scatter(POINTS[shuffled], LABELS[shuffled]).collections[0]
+    assert np.allclose(points.get_offsets(), POINTS[shuffled])
+    expected = np.array([to_rgb(plots.DIGIT_COLOURS[digit]) for digit in LABELS[shuffled]])
+    assert np.allclose(points.get_facecolors()[:, :3], expected)
+    assert points.get_rasterized()
+
+
+def test_scatter_names_digits_at_their_medians_in_their_colours():
+    ax = plots.latent_scatter(POINTS, LABELS, names=("t-SNE 1", "t-SNE 2"))
+    found = badges(ax)
+    assert sorted(found) == list(range(10))
+    for digit, text in found.items():
+        assert np.allclose(text.get_position(), np.median(POINTS[LABELS == digit], axis=0))
+        assert to_rgb(text.get_bbox_patch().get_edgecolor()) == plots.DIGIT_COLOURS[digit]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("t-SNE 1", "t-SNE 2")
+
+
+def test_a_digit_keeps_its_colour_when_others_are_missing():
+    some = LABELS >= 7
+    ax = plots.latent_scatter(POINTS[some], LABELS[some])
+    assert sorted(badges(ax)) == [7, 8, 9]
+    assert np.allclose(ax.collections[0].get_facecolors()[0, :3], plots.DIGIT_COLOURS[7])
+
+
+@pytest.mark.parametrize("panels", [1, 3])
+def test_badges_of_digits_that_lie_on_each_other_do_not_overlap(panels):
+    heap = RNG.standard_normal((200, 2))
+    ax = plots.latent_scatter(heap, LABELS, plots.figure(panels, squeeze=False)[1][0, 0])
+    ax.figure.canvas.draw()
+    boxes = [text.get_bbox_patch().get_window_extent() for text in ax.texts]
+    centres = np.array([[(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2] for box in boxes])
+    distances = np.linalg.norm(centres[:, None] - centres, axis=-1)[~np.eye(10, dtype=bool)]
+    assert distances.min() >= max(box.width for box in boxes)
+
+
+def test_spread_moves_only_what_is_crowded():
+    apart = np.array([[0.0, 0.0], [3.0, 0.0], [0.0, 4.0]])
+    assert np.array_equal(plots._spread(apart, 2.9), apart)
+    moved = plots._spread([[0.0, 0.0], [0.0, 0.0], [9.0, 9.0]], 1.0)
+    assert np.hypot(*(moved[0] - moved[1])) == pytest.approx(1)
+    assert np.allclose(moved.mean(0), [3, 3])
+
+
+@pytest.mark.parametrize("shape", [(200,), (200, 1)])
+def test_strip_shows_the_density_of_each_digit(shape):
+    z = POINTS[:, 0]
+    ax = plots.latent_strip(z.reshape(shape), LABELS)
+    assert len(ax.collections) == 10
+    peaks = []
+    for digit, ridge in enumerate(ax.collections):
+        outline = ridge.get_paths()[0].vertices
+        own = z[LABELS == digit]
+        top = outline[outline[:, 1].argmin()]
+        peaks.append(top[1])
+        assert outline[:, 1].max() == digit
+        assert abs(top[0] - own.mean()) < 0.4
+        assert np.allclose(ridge.get_facecolor()[0, :3], plots.DIGIT_COLOURS[digit])
+        height, density = digit - outline[:, 1], gaussian_kde(own)(outline[:, 0])
+        inside = height > height.max() / 100
+        ratio = height[inside] / density[inside]
+        assert np.allclose(ratio, ratio[0], rtol=0.01)  # proportional to the density …
+        assert digit == 0 or ratio[0] == pytest.approx(first_ratio)  # … by one factor for all digits
+        first_ratio = ratio[0]
+    assert ax.yaxis_inverted()
+    assert [label.get_text() for label in ax.get_yticklabels()] == [str(digit) for digit in range(10)]
+
+
+# Bars
+
+
+def test_bars_have_the_heights_of_the_values_and_pale_under_the_threshold():
+    values = np.array([0.5, 0.001, 1.5, 0.01])
+    ax = plots.dimension_bars(values, ylabel="variance", threshold=0.01)
+    assert [bar.get_height() for bar in ax.patches] == list(values)
+    assert [bar.get_x() + bar.get_width() / 2 for bar in ax.patches] == pytest.approx([1, 2, 3, 4])
+    pale = [to_rgb(bar.get_facecolor()) == to_rgb(plots.PALE) for bar in ax.patches]
+    assert pale == [False, True, False, False]
+    assert set(ax.lines[0].get_ydata()) == {0.01}
+    assert ax.get_ylabel() == "variance"
+
+
+def test_bars_without_a_threshold_are_all_alike():
+    ax = plots.dimension_bars([0.0, 2.0])
+    assert len({bar.get_facecolor() for bar in ax.patches}) == 1
+    assert not ax.lines and ax.get_legend() is None
+
+
+# Files
+
+
+def test_a_scatter_of_ten_thousand_points_makes_a_small_vector_file():
+    file = io.BytesIO()
+    points = RNG.standard_normal((10_000, 2))
+    ax = plots.latent_scatter(points, RNG.integers(0, 10, 10_000))
+    ax.figure.savefig(file, format="svg", dpi=150)
+    small = file.tell()
+    ax.collections[0].set_rasterized(False)
+    file = io.BytesIO()
+    ax.figure.savefig(file, format="svg", dpi=150)
+    assert small < 600_000 < file.tell()  # negative control: the same points as vectors
