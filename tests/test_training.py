@@ -23,8 +23,7 @@ fit_or_load(TrainingConfig(**{config!r}))
 
 def start(config, **environment):
     """A process of its own that trains the config; its stderr tells the epochs."""
-    code = TRAIN.format(config=config.as_dict())
-    env = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"} | environment
+    code, env = TRAIN.format(config=config.as_dict()), os.environ | environment
     return subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, env=env)
 
 
@@ -42,9 +41,9 @@ def without_seconds(history):
     return {name: values for name, values in history.items() if name != "seconds"}
 
 
-@pytest.fixture
-def reference(own_cache):
-    """CONFIG trained without a break, in this process."""
+@pytest.fixture(scope="module")
+def reference():
+    """CONFIG trained without a break, in this process, into the cache that all tests share."""
     return fit_or_load(CONFIG)
 
 
@@ -66,15 +65,11 @@ def test_a_second_call_loads_the_same_model_and_trains_nothing(reference):
         np.testing.assert_array_equal(here, there)
 
 
-def test_another_process_gets_the_same_history_to_the_last_bit_even_after_kill_9(reference, tmp_path, monkeypatch):
-    other = tmp_path / "other"
-    (other / "mnist").parent.mkdir()
-    os.symlink(tmp_path / "mnist", other / "mnist")
-    process = start(CONFIG, HELPERS_CACHE=str(other))
+def test_another_process_gets_the_same_history_to_the_last_bit_even_after_kill_9(reference, own_cache):
+    process = start(CONFIG)
     lines_until(process, "epoch 1/3")
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    monkeypatch.setenv("HELPERS_CACHE", str(other))
     entry = Entry(CONFIG)
     finished = len(json.loads(entry.checkpoint.read_text())["history"]["loss"])
     assert 1 <= finished < 3 and not entry.product.exists()
