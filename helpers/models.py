@@ -1,6 +1,7 @@
 """Encoders, decoders, the sampling layer and the variational autoencoder, on any Keras backend."""
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from helpers.losses import PIXEL_LOSSES, gaussian_kl
@@ -82,6 +83,11 @@ def build_encoder_decoder(architecture, latent_dim):
     return encoder, keras.Model(z, _chain(z, decoder_stack), name="decoder")
 
 
+def _batches(values, size):
+    """An array in pieces of at most `size` rows."""
+    return [values[start : start + size] for start in range(0, len(values), size)]
+
+
 @keras.saving.register_keras_serializable("helpers")
 class Sampling(layers.Layer):
     """z = mean + exp(log_var / 2) · noise, noise ~ N(0, I): the reparameterisation trick.
@@ -145,11 +151,12 @@ class VAE(keras.Model):
 
     def encode(self, x, batch_size=500):
         """z_mean and z_log_var of images, NumPy arrays of shape (n, latent_dim)."""
-        return self.encoder.predict(x, batch_size=batch_size, verbose=0)
+        parts = [self.encoder(batch) for batch in _batches(x, batch_size)]
+        return tuple(np.concatenate([ops.convert_to_numpy(part) for part in output]) for output in zip(*parts))
 
     def decode(self, z, batch_size=500):
         """Images decoded from latent points z (n, latent_dim): NumPy, shape (n, 28, 28, 1)."""
-        return self.decoder.predict(z, batch_size=batch_size, verbose=0)
+        return np.concatenate([ops.convert_to_numpy(self.decoder(part)) for part in _batches(z, batch_size)])
 
     def get_config(self):
         return self.settings | {"name": self.name}

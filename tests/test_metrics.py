@@ -127,4 +127,4 @@ def test_the_summary_states_what_was_measured(trained):
     assert summary["parameters"] == 134_165
     assert -summary["val_elbo"] == pytest.approx(summary["val_rate"] + summary["val_distortion"], rel=1e-5)
     assert summary["knn_accuracy"] > 0.2  # chance is 0.1
-    assert summary["seconds_per_epoch"] * 3 == pytest.approx(summary["seconds"])
+    assert summary["seconds_per_epoch"] == sorted(trained.history["seconds"])[1]

@@ -72,7 +72,9 @@ def test_every_notebook_ran_to_its_end_and_stored_its_result(report):
     for name in names:
         assert json.loads((report / "results" / f"{name}.json").read_text())["values"]
         notebook = nbformat.read(report / "notebooks" / f"{name}.ipynb", 4)
-        assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code" and cell.source)
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        assert all(cell.execution_count for cell in code if cell.source)
+        assert not [output for cell in code for output in cell.outputs if output.output_type == "stream"]
 
 
 def test_sections_are_the_originals_in_both_documents(page, pdf_text):
