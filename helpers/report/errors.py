@@ -1,0 +1,52 @@
+"""What goes wrong in a report, and where."""
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+
+class ReportError(Exception):
+    """The notebooks cannot become a report; the message names each notebook and cell at fault."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A cell: its notebook's name, its number (the first cell is 1) and its first line."""
+
+    notebook: str
+    cell: int
+    line: str
+
+    def __str__(self) -> str:
+        line = self.line if len(self.line) <= 50 else self.line[:49] + "…"
+        return f"{self.notebook}.ipynb, cell {self.cell} (“{line}”)"
+
+
+class Problems:
+    """Collects what is wrong, so that one run names all of it."""
+
+    def __init__(self):
+        self.messages: list[str] = []
+
+    def add(self, place: Place | str, message: str) -> None:
+        """Note a problem of a cell, or of a notebook given by its file's name."""
+        self.messages.append(f"{place}: {message}")
+
+    def stop(self) -> None:
+        """Raise ReportError if anything was noted."""
+        if self.messages:
+            raise ReportError("\n".join(dict.fromkeys(self.messages)))
+
+
+@contextmanager
+def collect():
+    """Problems noted in the block; ReportError with all of them at its end."""
+    problems = Problems()
+    yield problems
+    problems.stop()
+
+
+def nearest(name: str, known) -> str:
+    """A hint: the known name most like this one."""
+    match = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; the nearest is {match[0]!r}" if match else ""
