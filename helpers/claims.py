@@ -55,24 +55,24 @@ def original_rows() -> list[dict]:
     return last
 
 
-def original_runs() -> dict[str, dict]:
-    """The runs of `original_rows` with seed 0, by model name."""
-    return {row["model"]: row for row in original_rows() if row["seed"] == 0}
-
-
 @dataclass
 class Evidence:
-    """Stored results of a run, `sections` by notebook name, and runs of the original protocol."""
+    """Stored results of a run, `sections` by notebook name, and `repeated` runs of the original protocol."""
 
     sections: dict[str, dict]
-    original: dict[str, dict] = field(default_factory=dict)
+    repeated: list[dict] = field(default_factory=list)
 
     @classmethod
     def load(cls) -> "Evidence":
         """The evidence of the run at hand."""
         stored = {name: load_result(name) for name in SECTIONS}
         sections = {name: result["values"] for name, result in stored.items() if result}
-        return cls(sections, original_runs())
+        return cls(sections, original_rows())
+
+    @property
+    def original(self) -> dict[str, dict]:
+        """The repeated runs with seed 0, by model name."""
+        return {row["model"]: row for row in self.repeated if row["seed"] == 0}
 
     def value(self, section: str, key: str):
         """A stored value; raises Missing when the section has not run or does not store it."""
@@ -136,6 +136,11 @@ def _graded(*parts: bool) -> str:
     return CONFIRMED if all(parts) else PARTLY if any(parts) else REFUTED
 
 
+def _signed(value: float, spec: str) -> str:
+    """A number with its sign, a true minus where it is negative."""
+    return format(value, f"+{spec}").replace("-", "−")
+
+
 def _seconds(evidence: Evidence, name: str) -> float:
     """Seconds an epoch, by the run at hand."""
     return evidence.model(name)["seconds_per_epoch"]
@@ -164,7 +169,7 @@ def _baseline_loss(e):
 def _deeper_loss(e):
     rise = _seconds(e, "deeper") / _seconds(e, "baseline") - 1
     falls = e.loss("baseline") - e.loss("deeper") > TOLERANCE
-    return f"{e.both('deeper')}; {rise:+.0%} time", _graded(_is_near(e, "deeper"), falls, abs(rise - 0.42) <= 0.1)
+    return f"{e.both('deeper')}; {_signed(rise, '.0%')} time", _graded(_is_near(e, "deeper"), falls, abs(rise - 0.42) <= 0.1)
 
 
 @rule(
@@ -174,7 +179,7 @@ def _deeper_loss(e):
 def _deeper_held_out(e):
     gain = e.model("deeper")["val_elbo"] - e.model("baseline")["val_elbo"]
     verdict = CONFIRMED if gain > TOLERANCE else REFUTED if gain < -TOLERANCE else UNDECIDED
-    return f"held-out ELBO {gain:+.2f} nats", verdict
+    return f"held-out ELBO {_signed(gain, '.2f')} nats", verdict
 
 
 @rule(
@@ -192,7 +197,7 @@ def _one_dimension(e):
 @rule("C8", f"confirmed when seconds an epoch in 1-D and 10-D are within {SIMILAR_TIME:.0%} of the baseline's")
 def _time_and_dimension(e):
     changes = [_seconds(e, name) / _seconds(e, "baseline") - 1 for name in ("1-D", "10-D")]
-    ours = f"1-D {changes[0]:+.0%}, 10-D {changes[1]:+.0%}"
+    ours = f"1-D {_signed(changes[0], '.0%')}, 10-D {_signed(changes[1], '.0%')}"
     return ours, CONFIRMED if max(map(abs, changes)) <= SIMILAR_TIME else UNDECIDED
 
 
@@ -222,13 +227,13 @@ def _unequal_use(e):
 def _squared_error(e):
     change = _seconds(e, "squared error") / _seconds(e, "baseline") - 1
     near = abs(e.loss("squared error") - published("squared error")["loss"]) <= TOLERANCE
-    return f"{e.both('squared error')}; {change:+.0%} time", _graded(near, abs(change) <= SIMILAR_TIME)
+    return f"{e.both('squared error')}; {_signed(change, '.0%')} time", _graded(near, abs(change) <= SIMILAR_TIME)
 
 
 @rule("C16", "confirmed when the 2-D model has fewer trainable parameters than the 10-D model")
 def _parameters(e):
     two, ten = e.model("baseline")["parameters"], e.model("10-D")["parameters"]
-    return f"{two:,} against {ten:,} ({(ten - two) / two:+.1%})", _graded(two < ten)
+    return f"{two:,} against {ten:,} ({_signed((ten - two) / two, '.1%')})", _graded(two < ten)
 
 
 @rule(
@@ -241,7 +246,7 @@ def _best(e):
     best = max(others, key=others.get)
     lead = e.model("10-D")["val_elbo"] - others[best]
     verdict = CONFIRMED if lead > TOLERANCE else REFUTED if lead < -TOLERANCE else UNDECIDED
-    return f"{lead:+.2f} nats against the next best, {best}", verdict
+    return f"{_signed(lead, '.2f')} nats against the next best, {best}", verdict
 
 
 def _row(claim: dict, evidence: Evidence) -> Row:
@@ -265,7 +270,7 @@ def reproduction_text(evidence: Evidence) -> str:
     """Which published losses came back under the original protocol, in Markdown."""
     if not evidence.original:
         return "No run of the original protocol is stored beside this report."
-    return " ".join([_came_back(evidence), *_other_seeds()])
+    return " ".join([_came_back(evidence), *_other_seeds(evidence)])
 
 
 def _came_back(evidence: Evidence) -> str:
@@ -277,10 +282,10 @@ def _came_back(evidence: Evidence) -> str:
     return f"{text}; {', '.join(far)} the published value." if far else f"{text}."
 
 
-def _other_seeds() -> list[str]:
+def _other_seeds(evidence: Evidence) -> list[str]:
     """A sentence for each model that was trained under the original protocol with several seeds."""
     seeds: dict[str, dict] = {}
-    for row in original_rows():
+    for row in evidence.repeated:
         seeds.setdefault(row["model"], {})[row["seed"]] = row["training_loss"]
     return [
         f"Over seeds {', '.join(map(str, losses))} the {name} model ends at "

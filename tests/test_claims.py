@@ -48,7 +48,7 @@ def test_c3_follows_the_loss(loss, expected):
 def test_the_original_protocol_decides_where_it_was_run():
     stored = evidence(baseline=summary(loss=100.0))
     assert verdict("C3", stored) == REFUTED
-    stored.original["baseline"] = {"training_loss": 150.0}
+    stored.repeated.append({"model": "baseline", "seed": 0, "training_loss": 150.0})
     assert verdict("C3", stored) == CONFIRMED
     row = claim_rows(stored)[2]
     assert "150.00 (original protocol)" in row.ours and "100.00 (this run)" in row.ours
@@ -92,6 +92,29 @@ def test_c11_reads_the_kl_per_dimension():
 def test_a_missing_number_is_named():
     row = {row.id: row for row in claim_rows(evidence())}["C12"]
     assert row.verdict == UNMEASURED and "squared error" in row.ours
+
+
+def repeated(*losses):
+    return [{"model": "10-D", "seed": seed, "training_loss": loss} for seed, loss in enumerate(losses)]
+
+
+def test_sentences_follow_the_numbers():
+    stored = evidence()
+    assert "No run of the original protocol" in claims.reproduction_text(stored)
+    stored.repeated = repeated(126.0)
+    assert claims.reproduction_text(stored).endswith("1 of 1 losses come back within 4 nats.")
+    stored.repeated = repeated(151.0, 125.0)
+    text = claims.reproduction_text(stored)
+    assert "0 of 1 losses" in text and "10-D ends 26.7 nats above the published value" in text
+    assert "Over seeds 0, 1 the 10-D model ends at 151.0, 125.0 nats." in text
+
+
+def test_the_abstract_counts_the_verdicts():
+    rows = claim_rows(evidence(baseline=summary(loss=151.0)))
+    text = claims.abstract_text(evidence(baseline=summary(loss=151.0)), rows)
+    assert f"{[row.verdict for row in rows].count(CONFIRMED)} confirmed" in text
+    assert "the baseline model at 151.0 nats (published: 151.5)" in text
+    assert claims.abstract_text(Evidence({}), claim_rows(Evidence({}))) == "Of the 24 claims, 24 not measured yet."
 
 
 def test_every_rule_belongs_to_a_claim_and_is_stated_in_words():

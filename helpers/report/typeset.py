@@ -9,17 +9,19 @@ from pathlib import Path
 import typst
 
 from helpers.report import pandoc, writing
-from helpers.report.document import Document, Figure
+from helpers.report.document import Document, Figure, Table
 from helpers.report.errors import ReportError
 from helpers.report.maths import Formula, Formulas
 
 _FONTS = {"ignore_system_fonts": True}
+_MARKUP = re.compile(r"#[a-z]+\([^)]*\)|[\[\]*;]")
 _MARK = "// place: "
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": ""}
 CODE_WIDTH, CHARACTER_WIDTH = (
     438.0,
     0.602,
 )  # points within a listing's frame; share of the size, DejaVu Sans Mono
+SHORT = 24  # characters: a column of shorter cells is not broken
 TEXT_WIDTH, TEXT_HEIGHT = 453.0, 560.0  # points: the text's width on A4, and how high a figure may be
 
 
@@ -90,6 +92,7 @@ def _source(document: Document, formulas: Formulas, name: str, moment: datetime 
     written = writing.strings(document, formulas, "typst", _formula)
     environment = writing.environment()
     environment.filters |= {"string": _string, "width": _width, "file": _file, "code_size": _code_size}
+    environment.filters["columns"] = _columns
     return environment.get_template("report.typ.j2").render(document=written, name=name, date=moment)
 
 
@@ -117,6 +120,13 @@ def _width(figure: Figure) -> str:
     """Its own width, or what fits the page."""
     width, height = writing.size(figure.svg)
     return f"{width * min(1, TEXT_WIDTH / width, TEXT_HEIGHT / height):.1f}pt"
+
+
+def _columns(table: Table) -> str:
+    """Column widths: short columns as wide as their text, long ones share the rest by their texts' lengths."""
+    columns = [[len(_MARKUP.sub("", cell)) for cell in column] for column in zip(table.header, *table.rows)]
+    widths = ["auto" if max(c) <= SHORT else f"{max(SHORT, (sum(c) // len(c) + max(c)) // 2)}fr" for c in columns]
+    return f"({', '.join(widths)},)"
 
 
 def _code_size(code: str) -> str:
