@@ -20,7 +20,7 @@ SIMILAR_TIME = 0.10  # training times within 10 % count as "about the same"
 CONFIRMED, REFUTED, PARTLY = "confirmed", "refuted", "partly confirmed"
 UNDECIDED, UNMEASURED = "not decidable from one run", "not measured yet"
 VERDICTS = (CONFIRMED, PARTLY, REFUTED, UNDECIDED, UNMEASURED)
-SECTIONS = ("00_baseline", "01_architecture", "02_latent_1d", "03_latent_10d", "04_loss")
+SECTIONS = ("00_baseline", "01_architecture", "02_latent_1d", "03_latent_10d", "04_loss", "07_discussion")
 ORIGINAL_TABLE = "original_protocol.csv"
 
 
@@ -247,6 +247,18 @@ def _best(e):
     lead = e.model("10-D")["val_elbo"] - others[best]
     verdict = CONFIRMED if lead > TOLERANCE else REFUTED if lead < -TOLERANCE else UNDECIDED
     return f"{_signed(lead, '.2f')} nats against the next best, {best}", verdict
+
+
+@rule(
+    "C24",
+    "confirmed when the squared error per hidden pixel of encoding and decoding is lower on training digits than on "
+    "held-out ones by more than two standard errors, refuted when it is higher by as much",
+)
+def _seen_digits(e):
+    gain = e.value("07_discussion", "inpainting_advantage_of_training_digits")
+    clear = abs(gain["mean"]) > 2 * gain["se"]
+    verdict = UNDECIDED if not clear else CONFIRMED if gain["mean"] > 0 else REFUTED
+    return f"error lower by {_signed(gain['mean'], '.4f')} ± {gain['se']:.4f}", verdict
 
 
 def _row(claim: dict, evidence: Evidence) -> Row:

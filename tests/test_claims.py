@@ -89,6 +89,13 @@ def test_c11_reads_the_kl_per_dimension():
     assert verdict("C11", stored) == REFUTED
 
 
+@pytest.mark.parametrize(("mean", "expected"), [(0.003, CONFIRMED), (0.001, UNDECIDED), (-0.003, REFUTED)])
+def test_c24_asks_for_two_standard_errors(mean, expected):
+    stored = evidence()
+    stored.sections["07_discussion"] = {"inpainting_advantage_of_training_digits": {"mean": mean, "se": 0.001}}
+    assert verdict("C24", stored) == expected
+
+
 def test_a_missing_number_is_named():
     row = {row.id: row for row in claim_rows(evidence())}["C12"]
     assert row.verdict == UNMEASURED and "squared error" in row.ours
