@@ -1,0 +1,56 @@
+"""Phrases follow the numbers that they are given."""
+
+import pytest
+
+from helpers import wording
+from helpers.config import model_config
+
+
+def test_count_takes_the_plural_from_two_on():
+    assert [wording.count(n, "digit") for n in (1, 2, 10_000)] == ["1 digit", "2 digits", "10,000 digits"]
+
+
+def test_number_has_a_true_minus_sign():
+    assert [wording.number(value) for value in (-1146.25, 3, -0.01)] == ["−1,146.2", "3.0", "0.0"]
+
+
+def test_ordinal_knows_the_teens():
+    names = [wording.ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 111)]
+    assert names == ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "111th"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(41.44, "41.4 s"), (161.4, "2 min 41 s"), (119.7, "2 min 00 s"), (3725, "1 h 02 min")]
+)
+def test_duration(seconds, text):
+    assert wording.duration(seconds) == text
+
+
+def test_offset_says_the_side():
+    assert wording.offset(120.0, 150.0) == "30.0 nats below"
+    assert wording.offset(150.0, 120.0) == "30.0 nats above"
+
+
+def test_offset_claims_nothing_below_the_resolution():
+    for value in (150.0 - 3.9, 150.0, 150.0 + 3.9):
+        assert wording.offset(value, 150.0) == "within 4 nats of"
+
+
+def test_percentage():
+    assert wording.percentage(142, 100) == "42% more than"
+    assert wording.percentage(97, 100) == "3% less than"
+    assert wording.percentage(100.2, 100) == "as much as"
+
+
+def test_protocol_names_what_was_done():
+    text = wording.protocol(model_config("baseline", profile="original", seed=7))
+    assert text.startswith("30 epochs on 70,000 digits, training and test together, Adam")
+    assert text.endswith("batches of 128, seed 7")
+    assert "2,000 training digits" in wording.protocol(model_config("baseline", profile="smoke"))
+
+
+def test_only_the_original_protocol_has_seen_the_test_digits():
+    original, report = model_config("baseline", profile="original"), model_config("baseline")
+    assert "were among the training digits" in wording.exposure(original)
+    assert wording.seen(original) == " (seen in training)"
+    assert "held out" in wording.exposure(report) and wording.seen(report) == ""
