@@ -23,7 +23,7 @@ _ALIGNMENTS = {"l": ":---", "c": ":---:", "r": "---:"}
 
 
 def show_figure(fig: Figure, label: str, caption: str, alt: str) -> None:
-    """Save a figure as figures/LABEL.svg and .png, display both with their caption, and close it.
+    """Save a figure as figures/LABEL.svg and .png, display the SVG with its caption, and close it.
 
     `alt` says in plain text what a reader sees who cannot see the figure.
     ValueError: a label that does not start with "fig-", no caption, no alternative text of its own.
@@ -34,7 +34,7 @@ def show_figure(fig: Figure, label: str, caption: str, alt: str) -> None:
     svg, png = _draw(fig, "svg"), _draw(fig, "png")
     close(fig)
     _save(label, svg, png)
-    bundle = {"image/svg+xml": svg.decode(), "image/png": png, "text/plain": f"{label}: {alt}"}
+    bundle = {"image/svg+xml": svg.decode(), "text/plain": f"{label}: {alt}"}
     _publish(bundle, {"kind": "figure", "label": label, "caption": caption, "alt": alt})
     _publish(_markdown(f"*{caption}*"), {"kind": "caption"})
 

@@ -70,7 +70,6 @@ class Figure(Element):
     caption: Ast
     alt: str
     svg: str
-    png: str
     number: str = ""
 
 
@@ -265,11 +264,11 @@ def _printed(text: str) -> str:
 
 
 def _figure(report: dict, data: dict, place: Place, problems: Problems) -> Figure:
-    svg, png = data.get("image/svg+xml", ""), data.get("image/png", "")
-    if not svg or not png:
-        problems.add(place, f"figure {report['label']} has no picture (SVG and PNG)")
+    svg = "".join(data.get("image/svg+xml", ""))
+    if not svg:
+        problems.add(place, f"figure {report['label']} has no picture (SVG)")
     caption = Ast([report["caption"]], place)
-    return Figure(place, report["label"], caption, report["alt"].strip(), "".join(svg), png.replace("\n", ""))
+    return Figure(place, report["label"], caption, report["alt"].strip(), svg)
 
 
 def _table(report: dict, data: dict, place: Place, problems: Problems) -> Table:

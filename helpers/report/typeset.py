@@ -1,6 +1,7 @@
 """The report as PDF/UA-1, set by Typst with the fonts that it brings along."""
 
 import json
+import math
 import re
 import tempfile
 from datetime import datetime
@@ -14,14 +15,14 @@ from helpers.report.errors import ReportError
 from helpers.report.maths import Formula, Formulas
 
 _FONTS = {"ignore_system_fonts": True}
-_MARKUP = re.compile(r"#[a-z]+\([^)]*\)|[\[\]*;]")
+_MARKUP = re.compile(r"#[a-z]+(\([^)]*\))?|[\[\]*;]")
 _MARK = "// place: "
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": ""}
 CODE_WIDTH, CHARACTER_WIDTH = (
     438.0,
     0.602,
 )  # points within a listing's frame; share of the size, DejaVu Sans Mono
-SHORT = 24  # characters: a column of shorter cells is not broken
+ROOM, SHORT = 105, 14  # characters: what a page takes beside each other; what a column never breaks
 TEXT_WIDTH, TEXT_HEIGHT = 453.0, 560.0  # points: the text's width on A4, and how high a figure may be
 
 
@@ -107,13 +108,13 @@ def _string(text: str) -> str:
 
 
 def _file(figure: Figure) -> str:
-    return f"{figure.label}.{writing.picture(figure)[0]}"
+    return f"{figure.label}.svg"
 
 
 def _save_figures(document: Document, folder: Path) -> None:
     for element in document.elements():
         if isinstance(element, Figure):
-            (folder / _file(element)).write_bytes(writing.picture(element)[1])
+            (folder / _file(element)).write_text(element.svg)
 
 
 def _width(figure: Figure) -> str:
@@ -123,10 +124,13 @@ def _width(figure: Figure) -> str:
 
 
 def _columns(table: Table) -> str:
-    """Column widths: short columns as wide as their text, long ones share the rest by their texts' lengths."""
+    """Column widths: as wide as their text where the page has room; else the long columns share what is left."""
     columns = [[len(_MARKUP.sub("", cell)) for cell in column] for column in zip(table.header, *table.rows)]
-    widths = ["auto" if max(c) <= SHORT else f"{max(SHORT, (sum(c) // len(c) + max(c)) // 2)}fr" for c in columns]
-    return f"({', '.join(widths)},)"
+    if sum(max(column) + 3 for column in columns) <= ROOM:
+        return str(len(columns))
+    weights = [math.sqrt(max(column) + sum(column) / len(column)) for column in columns]
+    shares = ["auto" if max(c) <= SHORT else f"{weight:.1f}fr" for c, weight in zip(columns, weights)]
+    return f"({', '.join(shares)},)"
 
 
 def _code_size(code: str) -> str:

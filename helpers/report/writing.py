@@ -1,6 +1,5 @@
 """What both outputs share: the pieces of a document as strings of HTML or Typst, and the templates."""
 
-import base64
 import os
 import re
 from collections.abc import Callable
@@ -15,7 +14,6 @@ from helpers.report.document import Ast, Document, Figure, Heading, transform
 from helpers.report.maths import Formulas
 
 FOLDER = Path(__file__).parent
-HEAVY = 1_000_000  # characters of SVG above which the PNG is shown
 
 
 def strings(value, formulas: Formulas, to: str, write_maths: Callable):
@@ -47,13 +45,6 @@ def _unlinked(text: Ast) -> Ast:
         return {"t": "Span", "c": [["", [], []], node["c"][1]]} if node["t"] == "Link" else None
 
     return replace(text, blocks=pandoc.replace(text.blocks, change))
-
-
-def picture(figure: Figure) -> tuple[str, bytes]:
-    """The figure's file, "svg" or (where an SVG would be heavy) "png"."""
-    if len(figure.svg) > HEAVY:
-        return "png", base64.b64decode(figure.png)
-    return "svg", figure.svg.encode()
 
 
 def size(svg: str) -> tuple[float, float]:
