@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,19 +25,23 @@ DRAWS_PER_EPOCH = 100_000  # more than the draws of any epoch: epochs never shar
 MUON_PEAK = 0.007  # peak learning rate of the fast recipe
 
 
-def set_threads() -> None:
-    """Give TensorFlow $HELPERS_THREADS threads (default: every core) and deterministic operations."""
-    if keras.backend.backend() != "tensorflow":
-        return
+def prepare_tensorflow() -> None:
+    """Give TensorFlow $HELPERS_THREADS threads (default: every core) and deterministic operations.
+
+    It takes the number of threads before its first operation only; warns when it comes too late.
+    """
     import tensorflow as tf
 
-    threads = int(os.environ.get("HELPERS_THREADS", os.cpu_count() or 1))
-    try:
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
-    except RuntimeError:  # the context is running: it keeps the threads that it has
-        pass
     tf.config.experimental.enable_op_determinism()
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(int(os.environ.get("HELPERS_THREADS", os.cpu_count() or 1)))
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError as error:
+        warnings.warn(f"import helpers.training before using TensorFlow: {error}", stacklevel=2)
+
+
+if keras.backend.backend() == "tensorflow":
+    prepare_tensorflow()  # on import, since a notebook builds layers before it trains
 
 
 def _keras_recipe(steps: int):
@@ -221,7 +226,6 @@ def fit_or_load(config: TrainingConfig) -> Run:
     A second process that asks for the same model waits for the first. A damaged entry is made
     again. Raises OSError, naming the folder, when the disk refuses (full, read-only).
     """
-    set_threads()
     entry = Entry(config)
     progress = Progress(config.label, config.epochs)
     try:

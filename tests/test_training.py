@@ -159,3 +159,23 @@ def test_batches_hold_every_digit_once_in_an_order_that_seed_and_epoch_decide():
     assert np.array_equal(order(0, 1), order(0, 1))
     assert not np.array_equal(order(0, 0), order(0, 1))
     assert not np.array_equal(order(0, 0), order(1, 0))
+
+
+THREADS = """
+import tensorflow as tf
+import helpers.training
+from helpers.models import VAE
+VAE()  # as a notebook does before it trains
+print(tf.config.threading.get_intra_op_parallelism_threads())
+"""
+
+
+def test_threads_are_set_before_the_first_operation():
+    done = subprocess.run(
+        [sys.executable, "-W", "error::UserWarning", "-c", THREADS],
+        env=os.environ | {"HELPERS_THREADS": "3"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split()[-1] == "3"
