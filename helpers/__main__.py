@@ -1,7 +1,6 @@
 """The command line: python -m helpers report | render | sweep | parameters."""
 
 import argparse
-import os
 import signal
 import sys
 from pathlib import Path
@@ -24,11 +23,16 @@ def _count(text: str) -> int:
 _count.__name__ = "count (1 or more)"  # what argparse calls it in its message
 
 
-def _add_output(parser: argparse.ArgumentParser) -> None:
-    """The options that decide where a report is."""
+def _add_profile(parser: argparse.ArgumentParser) -> None:
+    """The option that names a training protocol."""
     parser.add_argument(
         "--profile", choices=PROFILES, default="report", help="training protocol (default: %(default)s)"
     )
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    """The options that decide where a report is."""
+    _add_profile(parser)
     parser.add_argument(
         "--output",
         type=Path,
@@ -82,10 +86,21 @@ def add_sweep(commands) -> None:
         description="Train every combination of the values given, several at a time, and write one tidy table: a row "
         "per run and epoch. Trained models are kept: a sweep that was stopped goes on where it was.",
     )
-    parser.add_argument("grid", nargs="*", metavar="NAME=VALUES", help="model=baseline,10-D  seed=0..4  latent_dim=1,2,4")
-    parser.add_argument("--profile", choices=PROFILES, default="report", help="training protocol (default: %(default)s)")
+    parser.add_argument(
+        "grid",
+        nargs="*",
+        metavar="NAME=VALUES",
+        help="what to combine: model=baseline,10-D  seed=0..4  latent_dim=1,2,4 (default: every model once)",
+    )
+    _add_profile(parser)
     parser.add_argument("--table", type=Path, required=True, metavar="FILE", help="where the table goes (CSV)")
-    parser.add_argument("--jobs", type=_count, default=os.cpu_count(), metavar="N", help="trainings at a time (default: the cores there are)")
+    parser.add_argument(
+        "--jobs",
+        type=_count,
+        default=pipeline.cores(),
+        metavar="N",
+        help="trainings at a time (default: the cores there are)",
+    )
     parser.set_defaults(run=_sweep)
 
 

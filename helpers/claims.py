@@ -169,7 +169,8 @@ def _baseline_loss(e):
 def _deeper_loss(e):
     rise = _seconds(e, "deeper") / _seconds(e, "baseline") - 1
     falls = e.loss("baseline") - e.loss("deeper") > TOLERANCE
-    return f"{e.both('deeper')}; {_signed(rise, '.0%')} time", _graded(_is_near(e, "deeper"), falls, abs(rise - 0.42) <= 0.1)
+    verdict = _graded(_is_near(e, "deeper"), falls, abs(rise - 0.42) <= 0.1)
+    return f"{e.both('deeper')}; {_signed(rise, '.0%')} time", verdict
 
 
 @rule(
@@ -288,7 +289,11 @@ def reproduction_text(evidence: Evidence) -> str:
 def _came_back(evidence: Evidence) -> str:
     """One sentence on the runs with seed 0."""
     off = {name: row["training_loss"] - published(name)["loss"] for name, row in evidence.original.items()}
-    far = [f"{name} ends {abs(d):.1f} nats {'above' if d > 0 else 'below'}" for name, d in off.items() if abs(d) > TOLERANCE]
+    far = [
+        f"{name} ends {abs(difference):.1f} nats {'above' if difference > 0 else 'below'}"
+        for name, difference in off.items()
+        if abs(difference) > TOLERANCE
+    ]
     near = len(off) - len(far)
     text = f"Under the original protocol, {near} of {len(off)} losses come back within {TOLERANCE:g} nats"
     return f"{text}; {', '.join(far)} the published value." if far else f"{text}."

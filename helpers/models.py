@@ -152,7 +152,7 @@ class VAE(keras.Model):
     def encode(self, x, batch_size=500):
         """z_mean and z_log_var of images, NumPy arrays of shape (n, latent_dim)."""
         parts = [self.encoder(batch) for batch in _batches(x, batch_size)]
-        return tuple(np.concatenate([ops.convert_to_numpy(part) for part in output]) for output in zip(*parts))
+        return tuple(np.concatenate([ops.convert_to_numpy(part) for part in output]) for output in zip(*parts, strict=True))
 
     def decode(self, z, batch_size=500):
         """Images decoded from latent points z (n, latent_dim): NumPy, shape (n, 28, 28, 1)."""

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
 import sys
 import time
 import warnings
@@ -33,8 +32,9 @@ def prepare_tensorflow() -> None:
     import tensorflow as tf
 
     tf.config.experimental.enable_op_determinism()
+    threads = int(os.environ.get("HELPERS_THREADS", os.cpu_count() or 1))
     try:
-        tf.config.threading.set_intra_op_parallelism_threads(int(os.environ.get("HELPERS_THREADS", os.cpu_count() or 1)))
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)
     except RuntimeError as error:
         warnings.warn(f"import helpers.training before using TensorFlow: {error}", stacklevel=2)
@@ -250,8 +250,3 @@ def _waiting(lock: FileLock, progress: Progress) -> FileLock:
     except Timeout:
         progress.waiting()
         return lock.acquire()
-
-
-def forget(config: TrainingConfig) -> None:
-    """Remove a configuration's model and checkpoints from the cache."""
-    shutil.rmtree(Entry(config).folder, ignore_errors=True)

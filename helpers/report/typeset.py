@@ -125,11 +125,11 @@ def _width(figure: Figure) -> str:
 
 def _columns(table: Table) -> str:
     """Column widths: as wide as their text where the page has room; else the long columns share what is left."""
-    columns = [[len(_MARKUP.sub("", cell)) for cell in column] for column in zip(table.header, *table.rows)]
+    columns = [[len(_MARKUP.sub("", cell)) for cell in column] for column in zip(table.header, *table.rows, strict=True)]
     if sum(max(column) + 3 for column in columns) <= ROOM:
         return str(len(columns))
     weights = [math.sqrt(max(column) + sum(column) / len(column)) for column in columns]
-    shares = ["auto" if max(c) <= SHORT else f"{weight:.1f}fr" for c, weight in zip(columns, weights)]
+    shares = ["auto" if max(c) <= SHORT else f"{weight:.1f}fr" for c, weight in zip(columns, weights, strict=True)]
     return f"({', '.join(shares)},)"
 
 

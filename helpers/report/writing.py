@@ -10,7 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from helpers.report import maths, pandoc
-from helpers.report.document import Ast, Document, Figure, Heading, transform
+from helpers.report.document import Ast, Document, Heading, transform
 from helpers.report.maths import Formulas
 
 FOLDER = Path(__file__).parent
