@@ -84,7 +84,8 @@ def add_sweep(commands) -> None:
         "sweep",
         help="train every point of a grid and write one table",
         description="Train every combination of the values given, several at a time, and write one tidy table: a row "
-        "per run and epoch. Trained models are kept: a sweep that was stopped goes on where it was.",
+        "per run and epoch. Trained models are kept: a sweep that was stopped goes on where it was, and a table that "
+        "holds other runs already is added to.",
     )
     parser.add_argument(
         "grid",

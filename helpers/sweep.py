@@ -59,18 +59,27 @@ def _train(config: TrainingConfig) -> list[dict]:
 
 
 def sweep(configs: list[TrainingConfig], table: Path, jobs: int, tell=print) -> None:
-    """Train the configurations, `jobs` at a time, and write the table anew after each one.
+    """Train the configurations, `jobs` at a time, and write the table after each one.
 
     What is in the cache is not trained again, so a sweep that was stopped goes on where it was.
+    Rows of other configurations that the table holds already stay, before the new ones.
     """
+    wanted = {_identity(config.as_dict()) for config in configs}
+    others = [row for row in read_table(table) if _identity(row) not in wanted]
     os.environ["HELPERS_THREADS"] = str(max(1, (os.cpu_count() or 1) // jobs))
     rows = {}
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         waiting = {pool.submit(_train, config): config for config in configs}
         for done in as_completed(waiting):
             rows[waiting[done]] = done.result()
-            _write(table, [row for config in configs for row in rows.get(config, [])])
+            _write(table, others + [row for config in configs for row in rows.get(config, [])])
             tell(_summary(rows[waiting[done]][-1], len(rows), len(configs)))
+
+
+def _identity(fields: dict) -> tuple[str, ...]:
+    """A configuration's fields as text, from itself or from a row of the table."""
+    values = (fields[name] for name in TrainingConfig.__dataclass_fields__)
+    return tuple("" if value is None else str(value) for value in values)
 
 
 def _summary(row: dict, done: int, total: int) -> str:

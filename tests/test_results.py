@@ -60,6 +60,9 @@ def test_a_sweep_writes_a_tidy_table_and_continues_from_it(tmp_path, own_cache):
     before = table.read_text()
     sweep(configs, table, jobs=1, tell=told.append)
     assert table.read_text() == before  # the seconds too: nothing was trained again
+    more = configurations({"model": ["dense"], "n_train": [300], "epochs": [2], "seed": [0, 1]}, "smoke")
+    sweep(more, table, jobs=1, tell=told.append)
+    assert [(row["model"], row["seed"]) for row in read_table(table)[::2]] == [("1-D", 0), ("dense", 0), ("dense", 1)]
 
 
 def test_no_table_has_no_rows(tmp_path):
