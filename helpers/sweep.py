@@ -3,11 +3,15 @@
 import csv
 import itertools
 import os
+import signal
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 
-from helpers.config import MODELS, TrainingConfig, model_config
+import psutil
+
+from helpers.config import MODELS, TrainingConfig, check_choice, model_config
 
 COLUMNS = ("model", *TrainingConfig.__dataclass_fields__, "epoch", "training_loss", "rate", "distortion")
 COLUMNS += ("val_loss", "val_rate", "val_distortion", "seconds", "date", "commit", "processor", "threads")
@@ -39,6 +43,8 @@ def _values(text: str) -> list:
 
 def configurations(grid: dict[str, list], profile: str) -> list[TrainingConfig]:
     """Every combination of the grid; "model" names models, all of MODELS when it is left out."""
+    for name in grid:
+        check_choice("what to combine", name, ("model", *TrainingConfig.__dataclass_fields__))
     grid = {"model": list(MODELS)} | grid
     points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
     return [model_config(point.pop("model"), profile=profile, **point) for point in points]
@@ -68,12 +74,27 @@ def sweep(configs: list[TrainingConfig], table: Path, jobs: int, tell=print) -> 
     others = [row for row in read_table(table) if _identity(row) not in wanted]
     os.environ["HELPERS_THREADS"] = str(max(1, (os.cpu_count() or 1) // jobs))
     rows = {}
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with _workers(jobs) as pool:
         waiting = {pool.submit(_train, config): config for config in configs}
         for done in as_completed(waiting):
             rows[waiting[done]] = done.result()
             _write(table, others + [row for config in configs for row in rows.get(config, [])])
             tell(_summary(rows[waiting[done]][-1], len(rows), len(configs)))
+
+
+@contextmanager
+def _workers(jobs: int):
+    """A pool of processes; when something goes wrong, Ctrl-C included, none of them goes on training."""
+    ignore = (signal.signal, (signal.SIGINT, signal.SIG_IGN))  # Ctrl-C is the parent's to handle
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), *ignore)
+    try:
+        yield pool
+    except BaseException:
+        for process in psutil.Process().children(recursive=True):
+            process.kill()
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
 
 
 def _identity(fields: dict) -> tuple[str, ...]:

@@ -118,10 +118,13 @@ def test_sentences_follow_the_numbers():
 
 def test_the_abstract_counts_the_verdicts():
     rows = claim_rows(evidence(baseline=summary(loss=151.0)))
-    text = claims.abstract_text(evidence(baseline=summary(loss=151.0)), rows)
+    text = claims.abstract_text(evidence(baseline=summary(loss=151.0)), rows, "report")
     assert f"{[row.verdict for row in rows].count(CONFIRMED)} confirmed" in text
     assert "the baseline model at 151.0 nats (published: 151.5)" in text
-    assert claims.abstract_text(Evidence({}), claim_rows(Evidence({}))) == "Of the 24 claims, 24 not measured yet."
+    assert "trial run" not in text
+    nothing = Evidence({})
+    text = claims.abstract_text(nothing, claim_rows(nothing), "smoke")
+    assert "trial run" in text and text.endswith("Verdicts on the 24 claims: 24 not measured yet.")
 
 
 def test_every_rule_belongs_to_a_claim_and_is_stated_in_words():
