@@ -1,8 +1,14 @@
 """Numbers are stored with their origin, whole or not at all; sweeps write one tidy table."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
+import psutil
 import pytest
 
 from helpers import paths, results
@@ -67,3 +73,26 @@ def test_a_sweep_writes_a_tidy_table_and_continues_from_it(tmp_path, own_cache):
 
 def test_no_table_has_no_rows(tmp_path):
     assert read_table(tmp_path / "none.csv") == []
+
+
+SWEEP = """
+from pathlib import Path
+from helpers.sweep import configurations, sweep
+if __name__ == "__main__":
+    sweep(configurations({"model": ["dense"], "epochs": [500], "seed": [0, 1, 2, 3]}, "smoke"), Path("table.csv"), 2)
+"""
+
+
+def test_ctrl_c_ends_a_sweep_and_all_its_workers(own_cache, tmp_path):
+    (tmp_path / "grid.py").write_text(SWEEP)
+    progress = tmp_path / "progress"
+    environment = os.environ | {"HELPERS_PROGRESS": str(progress)}
+    command = [sys.executable, "grid.py"]
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, start_new_session=True, stderr=subprocess.DEVNULL)
+    while not (progress.exists() and progress.read_text().count("epoch") > 4):
+        assert process.poll() is None
+        time.sleep(0.1)
+    workers = psutil.Process(process.pid).children(recursive=True)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    assert process.wait(timeout=20) != 0
+    assert not psutil.wait_procs(workers, timeout=5)[1]
