@@ -22,7 +22,8 @@ CODE_WIDTH, CHARACTER_WIDTH = (
     438.0,
     0.602,
 )  # points within a listing's frame; share of the size, DejaVu Sans Mono
-ROOM, SHORT = 105, 14  # characters: what a page takes beside each other; what a column never breaks
+ROOM, ROOM_OF_MANY = 103, 118  # characters that a page takes beside each other: up to five columns, more
+SHORT = 14  # characters: a column of shorter cells is never broken
 TEXT_WIDTH, TEXT_HEIGHT = 453.0, 560.0  # points: the text's width on A4, and how high a figure may be
 
 
@@ -126,7 +127,7 @@ def _width(figure: Figure) -> str:
 def _columns(table: Table) -> str:
     """Column widths: as wide as their text where the page has room; else the long columns share what is left."""
     columns = [[len(_MARKUP.sub("", cell)) for cell in column] for column in zip(table.header, *table.rows, strict=True)]
-    if sum(max(column) + 3 for column in columns) <= ROOM:
+    if sum(max(column) + 3 for column in columns) <= (ROOM if len(columns) <= 5 else ROOM_OF_MANY):
         return str(len(columns))
     weights = [math.sqrt(max(column) + sum(column) / len(column)) for column in columns]
     shares = ["auto" if max(c) <= SHORT else f"{weight:.1f}fr" for c, weight in zip(columns, weights, strict=True)]
