@@ -1,0 +1,60 @@
+"""The README states what the committed reference run has measured."""
+
+import json
+import re
+
+import pytest
+
+from helpers import paths
+from helpers.claims import RULES, Evidence, original_rows, published
+
+README = (paths.ROOT / "README.md").read_text()
+
+
+def stored_models():
+    files = sorted((paths.REFERENCE / "results").glob("0[0-4]*.json"))
+    models = {}
+    for file in reversed(files):
+        models |= json.loads(file.read_text())["values"].get("models", {})
+    return models
+
+
+def table_rows():
+    table = README.split("## Results")[1].split("## Layout")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line.startswith("|")]
+    return {row[0]: row[1:] for row in rows[2:]}
+
+
+def shown(value):
+    return "–" if value is None else f"{value:.2f}".replace("-", "−")
+
+
+def test_the_results_table_is_the_reference_runs():
+    models, repeated, rows = stored_models(), Evidence({}, original_rows()).original, table_rows()
+    assert set(rows) == set(models)
+    for name, cells in rows.items():
+        paper = published(name)["loss"] if name != "dense" else None
+        again = repeated[name]["training_loss"] if name != "dense" else None
+        expected = [paper, again, models[name]["loss"], models[name]["val_elbo"]]
+        assert cells == [shown(value) for value in expected], name
+
+
+def test_the_minutes_are_those_of_the_reference_run():
+    run = json.loads((paths.REFERENCE / "run.json").read_text())
+    stated = re.search(r"\| `make report` \|.*\| (\d+) min, ([\d.]+) GB", README)
+    assert int(stated[1]) == pytest.approx(run["total_minutes"], abs=1)
+    assert float(stated[2]) == pytest.approx(run["peak_memory_gb"], abs=0.1)
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\(([^)#]+)\)", README))
+def test_every_link_leads_to_a_file(link):
+    assert (paths.ROOT / link).exists()
+
+
+def test_the_seeds_that_the_text_names_are_those_of_the_table():
+    losses = [row["training_loss"] for row in original_rows() if row["model"] == "10-D"]
+    assert f"10-D ends at {losses[0]:.2f} with seed 0 and at {losses[1]:.2f} with seed 1" in README
+
+
+def test_the_number_of_claims_that_have_rules():
+    assert f"({len(RULES)} so far)" in README
