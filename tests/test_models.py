@@ -156,7 +156,6 @@ def test_one_keras_file_is_enough_in_a_fresh_process(tmp_path):
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="runs on the second backend already")
 def test_this_file_and_the_losses_pass_on_a_second_backend():
-    pytest.importorskip("jax")
     files = [__file__, __file__.replace("test_models", "test_losses")]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]
     done = subprocess.run(command, env=os.environ | {"KERAS_BACKEND": "jax"}, capture_output=True, text=True)
