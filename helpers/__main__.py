@@ -156,6 +156,9 @@ def main(arguments: list[str] | None = None) -> int:
     except Failure as error:
         print(f"error: {error}", file=sys.stderr)
         return error.status
+    except OSError as error:  # a folder that cannot be made, a full disk
+        print(f"error: {error}", file=sys.stderr)
+        return Failure.status
     except KeyboardInterrupt:
         print("\nStopped. Finished epochs are kept: the same command goes on from there.", file=sys.stderr)
         return INTERRUPTED

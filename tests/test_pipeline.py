@@ -15,6 +15,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from helpers import paths, pipeline, publish
+from helpers.__main__ import main
 from helpers.terminal import Events, Failure, Refusal, Terminal, clock, describe
 
 PARAMETERS = "profile = 'report'  # protocol\nseed = 0  # seed\nrate: float = 1.0  # a number\nnames = ['a']  # names"
@@ -176,6 +177,13 @@ def test_a_failed_rendering_keeps_the_last_report(tmp_path, monkeypatch):
         pipeline.make_report(output=output, folder=tmp_path / "n", render=fail, terminal=Terminal(text))
     assert published(output) == {"report.html": b"before"}
     assert f"what ran is in {output / 'staging'}" in text.getvalue()
+
+
+def test_an_output_that_cannot_be_a_folder_is_named(tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    assert main(["report", "--output", str(tmp_path / "file")]) == 1
+    assert str(tmp_path / "file") in capsys.readouterr().err
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 @pytest.mark.parametrize("wrong", ["sede=1", "seed=1.5", "seed"])
