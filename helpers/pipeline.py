@@ -187,7 +187,7 @@ def _render(render: Render, staged: Path, terminal: Terminal) -> None:
     terminal.line("all notebooks done, rendering")
     try:
         render(staged / "notebooks", staged)
-    except Exception:
+    except BaseException:  # Ctrl-C too
         terminal.line(_kept(staged))
         raise
 

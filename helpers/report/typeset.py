@@ -22,7 +22,7 @@ CODE_WIDTH, CHARACTER_WIDTH = (
     438.0,
     0.602,
 )  # points within a listing's frame; share of the size, DejaVu Sans Mono
-ROOM, ROOM_OF_MANY = 103, 118  # characters that a page takes beside each other: up to five columns, more
+ROOM, ROOM_OF_MANY = 103, 122  # characters that a page takes beside each other: up to five columns, more
 SHORT = 14  # characters: a column of shorter cells is never broken
 TEXT_WIDTH, TEXT_HEIGHT = 453.0, 560.0  # points: the text's width on A4, and how high a figure may be
 
