@@ -207,6 +207,8 @@ def test_figures_float_rather_than_leave_a_gap(quiet, monkeypatch):
         ([("a", 1, 1), ("b", 1, 2)], [], "b"),
         ([("a", 1, 2), ("b", 1, 1)], ["a"], "b"),
         ([("a", 1, 2)], ["a"], ""),
+        ([("a", 1, 2), ("b", 1, 1)], ["a", "b"], "b!"),  # it floats and still comes first: it waits
+        ([("a", 1, 2), ("b", 1, 2)], ["a", "b!"], ""),
     ],
 )
 def test_figures_keep_their_order(pages, floats, expected):

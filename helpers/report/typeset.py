@@ -65,14 +65,20 @@ def _floats(source: Path) -> str:
         misplaced = _misplaced(json.loads(pages), floats.split())
         if not misplaced:
             return floats
-        floats = f"{floats} {misplaced}".strip()
+        others = [name for name in floats.split() if name != misplaced.removesuffix("!")]
+        floats = " ".join([*others, misplaced])
 
 
 def _misplaced(pages: list[tuple[str, int, int]], floats: list[str]) -> str:
-    """The first figure that leaves a gap, having no room where it is mentioned, or comes before an earlier one."""
+    """The first figure that leaves a gap, having no room where it is mentioned, or comes before an earlier one.
+
+    NAME! when it comes before an earlier one although it floats: then it waits for the earlier ones.
+    """
     latest = 0
     for name, mentioned, page in pages:
-        if name not in floats and (page > mentioned or page < latest):
+        if f"{name}!" not in floats and page < latest:
+            return f"{name}!" if name in floats else name
+        if name not in floats and f"{name}!" not in floats and page > mentioned:
             return name
         latest = max(latest, page)
     return ""
