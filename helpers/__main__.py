@@ -1,11 +1,13 @@
-"""The command line: python -m helpers report | render | sweep | parameters."""
+"""The command line: python -m helpers report | render | sweep | benchmark | parameters."""
 
 import argparse
 import signal
 import sys
 from pathlib import Path
 
-from helpers import pipeline
+from helpers import paths, pipeline
+from helpers.benchmark import PUBLISHED, benchmark
+from helpers.checks import check_choice
 from helpers.config import PROFILES
 from helpers.sweep import configurations, parse_grid, sweep
 from helpers.terminal import Failure, Refusal
@@ -47,8 +49,9 @@ def add_report(commands) -> None:
         "report",
         help="run every notebook and make report.html and report.pdf",
         description="Run every notebook, several at a time, and make report.html and report.pdf. Nothing in "
-        "the output folder changes unless all of it worked. Trained models are kept: a second run, or a run "
-        "after Ctrl-C, goes on from there.",
+        "the output folder changes unless all of it worked. Trained models are kept, and what a notebook made: one "
+        "runs again only when its cells, its parameters, the code and data behind it or a result that it reads "
+        "have changed. A run after Ctrl-C goes on from there.",
     )
     _add_output(parser)
     parser.add_argument("--jobs", type=_count, metavar="N", help="notebooks at a time (default: the cores there are)")
@@ -78,6 +81,22 @@ def add_render(commands) -> None:
     )
 
 
+def _add_workers(parser: argparse.ArgumentParser) -> None:
+    """The options that decide where trainings run."""
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--jobs",
+        type=_count,
+        metavar="N",
+        help="trainings at a time (default: the cores there are)",
+    )
+    where.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="train on the Dask cluster of this scheduler, such as tcp://10.0.0.1:8786; its workers share the cache",
+    )
+
+
 def add_sweep(commands) -> None:
     """`sweep`: train every point of a grid."""
     parser = commands.add_parser(
@@ -95,13 +114,7 @@ def add_sweep(commands) -> None:
     )
     _add_profile(parser)
     parser.add_argument("--table", type=Path, required=True, metavar="FILE", help="where the table goes (CSV)")
-    parser.add_argument(
-        "--jobs",
-        type=_count,
-        default=pipeline.cores(),
-        metavar="N",
-        help="trainings at a time (default: the cores there are)",
-    )
+    _add_workers(parser)
     parser.set_defaults(run=_sweep)
 
 
@@ -110,8 +123,50 @@ def _sweep(given: argparse.Namespace) -> None:
         configs = configurations(parse_grid(given.grid), given.profile)
     except ValueError as error:
         raise Refusal(str(error)) from error
-    sweep(configs, given.table, given.jobs)
+    sweep(configs, given.table, given.jobs or pipeline.cores(), given.scheduler)
     print(given.table)
+
+
+def add_benchmark(commands) -> None:
+    """`benchmark`: the plain recipe against the fast one."""
+    parser = commands.add_parser(
+        "benchmark",
+        help="time to the same loss: the recipe of the keras.io example against this report's",
+        description="Train the models by the recipe of the keras.io example and by this report's, time the steps of "
+        "both in turns, and print how much sooner the second reaches the first one's loss. Leave the machine alone "
+        "while steps are timed. Trainings are kept: a benchmark that was stopped goes on where it was.",
+    )
+    parser.add_argument(
+        "--models", default=",".join(PUBLISHED), metavar="NAMES", help="which models (default: %(default)s)"
+    )
+    parser.add_argument("--seeds", default="0..2", metavar="LIST", help="such as 0,1 or 0..4 (default: %(default)s)")
+    parser.add_argument(
+        "--epochs", type=_count, default=30, metavar="N", help="of the plain recipe (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--rounds", type=_count, default=3, metavar="N", help="timings of each step (default: %(default)s)"
+    )
+    parser.add_argument("--digits", type=_count, metavar="N", help="train on the first N alone, for a trial")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=paths.REFERENCE / "results",
+        metavar="DIR",
+        help="where its two tables go (default: report/results)",
+    )
+    _add_workers(parser)
+    parser.set_defaults(run=_benchmark)
+
+
+def _benchmark(given: argparse.Namespace) -> None:
+    try:
+        grid = parse_grid([f"model={given.models}", f"seed={given.seeds}"])
+        for model in grid["model"]:
+            check_choice("model", model, PUBLISHED)
+    except ValueError as error:
+        raise Refusal(str(error)) from error
+    options = (given.epochs, given.rounds, given.digits, given.jobs, given.scheduler, given.output)
+    benchmark(grid["model"], grid["seed"], *options)
 
 
 def add_parameters(commands) -> None:
@@ -135,7 +190,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="'python -m helpers COMMAND --help' tells more of a command.",
     )
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
-    for add in (add_report, add_render, add_sweep, add_parameters):
+    for add in (add_report, add_render, add_sweep, add_benchmark, add_parameters):
         add(commands)
     return whole
 
@@ -160,7 +215,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return Failure.status
     except KeyboardInterrupt:
-        print("\nStopped. Finished epochs are kept: the same command goes on from there.", file=sys.stderr)
+        print("\nStopped. What is finished, to the epoch, is kept: the same command goes on from there.", file=sys.stderr)
         return INTERRUPTED
     return 0
 

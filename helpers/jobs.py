@@ -15,26 +15,43 @@ import psutil
 import yaml
 
 from helpers import paths
+from helpers.store import Entry
 from helpers.terminal import Events
 
 PAPERMILL_TAGS = {"papermill-error-cell-tag", "injected-parameters"}
 DEAD_KERNEL = 138  # papermill's exit status; the notebook that it leaves says that all went well
 GRACE = 5.0  # seconds that a stopped notebook has to end its kernel
+FOLDERS = ("notebooks", "results", "figures")  # where a notebook leaves what it makes
+MEMORY_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes, of what the system says of a process
 
 
 class Job:
-    """A notebook being run by papermill in a staging folder.
+    """A notebook being run by papermill in a folder of its own, which must not be there yet.
 
-    values: its parameters; threads: those of its numerical libraries. Once `finished`, it has its
-    `seconds` and, if it failed, its `failure` in words.
+    values: its parameters; needs: entries whose stored results it reads; parts: what it is made from;
+    threads: those of its numerical libraries. Once `finished`, it has its `cost` (seconds, and GB of memory
+    in its largest process) and, if it failed, its `failure` in words.
     """
 
-    def __init__(self, source: Path, folder: Path, values: dict[str, Any], threads: int):
-        self.name, self.folder = source.stem, folder
+    def __init__(
+        self,
+        source: Path,
+        folder: Path,
+        values: dict[str, Any],
+        needs: Iterable[Entry],
+        parts: dict[str, str],
+        threads: int,
+    ):
+        self.name, self.folder, self.parts = source.stem, folder, parts
         self.result = folder / "notebooks" / source.name
-        self.log = folder / "logs" / f"{self.name}.log"
-        self.events = Events(folder / "progress" / f"{self.name}.jsonl")
-        self.began, self.seconds, self.failure = time.monotonic(), 0.0, None
+        self.log = folder / "log.txt"
+        self.events = Events(folder / "progress.jsonl")
+        for name in FOLDERS:
+            (folder / name).mkdir(parents=True)
+        for entry in needs:
+            entry.copy_to(folder, entry.under("results"))
+        self.given = set(self._files())
+        self.began, self.cost, self.failure = time.monotonic(), {}, None
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 self._command(source, values),
@@ -65,13 +82,23 @@ class Job:
 
     def finished(self) -> bool:
         """Whether the notebook has ended."""
-        if self.process.poll() is None:
+        pid, status, usage = os.wait4(self.process.pid, os.WNOHANG)  # Popen.poll tells no memory
+        if not pid:
             return False
-        self.seconds = time.monotonic() - self.began
+        self.process.returncode = os.waitstatus_to_exitcode(status)
+        self.cost = {"seconds": time.monotonic() - self.began, "memory_gb": usage.ru_maxrss * MEMORY_UNIT / 1e9}
         self.failure = explain(self.process.returncode, self.result, self.log)
         if self.failure is None:
             forget_folders(self.result)
         return True
+
+    def products(self) -> dict[str, Path]:
+        """The files that the notebook has made, by their path in its folder."""
+        return {name: file for name, file in self._files().items() if name not in self.given}
+
+    def _files(self) -> dict[str, Path]:
+        files = [file for name in FOLDERS for file in (self.folder / name).rglob("*") if file.is_file()]
+        return {file.relative_to(self.folder).as_posix(): file for file in sorted(files)}
 
 
 def _lists(value: Any) -> Any:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Optional, Union, get_args, get_origin
 
+from helpers.checks import literal
 from helpers.config import TrainingConfig, model_config
 from helpers.terminal import Refusal
 
@@ -38,19 +39,11 @@ class Parameter:
 
         Raises ParameterError when it is not of the parameter's type.
         """
-        for value in (_literal(text), text):
+        for value in (literal(text), text):
             if fits(value, self.kind):
                 return value
-        given = _literal(text)
+        given = literal(text)
         raise ParameterError(f"{self.name}={text}: expected {self.expects}, given {given!r} ({type(given).__name__})")
-
-
-def _literal(text: str) -> Any:
-    """Text as a Python literal, else unchanged."""
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
 
 
 def fits(value: Any, kind: Any) -> bool:

@@ -9,10 +9,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from helpers import paths
+from helpers.jobs import FOLDERS
 from helpers.terminal import Refusal
 
-PRODUCTS = ("report.html", "report.pdf", "run.json")
-FOLDERS = ("notebooks", "results", "figures")
+DOCUMENTS = ("report.html", "report.pdf")
+PRODUCTS = (*DOCUMENTS, "run.json")
 
 
 @contextmanager
@@ -27,8 +28,7 @@ def staging(output: Path):
     try:
         with FileLock(output / "staging.lock", timeout=0):
             shutil.rmtree(folder, ignore_errors=True)
-            for name in (*FOLDERS, "logs", "progress"):
-                (folder / name).mkdir(parents=True)
+            folder.mkdir()
             yield folder
     except Timeout as error:
         raise Refusal(f"another run is writing to {output}: wait for it, or name another --output") from error
@@ -49,22 +49,34 @@ def targets(folder: Path, output: Path) -> dict[Path, Path]:
     return files
 
 
+def is_published(folder: Path, output: Path, about: dict) -> bool:
+    """Whether the output folder holds just what the staging folder does, from a run of which `about` is true."""
+    record = output / "run.json"
+    if not record.exists():
+        return False
+    before, files = json.loads(record.read_text()), targets(folder, output)
+    same = before["files"] == _names(files, output) and all(before.get(key) == value for key, value in about.items())
+    del files[folder / "run.json"]
+    return same and all(new.is_file() and new.read_bytes() == file.read_bytes() for file, new in files.items())
+
+
+def _names(files: dict[Path, Path], output: Path) -> list[str]:
+    """The published files as run.json lists them."""
+    return sorted(os.path.relpath(file, output) for file in files.values())
+
+
 def publish(folder: Path, output: Path, run: dict) -> None:
     """Move a finished run from its staging folder to the output folder, and write its run.json.
 
     Files of the run before are replaced, and removed where this one has none of that name; files
     that no run has made stay. Every step is a rename: when one fails, all are taken back.
     """
-    stale = _published(output)
-    (folder / "run.json").touch()
-    files = targets(folder, output)
-    names = sorted(os.path.relpath(file, output) for file in files.values())
-    (folder / "run.json").write_text(json.dumps(run | {"files": names}, indent=1) + "\n")
+    stale, files = _published(output), targets(folder, output)
+    (folder / "run.json").write_text(json.dumps(run | {"files": _names(files, output)}, indent=1) + "\n")
     aside = [file for file in dict.fromkeys([*files.values(), *stale]) if file.is_file()]
     (folder / "previous").mkdir()
     moves = [(file, folder / "previous" / str(number)) for number, file in enumerate(aside)]
     _move(moves + list(files.items()))
-    shutil.rmtree(folder)
 
 
 def _published(output: Path) -> list[Path]:

@@ -1,20 +1,19 @@
 """Train many configurations, several at a time, and write one tidy table: a row per run and epoch."""
 
 import csv
+import dataclasses
 import itertools
 import os
-import signal
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
-from multiprocessing import get_context
 from pathlib import Path
 
-import psutil
+from helpers.checks import check_choice, literal
+from helpers.config import MODELS, TrainingConfig, model_config
+from helpers.terminal import Terminal
+from helpers.workers import workers
 
-from helpers.config import MODELS, TrainingConfig, check_choice, model_config
-
-COLUMNS = ("model", *TrainingConfig.__dataclass_fields__, "epoch", "training_loss", "rate", "distortion")
-COLUMNS += ("val_loss", "val_rate", "val_distortion", "seconds", "date", "commit", "processor", "threads")
+FIELDS = tuple(TrainingConfig.__dataclass_fields__)
+FIRST = ("model", *FIELDS, "epoch")  # columns; those of the history follow in its order, then
+LAST = ("date", "commit", "processor", "threads")
 
 
 def parse_grid(points: list[str]) -> dict[str, list]:
@@ -27,27 +26,30 @@ def parse_grid(points: list[str]) -> dict[str, list]:
         name, equals, values = point.partition("=")
         if not (name and equals and values):
             raise ValueError(f"{point!r} is not of the form NAME=VALUE,VALUE or NAME=FIRST..LAST")
+        if name in grid:
+            raise ValueError(f"{name} is given twice: write all its values in one, as {name}=VALUE,VALUE")
         grid[name] = [value for part in values.split(",") for value in _values(part)]
         if not grid[name]:
-            raise ValueError(f"{point!r} holds no value")
+            raise ValueError(f"{point!r} holds no value: the first of FIRST..LAST is the smaller")
     return grid
 
 
 def _values(text: str) -> list:
-    """One value, or the integers of FIRST..LAST."""
+    """One value, a number or None where it reads as one, or the integers of FIRST..LAST."""
     first, dots, last = text.partition("..")
     if dots and first.isdigit() and last.isdigit():
         return list(range(int(first), int(last) + 1))
-    return [int(text) if text.isdigit() else text]
+    return [literal(text)]
 
 
 def configurations(grid: dict[str, list], profile: str) -> list[TrainingConfig]:
-    """Every combination of the grid; "model" names models, all of MODELS when it is left out."""
+    """Every combination of the grid, each once; "model" names models, all of MODELS when it is left out."""
     for name in grid:
-        check_choice("what to combine", name, ("model", *TrainingConfig.__dataclass_fields__))
+        check_choice("what to combine", name, ("model", *FIELDS))
     grid = {"model": list(MODELS)} | grid
     points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
-    return [model_config(point.pop("model"), profile=profile, **point) for point in points]
+    configs = [dataclasses.replace(model_config(point.pop("model"), profile=profile), **point) for point in points]
+    return list(dict.fromkeys(configs))
 
 
 def _train(config: TrainingConfig) -> list[dict]:
@@ -55,8 +57,7 @@ def _train(config: TrainingConfig) -> list[dict]:
     from helpers.training import fit_or_load  # a worker pays for TensorFlow, the caller does not
 
     run = fit_or_load(config)
-    about = {key: run.provenance[key] for key in ("date", "commit", "processor", "threads")}
-    about |= {"model": config.label} | config.as_dict()
+    about = {key: run.provenance[key] for key in LAST} | {"model": config.label} | config.as_dict()
     history = {"training_loss": run.history["loss"]} | {k: v for k, v in run.history.items() if k != "loss"}
     return [
         about | {"epoch": epoch + 1} | {name: round(values[epoch], 4) for name, values in history.items()}
@@ -64,67 +65,69 @@ def _train(config: TrainingConfig) -> list[dict]:
     ]
 
 
-def sweep(configs: list[TrainingConfig], table: Path, jobs: int, tell=print) -> None:
-    """Train the configurations, `jobs` at a time, and write the table after each one.
+def sweep(
+    configs: list[TrainingConfig],
+    table: Path,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    terminal: Terminal | None = None,
+) -> None:
+    """Train the configurations and write the table after each one.
 
-    What is in the cache is not trained again, so a sweep that was stopped goes on where it was.
-    Rows of other configurations that the table holds already stay, before the new ones.
+    jobs: trainings at a time on this machine; scheduler: the address of a Dask cluster to train on instead.
+    What is in the cache is not trained again, so a sweep that was stopped goes on where it was. Rows of other
+    configurations that the table holds already stay, before the new ones. Raises Failure, with the others in
+    the table, when some could not be trained.
     """
+    terminal = terminal or Terminal()
     wanted = {_identity(config.as_dict()) for config in configs}
-    others = [row for row in read_table(table) if _identity(row) not in wanted]
-    os.environ["HELPERS_THREADS"] = str(max(1, (os.cpu_count() or 1) // jobs))
-    rows = {}
-    with _workers(jobs) as pool:
-        waiting = {pool.submit(_train, config): config for config in configs}
-        for done in as_completed(waiting):
-            rows[waiting[done]] = done.result()
+    names, rows = _names(configs), {}
+    with workers(min(jobs, len(configs)), scheduler, terminal) as team:
+        for config, rows[config] in team.run(_train, configs, names.get):
+            before = [TrainingConfig().as_dict() | row for row in _read(table)]  # a table may be older than a field
+            others = [row for row in before if _identity(row) not in wanted]
             _write(table, others + [row for config in configs for row in rows.get(config, [])])
-            tell(_summary(rows[waiting[done]][-1], len(rows), len(configs)))
+            loss = rows[config][-1]["training_loss"]
+            terminal.line(f"[{len(rows)}/{len(configs)}] {names[config]}: training loss {loss:.2f}")
 
 
-@contextmanager
-def _workers(jobs: int):
-    """A pool of processes; when something goes wrong, Ctrl-C included, none of them goes on training."""
-    ignore = (signal.signal, (signal.SIGINT, signal.SIG_IGN))  # Ctrl-C is the parent's to handle
-    pool = ProcessPoolExecutor(jobs, get_context("spawn"), *ignore)
-    try:
-        yield pool
-    except BaseException:
-        for process in psutil.Process().children(recursive=True):
-            process.kill()
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
-    pool.shutdown()
+def _names(configs: list[TrainingConfig]) -> dict[TrainingConfig, str]:
+    """What people call each configuration: its label and what else differs among them."""
+    shown = [name for name in FIELDS if name not in ("architecture", "latent_dim", "loss")]
+    differ = [name for name in shown if len({getattr(config, name) for config in configs}) > 1]
+    return {
+        config: ", ".join([config.label, *(f"{name} {getattr(config, name)}" for name in differ)]) for config in configs
+    }
 
 
 def _identity(fields: dict) -> tuple[str, ...]:
     """A configuration's fields as text, from itself or from a row of the table."""
-    values = (fields[name] for name in TrainingConfig.__dataclass_fields__)
-    return tuple("" if value is None else str(value) for value in values)
-
-
-def _summary(row: dict, done: int, total: int) -> str:
-    """One line about a finished run."""
-    return f"[{done}/{total}] {row['model']}, seed {row['seed']}: training loss {row['training_loss']:.2f}"
+    return tuple("" if fields[name] is None else str(fields[name]) for name in FIELDS)
 
 
 def _write(table: Path, rows: list[dict]) -> None:
-    """Write the table whole or not at all."""
+    """Write the table whole or not at all; what a row lacks stays empty."""
+    history = [name for row in rows for name in row if name not in FIRST + LAST]
     table.parent.mkdir(parents=True, exist_ok=True)
     temporary = table.with_name(f"{table.name}.{os.getpid()}.tmp")
     with temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(file, [*FIRST, *dict.fromkeys(history), *LAST], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     temporary.replace(table)
 
 
-def read_table(table: Path) -> list[dict]:
-    """The rows of a table, numbers as numbers; an empty list when there is no table."""
+def _read(table: Path) -> list[dict[str, str]]:
+    """The rows of a table as they stand; an empty list when there is no table."""
     if not table.exists():
         return []
     with table.open(newline="") as file:
-        return [{name: _number(text) for name, text in row.items()} for row in csv.DictReader(file)]
+        return list(csv.DictReader(file))
+
+
+def read_table(table: Path) -> list[dict]:
+    """The rows of a table, numbers as numbers; an empty list when there is no table."""
+    return [{name: _number(text) for name, text in row.items()} for row in _read(table)]
 
 
 def _number(text: str):

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from helpers import paths, pipeline, publish
+from helpers import claims, digests, paths, pipeline, publish
 from helpers.__main__ import main
 from helpers.terminal import Events, Failure, Refusal, Terminal, clock, describe
 
@@ -34,7 +35,7 @@ def leave(name):
 # Waits until both notebooks are there: passes only when they run at the same time.
 MEET = """
 (out / "figures" / "HERE").touch()
-while not (out / "figures" / "THERE").exists():
+while not list(out.parent.glob("*/figures/THERE")):
     assert time.time() < began + 60, "nobody else runs"
     time.sleep(0.05)
 """
@@ -48,9 +49,9 @@ with open(os.environ["HELPERS_PROGRESS"], "a") as file:
 """
 
 
-def write_notebook(folder: Path, name: str, *sources: str) -> None:
+def write_notebook(folder: Path, name: str, *sources: str, parameters: str = PARAMETERS) -> None:
     """A notebook with a title, the parameters cell and one code cell for each source."""
-    cells = [new_markdown_cell(f"# {name}"), new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})]
+    cells = [new_markdown_cell(f"# {name}"), new_code_cell(parameters, metadata={"tags": ["parameters"]})]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     folder.mkdir(exist_ok=True)
     cells += [new_code_cell(source) for source in sources]
@@ -109,7 +110,7 @@ def test_notebooks_get_parameters_threads_and_a_folder(good):
     a = seen(good[0], "a")
     assert (a["profile"], a["seed"], a["rate"], a["names"]) == ("smoke", 7, 1e-5, ["x", "ÿ: 1"])
     assert a["threads"] == a["omp"] == str(max(1, pipeline.cores() // 2))
-    assert Path(a["folder"]) == good[0] / "staging"
+    assert Path(a["folder"]) == good[0] / "staging" / "00_a"
 
 
 def test_everything_is_published_and_staging_gone(good):
@@ -128,7 +129,7 @@ def test_executed_notebooks_name_no_folder_in_their_metadata(good):
 def test_terminal_shows_training_and_a_summary(good):
     output, text = good
     for line in (
-        "00_a: started",
+        "00_a: runs (for the first time)",
         "00_a: tiny: training for 2 epochs",
         "00_a: tiny: epoch 1/2, loss 150.13, 1 min 05 s left",
         "00_a: tiny: epoch 2/2, loss 149.00, trained",
@@ -138,7 +139,7 @@ def test_terminal_shows_training_and_a_summary(good):
         f"\n{output / 'report.html'}\n{output / 'report.pdf'}\n",
     ):
         assert line in text
-    assert text.index("00_a: done") < text.index("01_b: started")
+    assert text.index("00_a: done") < text.index("01_b: runs")
     run = json.loads((output / "run.json").read_text())
     assert run["peak_memory_gb"] > 0.3
     assert run["minutes"].keys() == {"00_a", "01_b", "03_c"}
@@ -158,8 +159,8 @@ def test_failures_are_named_and_the_last_report_stays(good, tmp_path):
     assert "01_killed: cell 4 (os.kill(os.getpid(), 9)): its kernel died" in text.getvalue()
     assert "03_fine: done" in text.getvalue()
     assert published(output) == before
-    assert (output / "staging" / "results" / "fine.json").exists()
-    assert f"notebook {output / 'staging' / 'notebooks' / '00_raises.ipynb'}" in text.getvalue()
+    assert f"notebook {output / 'staging' / '00_raises' / 'notebooks' / '00_raises.ipynb'}" in text.getvalue()
+    assert "ZeroDivisionError" in (output / "staging" / "00_raises" / "log.txt").read_text()
 
 
 def test_a_failed_rendering_keeps_the_last_report(tmp_path, monkeypatch):
@@ -264,7 +265,7 @@ def test_stopping_the_runner_leaves_no_process(tmp_path, how):
     environment = os.environ | {"PYTHONPATH": str(paths.ROOT)}
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, env=environment, **quiet) as runner:
-        pids = wait_for_pids(tmp_path / "out" / "staging" / "pids")
+        pids = wait_for_pids(tmp_path / "out" / "staging" / "00_a" / "pids")
         pids += [process.pid for process in psutil.Process(runner.pid).children(recursive=True)]
         runner.send_signal(how)
         _, said = runner.communicate(timeout=30)
@@ -286,9 +287,10 @@ def wait_for_pids(file: Path) -> list[int]:
 def test_the_waits_of_the_whole_report():
     waits = pipeline.waiting_for(f"{number:02}" for number in range(9))
     assert [number for number, needs in waits.items() if not needs] == ["00", "03"]
-    assert waits["08"] == waits.keys() - {"08"}
+    assert waits["08"] == {"00", "01", "02", "03", "04", "07"}
     assert pipeline.width(waits) == 5
-    assert pipeline.waiting_for(["05", "08"]) == {"05": set(), "08": {"05"}}
+    assert pipeline.waiting_for(["05", "07", "08"]) == {"05": set(), "07": set(), "08": {"07"}}
+    assert pipeline.NEEDS == {"08": tuple(section[:2] for section in claims.SECTIONS)}
 
 
 def test_a_second_run_on_the_same_folder_is_refused(tmp_path):
@@ -313,6 +315,23 @@ def test_publishing_replaces_what_a_run_made_and_nothing_else(tmp_path):
     publish.publish(stage(tmp_path / "2", new="2", both="2"), output, {})
     texts = {file.name: file.read_text() for file in (output / "results").iterdir()}
     assert texts == {"new": "2", "both": "2", "mine": "mine"}
+
+
+def test_the_same_report_is_known_by_its_files_and_parameters(tmp_path):
+    output, about = tmp_path / "out", {"profile": "smoke", "parameters": []}
+    publish.publish(stage(tmp_path / "1", both="1"), output, about)
+    (output / "results" / "mine").write_text("mine")
+    same, more, other = (
+        stage(tmp_path / "2", both="1"),
+        stage(tmp_path / "3", both="1", new="1"),
+        {"parameters": ["a=1"]},
+    )
+    assert publish.is_published(same, output, about)
+    assert not publish.is_published(same, output, about | other)
+    assert not publish.is_published(more, output, about)
+    (output / "results" / "both").write_text("2")
+    assert not publish.is_published(same, output, about)
+    assert not publish.is_published(same, tmp_path / "nowhere", about)
 
 
 def test_publishing_takes_all_back_when_a_rename_fails(tmp_path):
@@ -367,3 +386,186 @@ def test_words_of_events_and_times():
     assert describe(about | {"event": "cached"}) == "10-D: trained before, taken from the cache"
     assert describe(about | {"event": "start", "epoch": 2}) == "10-D: training for 6 epochs, resumed after epoch 2"
     assert describe(about | {"event": "waiting"}) == "10-D: another process is training it; waiting"
+
+
+class Project:
+    """Three notebooks with code behind them, a cache and an output folder; 08_claims reads what 00_first stores."""
+
+    SOURCES = {
+        "00_first": "leave('00_first')",
+        "05_wide": "leave('05_wide')",
+        "08_claims": "assert os.listdir(out / 'results') == ['00_first.json']\nleave('08_claims')",
+    }
+    CODE = ("helpers/plots.py", "helpers/report/report.css", "requirements.txt")
+
+    def __init__(self, folder: Path):
+        self.folder, self.root, self.output = folder, folder / "root", folder / "output"
+        self.notebooks = self.root / "notebooks"
+
+    def write(self) -> None:
+        """The project as it is at first."""
+        for name in (*self.CODE, *(f"helpers/{name}.py" for name in digests.TRAINING)):
+            (self.root / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.root / name).write_text("1\n")
+        for name, source in self.SOURCES.items():
+            self.change(name, source)
+
+    def change(self, name: str, *sources: str) -> None:
+        """Write a notebook; 05 alone has the parameter width."""
+        parameters = PARAMETERS + ("\nwidth = 1  # width" if name == "05_wide" else "")
+        write_notebook(self.notebooks, name, RECORD, *sources, parameters=parameters)
+
+    def report(self, *assignments: str, output: str = "output") -> str:
+        """Make the report; what the terminal shows."""
+        self.text = io.StringIO()
+        pipeline.make_report(
+            "smoke",
+            self.folder / output,
+            2,
+            assignments,
+            folder=self.notebooks,
+            render=render,
+            terminal=Terminal(self.text),
+            root=self.root,
+        )
+        return self.text.getvalue()
+
+    def ran(self) -> set[str]:
+        """The notebooks that the last report ran."""
+        return {line.partition(":")[0] for line in self.text.getvalue().splitlines() if ": runs (" in line}
+
+
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory):
+    """A project whose report has been made."""
+    project = Project(tmp_path_factory.mktemp("first"))
+    project.write()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HELPERS_CACHE", str(project.folder / "cache"))
+        project.report()
+    assert project.ran() == set(Project.SOURCES)
+    return project
+
+
+@pytest.fixture
+def project(first_run, tmp_path, monkeypatch):
+    """A copy of that project, cache and all, to change."""
+    shutil.copytree(first_run.folder, tmp_path / "project")
+    monkeypatch.setenv("HELPERS_CACHE", str(tmp_path / "project" / "cache"))
+    return Project(tmp_path / "project")
+
+
+def stamps(output: Path) -> dict[Path, int]:
+    """When each file of an output folder was written."""
+    return {file: file.stat().st_mtime_ns for file in output.rglob("*") if file.is_file() and file.suffix != ".lock"}
+
+
+def test_nothing_changed_starts_and_touches_nothing(project, monkeypatch):
+    monkeypatch.setattr(pipeline, "Job", None)
+    before, began = stamps(project.output), time.monotonic()
+    text = project.report()
+    assert time.monotonic() - began < 5
+    assert text.splitlines() == [
+        *(f"{name}: unchanged, kept" for name in Project.SOURCES),
+        "nothing changed",
+        str(project.output / "report.html"),
+        str(project.output / "report.pdf"),
+    ]
+    assert stamps(project.output) == before
+    assert not (project.output / "staging").exists()
+
+
+def test_outputs_and_execution_counts_of_a_source_do_not_count(project):
+    file = project.notebooks / "00_first.ipynb"
+    notebook = nbformat.read(file, as_version=4)
+    notebook.cells[-1] |= {"execution_count": 7, "outputs": [nbformat.v4.new_output("stream", text="seen")]}
+    notebook.cells[-1].metadata["execution"] = {"iopub.execute_input": "2020-01-01T00:00:00Z"}
+    nbformat.write(notebook, file)
+    assert "nothing changed" in project.report()
+
+
+def test_a_changed_cell_runs_its_notebook_and_what_needs_it(project):
+    project.change("00_first", "leave('00_first')", "2")
+    text = project.report()
+    assert "00_first: runs (its cells changed)" in text
+    assert "08_claims: runs (results/00_first.json changed)" in text
+    assert "05_wide: unchanged, kept" in text
+    run = json.loads((project.output / "run.json").read_text())
+    assert run["kept"] == ["05_wide"]
+    assert run["minutes"].keys() == Project.SOURCES.keys()
+    project.change("08_claims", Project.SOURCES["08_claims"], "2")
+    project.report()
+    assert project.ran() == {"08_claims"}
+
+
+def test_a_parameter_runs_the_notebooks_that_have_it_and_changed_back_nothing(project):
+    assert "05_wide: runs (its parameters changed)" in project.report("width=2")
+    assert project.ran() == {"05_wide"}
+    project.report()
+    assert project.ran() == set()
+    project.report("width=2", output="other")
+    assert project.ran() == set()
+    assert (project.folder / "other" / "report.html").exists()
+
+
+def test_a_plot_runs_all_notebooks_and_retrains_nothing(project):
+    before = digests.training_code(root=project.root)
+    (project.root / "helpers" / "plots.py").write_text("2\n")
+    assert "05_wide: runs (helpers/plots.py changed)" in project.report()
+    assert project.ran() == set(Project.SOURCES)
+    assert digests.training_code(root=project.root) == before
+
+
+def test_a_template_only_renders(project):
+    (project.root / "helpers" / "report" / "report.css").write_text("2\n")
+    text = project.report()
+    assert project.ran() == set()
+    assert "rendering (helpers/report/report.css changed)" in text
+    assert "nothing changed" in project.report()
+
+
+def test_what_is_damaged_in_the_cache_is_made_again(project):
+    (result,) = (project.folder / "cache" / "notebooks" / "00_first").glob("*/results/00_first.json")
+    result.write_text(result.read_text().replace("smoke", "smoky"))
+    text = project.report()
+    assert "00_first: runs (what was kept of it is damaged: results/00_first.json is not what was kept)" in text
+    assert "smoky" not in (project.output / "results" / "00_first.json").read_text()
+    assert project.ran() == {"00_first", "08_claims"}
+
+
+def test_what_is_missing_from_the_output_comes_back_from_the_cache(project):
+    (project.output / "results" / "05_wide.json").unlink()
+    (project.output / "report.html").write_text("mine")
+    before = published(project.output)
+    project.report()
+    assert project.ran() == set()
+    assert published(project.output).keys() - before.keys() == {"results/05_wide.json"}
+    assert (project.output / "report.html").read_text() == "00_first 05_wide 08_claims"
+
+
+def test_a_failure_keeps_what_went_well(project):
+    project.change("00_first", "leave('00_first')", "2")
+    project.change("05_wide", "1/0")
+    with pytest.raises(Failure, match="runs only what is missing"):
+        project.report()
+    assert project.ran() == set(Project.SOURCES)
+    project.change("05_wide", "leave('05_wide')", "1/1")
+    project.report()
+    assert project.ran() == {"05_wide"}
+
+
+def test_what_needs_a_failed_notebook_is_not_run(project):
+    project.change("00_first", "1/0")
+    with pytest.raises(Failure):
+        project.report()
+    assert "08_claims: not run, since it needs 00_first" in project.text.getvalue()
+    assert project.ran() == {"00_first"}
+
+
+def test_a_change_while_a_notebook_runs_makes_it_run_again(project):
+    edit = f"open({str(project.root / 'helpers' / 'plots.py')!r}, 'w').write('2')"
+    project.change("05_wide", "leave('05_wide')", edit)
+    assert "05_wide: helpers/plots.py changed while it ran; the next run repeats it" in project.report()
+    project.report()
+    assert "05_wide" in project.ran()
+    assert "nothing changed" in project.report()

@@ -1,0 +1,198 @@
+"""The plain recipe of the keras.io example against the report's own: the step, and the time to the same loss.
+
+Losses decide nothing about time and times nothing about loss, so the two are measured apart. Trainings run several at
+a time and may be stopped and continued; they give losses. Steps are timed in turns, each in a process that has the
+machine to itself. Time to a loss is then steps times seconds a step, whatever else the machine did while it trained.
+"""
+
+import csv
+import resource
+import statistics
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from itertools import product
+from math import ceil
+from multiprocessing import get_context
+from pathlib import Path
+
+from helpers import paths
+from helpers.config import MODELS, model_config
+from helpers.results import provenance
+from helpers.sweep import read_table, sweep
+from helpers.terminal import Terminal, clock
+
+PUBLISHED = tuple(name for name in MODELS if name != "dense")  # the five models of the original report
+PLAIN = {"recipe": "keras", "batch_size": 128}  # with 30 epochs, the example on keras.io
+LENGTHS = (1, 2, 3, 4, 6, 8, 12)  # epochs of the fast recipe, tried until one reaches the plain recipe's loss
+FORMS = ("plain", "fast")
+TIMED = 5_120  # digits that a timing trains on, after as many that warm up
+RUNS, STEPS = "benchmark_runs.csv", "benchmark_steps.csv"
+
+
+def benchmark(
+    models: list[str],
+    seeds: list[int],
+    epochs: int = 30,
+    rounds: int = 3,
+    digits: int | None = None,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    folder: Path = paths.REFERENCE / "results",
+    terminal: Terminal | None = None,
+) -> None:
+    """Train by both recipes, time their steps, write both tables into the folder and print the comparison.
+
+    epochs: of the plain recipe; rounds: timings of each step; digits: train on the first ones alone; jobs, scheduler:
+    see `sweep`.
+    """
+    terminal = terminal or Terminal()
+    points = list(product(models, seeds))
+    plain = [model_config(model, seed=seed, epochs=epochs, n_train=digits, **PLAIN) for model, seed in points]
+    sweep(plain, folder / RUNS, jobs, scheduler, terminal)
+    for length in (length for length in LENGTHS if length < epochs):
+        runs = read_table(folder / RUNS)
+        left = [(model, seed) for model, seed in points if fast_run(runs, model, seed) is None]
+        fast = [model_config(model, seed=seed, epochs=length, n_train=digits) for model, seed in left]
+        if fast:
+            sweep(fast, folder / RUNS, jobs, scheduler, terminal)
+    measure_steps(models, rounds, folder / STEPS, terminal)
+    terminal.line(describe(comparison(read_table(folder / RUNS), read_table(folder / STEPS))))
+
+
+def final_rows(runs: list[dict], recipe: str) -> list[dict]:
+    """The last epochs of the runs of a recipe, shortest run first."""
+    ends = [row for row in runs if row["recipe"] == recipe and row["epoch"] == row["epochs"]]
+    return sorted(ends, key=lambda row: row["epochs"])
+
+
+def plain_run(runs: list[dict], model: str, seed: int) -> dict | None:
+    """The last epoch of the longest plain run of a model and seed."""
+    found = [row for row in final_rows(runs, "keras") if (row["model"], row["seed"]) == (model, seed)]
+    return found[-1] if found else None
+
+
+def fast_run(runs: list[dict], model: str, seed: int) -> dict | None:
+    """The last epoch of the shortest fast run that ends at the plain run's loss or below it."""
+    plain = plain_run(runs, model, seed)
+    found = [row for row in final_rows(runs, "fast") if (row["model"], row["seed"]) == (model, seed)]
+    return next((row for row in found if plain and row["eval_loss"] <= plain["eval_loss"]), None)
+
+
+class Alone(ProcessPoolExecutor):
+    """One process at a time, each for one call: memory and threads are its own."""
+
+    def __init__(self):
+        super().__init__(1, get_context("spawn"), max_tasks_per_child=1)
+
+
+def measure_steps(models: list[str], rounds: int, table: Path, terminal: Terminal) -> None:
+    """Time the steps of both recipes in turns; one row for each model, form and round."""
+    rows, total = [], rounds * len(models) * len(FORMS)
+    with Alone() as process:
+        for number in range(rounds):
+            for model in models:
+                for form in FORMS:
+                    rows.append({"round": number + 1} | process.submit(time_steps, model, form).result())
+                    step, memory = rows[-1]["seconds_per_step"], rows[-1]["peak_memory_gb"]
+                    terminal.line(f"[{len(rows)}/{total}] {model}, {form}: {step * 1000:.1f} ms a step, {memory:.2f} GB")
+    others = [row for row in read_table(table) if row["model"] not in models]
+    with table.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(others + rows)
+
+
+def time_steps(model: str, form: str) -> dict:
+    """Seconds of a training step of a model, and the most memory of this process, which should do nothing else.
+
+    form: "plain" is Keras as the example uses it: `fit` on an array of floats, Adam, every setting of TensorFlow at
+    its default; "fast" is what `fit_or_load` does.
+    """
+    import keras
+
+    class Stopwatch(keras.callbacks.Callback):
+        """Times batches until enough digits have been seen; reading the loss waits for a device to finish."""
+
+        def on_train_begin(self, logs=None):
+            self.times = []
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.times.append((time.perf_counter(), float(logs["loss"]))[0])
+            self.model.stop_training = len(self.times) * size >= 2 * TIMED
+
+    vae, data, size, options = _plain_training(model) if form == "plain" else _fast_training(model)
+    watch = Stopwatch()
+    vae.fit(data, epochs=1, verbose=0, callbacks=[watch], **options)
+    if form == "fast":
+        vae.evaluate(data, steps=2, verbose=0)  # as after each epoch: its memory counts
+    taken = [after - before for before, after in zip(watch.times, watch.times[1:], strict=False)][-(TIMED // size) :]
+    seconds = statistics.median(taken)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    about = {key: value for key, value in provenance().items() if key in ("date", "commit", "processor", "backend")}
+    speed = {"seconds_per_step": round(seconds, 5), "images_per_second": round(size / seconds, 1)}
+    return {"model": model, "form": form, "batch_size": size} | speed | {"peak_memory_gb": round(peak / 1e9, 3)} | about
+
+
+def _plain_training(model: str):
+    """Model, digits, batch size and options of `fit` of the plain form."""
+    import keras
+
+    from helpers.data import training_digits
+    from helpers.models import VAE
+
+    vae = VAE(*MODELS[model].values())
+    vae.compile(optimizer=keras.optimizers.Adam())
+    return vae, training_digits()[0], PLAIN["batch_size"], {"batch_size": PLAIN["batch_size"]}
+
+
+def _fast_training(model: str):
+    """The same of the fast form."""
+    from helpers.data import split_images
+    from helpers.training import Digits, build_model
+
+    config = model_config(model)
+    data = Digits(split_images(config.split), config.batch_size, config.seed)
+    return build_model(config), data, config.batch_size, {"shuffle": False}
+
+
+def step_seconds(steps: list[dict], model: str, form: str) -> list[float]:
+    """Seconds a step of a model in one form, a value per round."""
+    return [row["seconds_per_step"] for row in steps if (row["model"], row["form"]) == (model, form)]
+
+
+def comparison(runs: list[dict], steps: list[dict]) -> list[dict]:
+    """What the two tables say of each model and seed that both recipes trained.
+
+    "target": the plain run's final loss on the fixed training digits; "epochs", "loss", "val_loss": of the shortest
+    fast run that reaches it, None when none does; "plain_seconds", "fast_seconds", "ratio": time to that loss.
+    """
+    found = []
+    for plain in final_rows(runs, "keras"):
+        model, seed = plain["model"], plain["seed"]
+        if not step_seconds(steps, model, "plain") or plain_run(runs, model, seed) != plain:
+            continue
+        fast = fast_run(runs, model, seed)
+        row = {"model": model, "seed": seed, "target": plain["eval_loss"], "plain_val_loss": plain["val_loss"]}
+        row |= {"plain_epochs": plain["epochs"], "plain_seconds": training_seconds(plain, steps, "plain")}
+        row |= {"epochs": fast and fast["epochs"], "loss": fast and fast["eval_loss"], "val_loss": fast and fast["val_loss"]}
+        row["fast_seconds"] = fast and training_seconds(fast, steps, "fast")
+        row["ratio"] = fast and row["plain_seconds"] / row["fast_seconds"]
+        found.append(row)
+    return sorted(found, key=lambda row: (PUBLISHED.index(row["model"]), row["seed"]))
+
+
+def training_seconds(row: dict, steps: list[dict], form: str) -> float:
+    """Seconds of training up to an epoch's end: steps times the median seconds of a step."""
+    step = statistics.median(step_seconds(steps, row["model"], form))
+    return row["epoch"] * ceil((row["n_train"] or 60_000) / row["batch_size"]) * step
+
+
+def describe(rows: list[dict]) -> str:
+    """The comparison as a table for people."""
+    lines = [f"{'model':<15}{'seed':>5}{'plain loss':>12}{'in':>14}{'fast loss':>12}{'in':>14}{'times sooner':>14}"]
+    for row in rows:
+        plain = f"{row['model']:<15}{row['seed']:>5}{row['target']:>12.2f}{clock(row['plain_seconds']):>14}"
+        reached = row["ratio"] and f"{row['loss']:>12.2f}{clock(row['fast_seconds']):>14}{row['ratio']:>14.1f}"
+        lines.append(plain + (reached or f"{'not reached':>40}"))
+    return "\n".join(lines)

@@ -1,0 +1,82 @@
+"""The benchmark compares what it should: the same loss, steps times seconds a step, spread over seeds."""
+
+import io
+import subprocess
+import sys
+
+import pytest
+
+from helpers import benchmark
+from helpers.benchmark import comparison, describe, time_steps
+from helpers.sweep import read_table
+from helpers.terminal import Terminal
+
+
+def run(recipe, epochs, eval_loss, *, seed=0, epoch=None, batch_size=128):
+    """A row of the table of runs; its last epoch unless told otherwise."""
+    about = {"model": "baseline", "seed": seed, "recipe": recipe, "epochs": epochs, "batch_size": batch_size}
+    return about | {"epoch": epoch or epochs, "n_train": "", "eval_loss": eval_loss, "val_loss": eval_loss + 1}
+
+
+STEPS = [
+    {"model": "baseline", "form": form, "seconds_per_step": seconds}
+    for form, seconds in [("plain", 0.03), ("fast", 0.02), ("plain", 0.05), ("fast", 0.01), ("plain", 0.04), ("fast", 0.01)]
+]
+RUNS = [
+    run("keras", 30, 150.0),
+    run("keras", 30, 140.0, epoch=29),  # not its last epoch
+    run("fast", 4, 148.0, batch_size=64),
+    run("fast", 2, 151.0, batch_size=64),
+    run("fast", 3, 150.0, batch_size=64),
+    run("fast", 3, 120.0, seed=1, batch_size=64),  # of a seed without a plain run
+]
+
+
+def test_the_shortest_run_that_reaches_the_loss_counts():
+    (row,) = comparison(RUNS, STEPS)
+    assert (row["target"], row["epochs"], row["loss"], row["val_loss"]) == (150.0, 3, 150.0, 151.0)
+    assert row["plain_seconds"] == pytest.approx(30 * 469 * 0.04)  # 469 batches of 128 hold 60,000 digits
+    assert row["fast_seconds"] == pytest.approx(3 * 938 * 0.01)
+    assert row["ratio"] == pytest.approx(30 * 469 * 0.04 / (3 * 938 * 0.01))
+
+
+def test_a_loss_that_is_not_reached_is_said():
+    (row,) = comparison([RUNS[0], RUNS[3]], STEPS)
+    assert row["ratio"] is None and row["epochs"] is None and row["fast_seconds"] is None
+    assert "not reached" in describe([row])
+
+
+def test_the_table_for_people_has_a_row_for_each_seed():
+    rows = comparison([*RUNS, run("keras", 30, 149.0, seed=1)], STEPS)
+    text = describe(rows).splitlines()
+    assert len(text) == 3 and all(line.startswith(("model", "baseline")) for line in text)
+    assert f"{rows[1]['ratio']:.1f}" in text[2] and "2 min" not in text[1].split("baseline")[0]
+
+
+@pytest.mark.parametrize("form", benchmark.FORMS)
+def test_steps_are_timed_for_real(form, monkeypatch):
+    monkeypatch.setattr(benchmark, "TIMED", 512)
+    row = time_steps("baseline", form)
+    assert 0.001 < row["seconds_per_step"] < 10 and 0.1 < row["peak_memory_gb"] < 20
+    assert row["images_per_second"] == pytest.approx(row["batch_size"] / row["seconds_per_step"], rel=0.01)
+
+
+def test_a_cut_down_benchmark_runs_resumes_and_prints(own_cache, tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmark, "LENGTHS", (1,))
+    out = io.StringIO()
+    arguments = {"epochs": 2, "rounds": 1, "digits": 600, "folder": tmp_path / "tables", "terminal": Terminal(out)}
+    benchmark.benchmark(["baseline"], [0], **arguments)
+    runs = read_table(tmp_path / "tables" / benchmark.RUNS)
+    assert [(row["recipe"], row["epoch"]) for row in runs] == [("keras", 1), ("keras", 2), ("fast", 1)]
+    assert {row["form"] for row in read_table(tmp_path / "tables" / benchmark.STEPS)} == {"plain", "fast"}
+    assert "baseline" in out.getvalue().splitlines()[-1]
+    monkeypatch.setattr(benchmark, "measure_steps", lambda *_: None)
+    benchmark.benchmark(["baseline"], [0], **arguments)
+    assert "start" not in out.getvalue().rpartition("times sooner")[0].rpartition("times sooner")[2]
+    assert read_table(tmp_path / "tables" / benchmark.RUNS) == runs  # seconds too: nothing was trained again
+
+
+def test_unknown_models_and_seeds_are_refused():
+    for option, hint in ([["--models", "basline"], "did you mean 'baseline'"], [["--seeds", "2..0"], "holds no value"]):
+        done = subprocess.run([sys.executable, "-m", "helpers", "benchmark", *option], capture_output=True, text=True)
+        assert done.returncode == 2 and hint in done.stderr
