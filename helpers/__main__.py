@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 from helpers import paths, pipeline
-from helpers.benchmark import PUBLISHED, benchmark
+from helpers.benchmark import benchmark
 from helpers.checks import check_choice
+from helpers.comparison import PUBLISHED
 from helpers.config import PROFILES
 from helpers.sweep import configurations, parse_grid, sweep
 from helpers.terminal import Failure, Refusal

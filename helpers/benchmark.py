@@ -12,22 +12,20 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
-from math import ceil
 from multiprocessing import get_context
 from pathlib import Path
 
 from helpers import paths
+from helpers.comparison import RUNS, STEPS, comparison, fast_run
 from helpers.config import MODELS, model_config
 from helpers.results import provenance
 from helpers.sweep import read_table, sweep
 from helpers.terminal import Terminal, clock
 
-PUBLISHED = tuple(name for name in MODELS if name != "dense")  # the five models of the original report
 PLAIN = {"recipe": "keras", "batch_size": 128}  # with 30 epochs, the example on keras.io
 LENGTHS = (1, 2, 3, 4, 6, 8, 12)  # epochs of the fast recipe, tried until one reaches the plain recipe's loss
 FORMS = ("plain", "fast")
 TIMED = 5_120  # digits that a timing trains on, after as many that warm up
-RUNS, STEPS = "benchmark_runs.csv", "benchmark_steps.csv"
 
 
 def benchmark(
@@ -58,25 +56,6 @@ def benchmark(
             sweep(fast, folder / RUNS, jobs, scheduler, terminal)
     measure_steps(models, rounds, folder / STEPS, terminal)
     terminal.line(describe(comparison(read_table(folder / RUNS), read_table(folder / STEPS))))
-
-
-def final_rows(runs: list[dict], recipe: str) -> list[dict]:
-    """The last epochs of the runs of a recipe, shortest run first."""
-    ends = [row for row in runs if row["recipe"] == recipe and row["epoch"] == row["epochs"]]
-    return sorted(ends, key=lambda row: row["epochs"])
-
-
-def plain_run(runs: list[dict], model: str, seed: int) -> dict | None:
-    """The last epoch of the longest plain run of a model and seed."""
-    found = [row for row in final_rows(runs, "keras") if (row["model"], row["seed"]) == (model, seed)]
-    return found[-1] if found else None
-
-
-def fast_run(runs: list[dict], model: str, seed: int) -> dict | None:
-    """The last epoch of the shortest fast run that ends at the plain run's loss or below it."""
-    plain = plain_run(runs, model, seed)
-    found = [row for row in final_rows(runs, "fast") if (row["model"], row["seed"]) == (model, seed)]
-    return next((row for row in found if plain and row["eval_loss"] <= plain["eval_loss"]), None)
 
 
 class Alone(ProcessPoolExecutor):
@@ -154,38 +133,6 @@ def _fast_training(model: str):
     config = model_config(model)
     data = Digits(split_images(config.split), config.batch_size, config.seed)
     return build_model(config), data, config.batch_size, {"shuffle": False}
-
-
-def step_seconds(steps: list[dict], model: str, form: str) -> list[float]:
-    """Seconds a step of a model in one form, a value per round."""
-    return [row["seconds_per_step"] for row in steps if (row["model"], row["form"]) == (model, form)]
-
-
-def comparison(runs: list[dict], steps: list[dict]) -> list[dict]:
-    """What the two tables say of each model and seed that both recipes trained.
-
-    "target": the plain run's final loss on the fixed training digits; "epochs", "loss", "val_loss": of the shortest
-    fast run that reaches it, None when none does; "plain_seconds", "fast_seconds", "ratio": time to that loss.
-    """
-    found = []
-    for plain in final_rows(runs, "keras"):
-        model, seed = plain["model"], plain["seed"]
-        if not step_seconds(steps, model, "plain") or plain_run(runs, model, seed) != plain:
-            continue
-        fast = fast_run(runs, model, seed)
-        row = {"model": model, "seed": seed, "target": plain["eval_loss"], "plain_val_loss": plain["val_loss"]}
-        row |= {"plain_epochs": plain["epochs"], "plain_seconds": training_seconds(plain, steps, "plain")}
-        row |= {"epochs": fast and fast["epochs"], "loss": fast and fast["eval_loss"], "val_loss": fast and fast["val_loss"]}
-        row["fast_seconds"] = fast and training_seconds(fast, steps, "fast")
-        row["ratio"] = fast and row["plain_seconds"] / row["fast_seconds"]
-        found.append(row)
-    return sorted(found, key=lambda row: (PUBLISHED.index(row["model"]), row["seed"]))
-
-
-def training_seconds(row: dict, steps: list[dict], form: str) -> float:
-    """Seconds of training up to an epoch's end: steps times the median seconds of a step."""
-    step = statistics.median(step_seconds(steps, row["model"], form))
-    return row["epoch"] * ceil((row["n_train"] or 60_000) / row["batch_size"]) * step
 
 
 def describe(rows: list[dict]) -> str:

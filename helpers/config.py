@@ -25,9 +25,9 @@ MODELS = {
 }
 
 PROFILES = {
-    "report": {"split": "train", "recipe": "fast", "epochs": 6},
-    "original": {"split": "all", "recipe": "keras", "epochs": 30},
-    "smoke": {"split": "train", "recipe": "fast", "epochs": 2, "n_train": 2_000},
+    "report": {"split": "train", "recipe": "fast", "epochs": 6, "batch_size": 64},
+    "original": {"split": "all", "recipe": "keras", "epochs": 30, "batch_size": 128},
+    "smoke": {"split": "train", "recipe": "fast", "epochs": 2, "batch_size": 64, "n_train": 2_000},
 }
 
 
@@ -44,7 +44,7 @@ class TrainingConfig:
     split: str = "train"  # "train": the 60,000 training digits; "all": the original's 70,000
     recipe: str = "fast"  # "keras": constant Adam, as published; "fast", or a variation: see recipes.read_recipe
     epochs: int = 6
-    batch_size: int = 128
+    batch_size: int = 64
     n_train: int | None = None  # use only the first n digits; None uses all of the split
     dataset: str = "mnist"
     seed: int = 0

@@ -7,7 +7,10 @@ import sys
 import pytest
 
 from helpers import benchmark
-from helpers.benchmark import comparison, describe, time_steps
+from helpers.benchmark import describe, time_steps
+from helpers.comparison import RUNS as RUNS_TABLE
+from helpers.comparison import STEPS as STEPS_TABLE
+from helpers.comparison import comparison
 from helpers.sweep import read_table
 from helpers.terminal import Terminal
 
@@ -66,14 +69,14 @@ def test_a_cut_down_benchmark_runs_resumes_and_prints(own_cache, tmp_path, monke
     out = io.StringIO()
     arguments = {"epochs": 2, "rounds": 1, "digits": 600, "folder": tmp_path / "tables", "terminal": Terminal(out)}
     benchmark.benchmark(["baseline"], [0], **arguments)
-    runs = read_table(tmp_path / "tables" / benchmark.RUNS)
+    runs = read_table(tmp_path / "tables" / RUNS_TABLE)
     assert [(row["recipe"], row["epoch"]) for row in runs] == [("keras", 1), ("keras", 2), ("fast", 1)]
-    assert {row["form"] for row in read_table(tmp_path / "tables" / benchmark.STEPS)} == {"plain", "fast"}
+    assert {row["form"] for row in read_table(tmp_path / "tables" / STEPS_TABLE)} == {"plain", "fast"}
     assert "baseline" in out.getvalue().splitlines()[-1]
     monkeypatch.setattr(benchmark, "measure_steps", lambda *_: None)
     benchmark.benchmark(["baseline"], [0], **arguments)
     assert "start" not in out.getvalue().rpartition("times sooner")[0].rpartition("times sooner")[2]
-    assert read_table(tmp_path / "tables" / benchmark.RUNS) == runs  # seconds too: nothing was trained again
+    assert read_table(tmp_path / "tables" / RUNS_TABLE) == runs  # seconds too: nothing was trained again
 
 
 def test_unknown_models_and_seeds_are_refused():

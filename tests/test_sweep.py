@@ -25,18 +25,18 @@ from helpers.sweep import configurations, parse_grid, read_table, sweep
 from helpers.terminal import Failure, Refusal, Terminal
 from helpers.workers import Team
 
-EPOCHS, DIMENSIONS = 15, [3, 4, 5]
+EPOCHS, DIMENSIONS = 8, [3, 4, 5]
 
 
 def quiet():
     return Terminal(io.StringIO())
 
 
-def wait_until(happened, seconds=200):
-    """Look until something has happened."""
-    end = time.monotonic() + seconds
+def wait_until(happened, process=None):
+    """Look until something has happened, as long as the process that is to do it lives."""
+    end = time.monotonic() + 600
     while not happened():
-        assert time.monotonic() < end
+        assert time.monotonic() < end and (process is None or process.poll() is None)
         time.sleep(0.02)
 
 
@@ -125,7 +125,7 @@ def press_ctrl_c(process):
 def test_ctrl_c_ends_a_sweep_and_all_its_workers(own_cache, start_sweep):
     process = start_sweep("model=dense", "n_train=300", "epochs=5000", "seed=0..3", "--jobs", "2")
     log = own_cache / "workers.log"
-    wait_until(lambda: log.exists() and log.read_text().count("dense: epoch ") > 4)
+    wait_until(lambda: log.exists() and log.read_text().count("dense: epoch ") > 4, process)
     family = psutil.Process(process.pid).children(recursive=True)
     assert press_ctrl_c(process) == 130
     assert len(family) > 2 and not psutil.wait_procs(family, timeout=5)[1]
@@ -260,7 +260,7 @@ def test_a_sweep_on_a_cluster_that_is_stopped_continued_and_loses_a_worker_train
     configs = configurations({"model": ["dense"], "latent_dim": DIMENSIONS, "n_train": [300], "epochs": [EPOCHS]}, "smoke")
     grid = ["model=dense", "latent_dim=" + ",".join(map(str, DIMENSIONS)), "n_train=300", f"epochs={EPOCHS}"]
     process = start_sweep(*grid, "--scheduler", cluster.address)
-    wait_until(lambda: all("epoch 2/" in cluster.log(number) for number in (1, 2)))
+    wait_until(lambda: all("epoch 2/" in cluster.log(number) for number in (1, 2)), process)
     assert press_ctrl_c(process) == 130
     wait_until(cluster.is_free)
     before = cluster.trained()

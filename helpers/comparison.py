@@ -1,0 +1,60 @@
+"""What the benchmark's two tables say: the loss that a recipe reaches, and how soon."""
+
+import statistics
+from math import ceil
+
+from helpers.config import MODELS
+
+PUBLISHED = tuple(name for name in MODELS if name != "dense")  # the five models of the original report
+RUNS, STEPS = "benchmark_runs.csv", "benchmark_steps.csv"  # in report/results
+
+
+def final_rows(runs: list[dict], recipe: str) -> list[dict]:
+    """The last epochs of the runs of a recipe, shortest run first."""
+    ends = [row for row in runs if row["recipe"] == recipe and row["epoch"] == row["epochs"]]
+    return sorted(ends, key=lambda row: row["epochs"])
+
+
+def plain_run(runs: list[dict], model: str, seed: int) -> dict | None:
+    """The last epoch of the longest plain run of a model and seed."""
+    found = [row for row in final_rows(runs, "keras") if (row["model"], row["seed"]) == (model, seed)]
+    return found[-1] if found else None
+
+
+def fast_run(runs: list[dict], model: str, seed: int) -> dict | None:
+    """The last epoch of the shortest fast run that ends at the plain run's loss or below it."""
+    plain = plain_run(runs, model, seed)
+    found = [row for row in final_rows(runs, "fast") if (row["model"], row["seed"]) == (model, seed)]
+    return next((row for row in found if plain and row["eval_loss"] <= plain["eval_loss"]), None)
+
+
+def step_seconds(steps: list[dict], model: str, form: str) -> list[float]:
+    """Seconds a step of a model in one form, a value per round."""
+    return [row["seconds_per_step"] for row in steps if (row["model"], row["form"]) == (model, form)]
+
+
+def comparison(runs: list[dict], steps: list[dict]) -> list[dict]:
+    """What the two tables say of each model and seed that both recipes trained.
+
+    "target": the plain run's final loss on the fixed training digits; "epochs", "loss", "val_loss": of the shortest
+    fast run that reaches it, None when none does; "plain_seconds", "fast_seconds", "ratio": time to that loss.
+    """
+    found = []
+    for plain in final_rows(runs, "keras"):
+        model, seed = plain["model"], plain["seed"]
+        if not step_seconds(steps, model, "plain") or plain_run(runs, model, seed) != plain:
+            continue
+        fast = fast_run(runs, model, seed)
+        row = {"model": model, "seed": seed, "target": plain["eval_loss"], "plain_val_loss": plain["val_loss"]}
+        row |= {"plain_epochs": plain["epochs"], "plain_seconds": training_seconds(plain, steps, "plain")}
+        row |= {"epochs": fast and fast["epochs"], "loss": fast and fast["eval_loss"], "val_loss": fast and fast["val_loss"]}
+        row["fast_seconds"] = fast and training_seconds(fast, steps, "fast")
+        row["ratio"] = fast and row["plain_seconds"] / row["fast_seconds"]
+        found.append(row)
+    return sorted(found, key=lambda row: (PUBLISHED.index(row["model"]), row["seed"]))
+
+
+def training_seconds(row: dict, steps: list[dict], form: str) -> float:
+    """Seconds of training up to an epoch's end: steps times the median seconds of a step."""
+    step = statistics.median(step_seconds(steps, row["model"], form))
+    return row["epoch"] * ceil((row["n_train"] or 60_000) / row["batch_size"]) * step
