@@ -5,7 +5,6 @@ a time and may be stopped and continued; they give losses. Steps are timed in tu
 machine to itself. Time to a loss is then steps times seconds a step, whatever else the machine did while it trained.
 """
 
-import csv
 import resource
 import statistics
 import sys
@@ -19,7 +18,8 @@ from helpers import paths
 from helpers.comparison import RUNS, STEPS, comparison, fast_run
 from helpers.config import MODELS, model_config
 from helpers.results import provenance
-from helpers.sweep import read_table, sweep
+from helpers.sweep import sweep
+from helpers.tables import read_table, write_table
 from helpers.terminal import Terminal, clock
 
 PLAIN = {"recipe": "keras", "batch_size": 128}  # with 30 epochs, the example on keras.io
@@ -76,10 +76,7 @@ def measure_steps(models: list[str], rounds: int, table: Path, terminal: Termina
                     step, memory = rows[-1]["seconds_per_step"], rows[-1]["peak_memory_gb"]
                     terminal.line(f"[{len(rows)}/{total}] {model}, {form}: {step * 1000:.1f} ms a step, {memory:.2f} GB")
     others = [row for row in read_table(table) if row["model"] not in models]
-    with table.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(others + rows)
+    write_table(table, others + rows)
 
 
 def time_steps(model: str, form: str) -> dict:

@@ -13,7 +13,6 @@ from helpers import digests, paths, results
 from helpers.config import TrainingConfig
 from helpers.recipes import read_recipe
 
-
 # On import: of the code that this process runs, whatever becomes of the files.
 CODE = {optimizer: digests.training_code(optimizer) for optimizer in digests.OPTIMIZERS}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from helpers import paths
 from helpers.results import load_result
-from helpers.sweep import read_table
+from helpers.tables import read_table
 from helpers.wording import RESOLUTION, ordinal
 
 TOLERANCE = RESOLUTION  # two public logs of one recipe differ by 3.5 nats, so less is no difference

@@ -4,6 +4,7 @@ import statistics
 from math import ceil
 
 from helpers.config import MODELS
+from helpers.wording import spread
 
 PUBLISHED = tuple(name for name in MODELS if name != "dense")  # the five models of the original report
 RUNS, STEPS = "benchmark_runs.csv", "benchmark_steps.csv"  # in report/results
@@ -54,7 +55,56 @@ def comparison(runs: list[dict], steps: list[dict]) -> list[dict]:
     return sorted(found, key=lambda row: (PUBLISHED.index(row["model"]), row["seed"]))
 
 
+def courses(runs: list[dict], steps: list[dict], model: str) -> tuple[tuple, tuple]:
+    """What `plots.loss_against_time` draws of a model: the plain runs' course, and the ends of fast runs.
+
+    Minutes (epochs,) and losses (seeds, epochs); minutes (runs,) and losses (runs,).
+    """
+    rows = [row for row in runs if row["model"] == model]
+    longest = max(row["epochs"] for row in final_rows(rows, "keras"))
+    plain = [row for row in rows if (row["recipe"], row["epochs"]) == ("keras", longest)]
+    by_seed = {seed: [row["eval_loss"] for row in plain if row["seed"] == seed] for seed in {row["seed"] for row in plain}}
+    course = [row for row in plain if row["seed"] == plain[0]["seed"]]
+    ends = final_rows(rows, "fast")
+    return (
+        ([training_seconds(row, steps, "plain") / 60 for row in course], list(by_seed.values())),
+        ([training_seconds(row, steps, "fast") / 60 for row in ends], [row["eval_loss"] for row in ends]),
+    )
+
+
 def training_seconds(row: dict, steps: list[dict], form: str) -> float:
     """Seconds of training up to an epoch's end: steps times the median seconds of a step."""
     step = statistics.median(step_seconds(steps, row["model"], form))
     return row["epoch"] * ceil((row["n_train"] or 60_000) / row["batch_size"]) * step
+
+
+def recipe_table(rows: list[dict]) -> list[list]:
+    """For each model of a `comparison`, over its seeds: how many there are; loss and minutes of the plain recipe; epochs
+    and minutes of the fast one and how many times sooner it is; the difference of the losses on the test digits.
+    """
+    table = []
+    for model in dict.fromkeys(row["model"] for row in rows):
+        every = [row for row in rows if row["model"] == model]
+        reached = [row for row in every if row["ratio"]]
+        plain = [spread([row["target"] for row in every], 2), spread([row["plain_seconds"] / 60 for row in every])]
+        fast = [spread([row["epochs"] for row in reached], 0), spread([row["fast_seconds"] / 60 for row in reached])]
+        gain = [spread([row["ratio"] for row in reached])]
+        table.append([model, len(every), *plain, *fast, *gain, spread([held_out_difference(row) for row in reached], 2)])
+    return table
+
+
+def held_out_difference(row: dict) -> float:
+    """Fast less plain loss on the test digits: nats per image, below zero where the fast run is better."""
+    return row["val_loss"] - row["plain_val_loss"]
+
+
+def step_table(steps: list[dict]) -> list[list]:
+    """For each model and form: batch, milliseconds a step, digits a second, and gigabytes of memory at most."""
+    table = {}
+    for row in steps:
+        table.setdefault((row["model"], row["form"]), []).append(row)
+    return [
+        [*name, rows[0]["batch_size"], spread([1000 * row["seconds_per_step"] for row in rows])]
+        + [spread([row["images_per_second"] for row in rows], 0), f"{max(row['peak_memory_gb'] for row in rows):.2f}"]
+        for name, rows in table.items()
+    ]

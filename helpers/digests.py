@@ -9,17 +9,19 @@ import hashlib
 import json
 import os
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from helpers import paths
+from helpers.terminal import Refusal
 
 # The modules that decide a trained model's weights; configuration and recipe are in the model's own key.
 TRAINING = ("data", "losses", "models", "optimizers", "training")
 OPTIMIZERS = {"adam": (), "muon": ("muon",)}  # those that do so only where a recipe takes the optimiser
 # The modules that run notebooks and talk about it; what they do changes no result, so that they do not count.
-RUNNING = ("__main__", "digests", "jobs", "parameters", "pipeline", "progress", "publish", "store", "terminal")
+RUNNING = ("__main__", "benchmark", "checkpoints", "digests", "jobs", "parameters", "pipeline", "progress", "publish")
+RUNNING += ("store", "sweep", "terminal", "workers")
 NAMED = 3  # changed parts that are named before the rest is counted
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -33,11 +35,18 @@ def digest(content: Any) -> str:
 def training_code(optimizer: str = "muon", root: Path = paths.ROOT) -> str:
     """Digest of the code that trains: modules without comments, docstrings and layout; Keras; its backend.
 
-    optimizer: one of OPTIMIZERS. A trained model with another digest may have other weights.
+    optimizer: one of OPTIMIZERS. A trained model with another digest may have other weights. Raises Refusal when
+    the backend is not installed.
     """
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     modules = [_statements(root / "helpers" / f"{name}.py") for name in TRAINING + OPTIMIZERS[optimizer]]
-    return digest([*modules, version("keras"), backend, version(backend)])
+    try:
+        return digest([*modules, version("keras"), backend, version(backend)])
+    except PackageNotFoundError as error:
+        raise Refusal(
+            f"KERAS_BACKEND={backend}, but there is no such package: unset it for TensorFlow, or install jax or torch "
+            "and name that"
+        ) from error
 
 
 def _statements(module: Path) -> str:

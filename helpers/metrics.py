@@ -14,6 +14,11 @@ from helpers import losses
 ACTIVE = 0.01  # Burda et al. 2016: a unit is active when the variance of its mean exceeds this
 
 
+def _numpy(function, *arrays):
+    """A function of the backend's tensors, from NumPy to NumPy: not every backend mixes the two."""
+    return ops.convert_to_numpy(function(*(ops.convert_to_tensor(array, "float32") for array in arrays)))
+
+
 def _draw(mean, log_var, rng):
     """One z per image from q(z|x): shape (n, latent_dim)."""
     return (mean + np.exp(log_var / 2) * rng.standard_normal(mean.shape)).astype("float32")
@@ -21,7 +26,7 @@ def _draw(mean, log_var, rng):
 
 def _distortion(model, x, z):
     """The pixel loss that the model was trained with: shape (n,)."""
-    return ops.convert_to_numpy(model.pixel_loss(x, model.decode(z)))
+    return _numpy(model.pixel_loss, x, model.decode(z))
 
 
 def elbo(model, x, seed: int, samples: int = 1) -> dict[str, np.ndarray]:
@@ -32,7 +37,7 @@ def elbo(model, x, seed: int, samples: int = 1) -> dict[str, np.ndarray]:
     """
     rng = np.random.default_rng(seed)
     mean, log_var = model.encode(x)
-    rate = ops.convert_to_numpy(losses.gaussian_kl(mean, log_var))
+    rate = _numpy(losses.gaussian_kl, mean, log_var)
     distortion = np.mean([_distortion(model, x, _draw(mean, log_var, rng)) for _ in range(samples)], axis=0)
     return {"elbo": -(distortion + rate), "rate": rate, "distortion": distortion}
 
@@ -51,13 +56,13 @@ def _log_weight(model, x, mean, log_var, rng):
     """ln p(x|z) p(z) / q(z|x) for one z per image: shape (n,)."""
     z = _draw(mean, log_var, rng)
     zero = np.zeros_like(z)
-    prior = losses.gaussian_log_density(z, zero, zero)
-    return ops.convert_to_numpy(prior - losses.gaussian_log_density(z, mean, log_var)) - _distortion(model, x, z)
+    prior, posterior = (_numpy(losses.gaussian_log_density, z, *of) for of in ((zero, zero), (mean, log_var)))
+    return prior - posterior - _distortion(model, x, z)
 
 
 def kl_per_dimension(model, x) -> np.ndarray:
     """The rate of each latent dimension, averaged over images: shape (latent_dim,)."""
-    return ops.convert_to_numpy(losses.gaussian_kl_per_dimension(*model.encode(x))).mean(axis=0)
+    return _numpy(losses.gaussian_kl_per_dimension, *model.encode(x)).mean(axis=0)
 
 
 def active_units(model, x) -> np.ndarray:

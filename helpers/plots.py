@@ -94,6 +94,32 @@ def loss_curves(history, ax=None, published=None):
     return ax
 
 
+@_styled
+def loss_against_time(plain, fast, ax=None):
+    """Loss in nats per image against minutes of training: a recipe's course, and whole runs of another.
+
+    plain: minutes (n,) and losses (runs, n), drawn as the median run and a band from the least to the greatest, with a
+    dotted line at the median's end; fast: minutes (m,) and final losses (m,) of runs, their medians joined.
+    """
+    ax = ax or figure(width=11)[1]
+    minutes, losses = np.asarray(plain[0]), np.asarray(plain[1])
+    middle = np.median(losses, axis=0)
+    ax.fill_between(minutes, losses.min(axis=0), losses.max(axis=0), color=DIGIT_COLOURS[0], alpha=0.3, linewidth=0)
+    ax.plot(minutes, middle, color=DIGIT_COLOURS[0], label="plain, while it trains")
+    ax.axhline(middle[-1], linestyle=":", color=INK, linewidth=1)
+    lengths, ends = np.asarray(fast[0]), np.asarray(fast[1])
+    ax.plot(lengths, ends, "o", color=DIGIT_COLOURS[1], label="fast, whole runs")
+    places = np.unique(lengths)
+    ax.plot(places, [np.median(ends[lengths == place]) for place in places], "--", color=DIGIT_COLOURS[1], linewidth=1)
+    ax.set(xscale="log", xlabel="minutes of training", ylabel="loss (nats per image)")
+    shown = np.append(ends, middle[-1])
+    room = max(np.ptp(shown), 0.05 * middle[-1])
+    ax.set_ylim(shown.min() - 0.15 * room, shown.max() + 1.5 * room)
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.legend()
+    return ax
+
+
 def _squeezed(images, ndim):
     """Images as an array of ndim axes, without the channel axis."""
     images = np.asarray(images, dtype=float)

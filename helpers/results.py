@@ -13,7 +13,7 @@ import numpy as np
 
 from helpers import paths
 
-PACKAGES = ("keras", "tensorflow", "numpy", "scikit-learn", "matplotlib", "nbconvert", "papermill", "typst")
+PACKAGES = ("numpy", "scikit-learn", "matplotlib", "nbconvert", "papermill", "typst")  # beside Keras and its backend
 
 
 def _plain(value):
@@ -54,14 +54,15 @@ def _processor() -> str:
 
 def provenance() -> dict:
     """When, where and with what a number was computed."""
+    backend = os.environ["KERAS_BACKEND"]
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _commit(),
         "processor": _processor(),
         "threads": int(os.environ.get("HELPERS_THREADS", os.cpu_count() or 1)),
         "python": platform.python_version(),
-        "backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
-        "versions": {name: version(name) for name in PACKAGES},
+        "backend": backend,
+        "versions": {name: version(name) for name in ("keras", backend, *PACKAGES)},
     }
 
 

@@ -1,13 +1,12 @@
 """Train many configurations, several at a time, and write one tidy table: a row per run and epoch."""
 
-import csv
 import dataclasses
 import itertools
-import os
 from pathlib import Path
 
 from helpers.checks import check_choice, literal
 from helpers.config import MODELS, TrainingConfig, model_config
+from helpers.tables import read_texts, write_table
 from helpers.terminal import Terminal
 from helpers.workers import workers
 
@@ -54,7 +53,9 @@ def configurations(grid: dict[str, list], profile: str) -> list[TrainingConfig]:
 
 def _train(config: TrainingConfig) -> list[dict]:
     """Train in a worker; the run's rows of the table."""
-    from helpers.training import fit_or_load  # a worker pays for TensorFlow, the caller does not
+    from helpers.training import (
+        fit_or_load,  # a worker pays for TensorFlow, the caller does not
+    )
 
     run = fit_or_load(config)
     about = {key: run.provenance[key] for key in LAST} | {"model": config.label} | config.as_dict()
@@ -84,9 +85,9 @@ def sweep(
     names, rows = _names(configs), {}
     with workers(min(jobs, len(configs)), scheduler, terminal) as team:
         for config, rows[config] in team.run(_train, configs, names.get):
-            before = [TrainingConfig().as_dict() | row for row in _read(table)]  # a table may be older than a field
+            before = [TrainingConfig().as_dict() | row for row in read_texts(table)]  # a table may be older than a field
             others = [row for row in before if _identity(row) not in wanted]
-            _write(table, others + [row for config in configs for row in rows.get(config, [])])
+            write_table(table, *_with_columns(others + [row for config in configs for row in rows.get(config, [])]))
             loss = rows[config][-1]["training_loss"]
             terminal.line(f"[{len(rows)}/{len(configs)}] {names[config]}: training loss {loss:.2f}")
 
@@ -105,36 +106,7 @@ def _identity(fields: dict) -> tuple[str, ...]:
     return tuple("" if fields[name] is None else str(fields[name]) for name in FIELDS)
 
 
-def _write(table: Path, rows: list[dict]) -> None:
-    """Write the table whole or not at all; what a row lacks stays empty."""
+def _with_columns(rows: list[dict]) -> tuple[list[dict], list[str]]:
+    """The rows, and their columns in order; rows of another version may lack some or have others."""
     history = [name for row in rows for name in row if name not in FIRST + LAST]
-    table.parent.mkdir(parents=True, exist_ok=True)
-    temporary = table.with_name(f"{table.name}.{os.getpid()}.tmp")
-    with temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, [*FIRST, *dict.fromkeys(history), *LAST], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    temporary.replace(table)
-
-
-def _read(table: Path) -> list[dict[str, str]]:
-    """The rows of a table as they stand; an empty list when there is no table."""
-    if not table.exists():
-        return []
-    with table.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def read_table(table: Path) -> list[dict]:
-    """The rows of a table, numbers as numbers; an empty list when there is no table."""
-    return [{name: _number(text) for name, text in row.items()} for row in _read(table)]
-
-
-def _number(text: str):
-    """Text as int or float where it is one."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+    return rows, [*FIRST, *dict.fromkeys(history), *LAST]

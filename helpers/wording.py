@@ -1,5 +1,7 @@
 """Phrases that depend on a run: said alike in every notebook, and true whatever was trained."""
 
+from statistics import median
+
 from helpers.config import TrainingConfig
 
 RESOLUTION = 4.0  # nats: runs of one recipe that differ in seed or software alone end up to this far apart
@@ -17,6 +19,14 @@ def count(n: int, noun: str) -> str:
 def number(value: float, decimals: int = 1) -> str:
     """A number with a true minus sign, "−146.2", and none before zero."""
     return f"{value:z,.{decimals}f}".replace("-", "−")
+
+
+def spread(values: list[float], decimals: int = 1) -> str:
+    """The median of values, with the least and the greatest where there are several: "8.1 (7.9 to 8.6)"."""
+    if not values:
+        return "–"
+    middle, least, most = (number(f(values), decimals) for f in (median, min, max))
+    return middle if len(values) == 1 else f"{middle} ({least} to {most})"
 
 
 def ordinal(n: int) -> str:
@@ -51,8 +61,10 @@ def protocol(config: TrainingConfig) -> str:
     """How a model was trained: digits, epochs, optimiser, batch and seed."""
     digits = config.n_train or {"train": 60_000, "all": 70_000}[config.split]
     which = "training digits" if config.split == "train" else "digits, training and test together"
+    recipe, _, changes = config.recipe.partition(" ")
+    how = RECIPES[recipe] + (f" ({changes})" if changes else "")
     return (
-        f"{count(config.epochs, 'epoch')} on {digits:,} {which}, {RECIPES[config.recipe]}, "
+        f"{count(config.epochs, 'epoch')} on {digits:,} {which}, {how}, "
         f"batches of {config.batch_size}, seed {config.seed}"
     )
 

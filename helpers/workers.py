@@ -120,7 +120,9 @@ def _call(function: Callable, item: Any, progress: Path, cache: Path, hosts: lis
 
     hosts: the machine of each worker; those on one machine divide its cores.
     """
-    from dask.system import CPU_COUNT  # what the process may use: cgroups and affinity count
+    from dask.system import (
+        CPU_COUNT,  # what the process may use: cgroups and affinity count
+    )
     from distributed import get_worker
 
     worker = get_worker()

@@ -11,7 +11,7 @@ from helpers.benchmark import describe, time_steps
 from helpers.comparison import RUNS as RUNS_TABLE
 from helpers.comparison import STEPS as STEPS_TABLE
 from helpers.comparison import comparison
-from helpers.sweep import read_table
+from helpers.tables import read_table
 from helpers.terminal import Terminal
 
 

@@ -3,7 +3,16 @@
 import pytest
 
 from helpers import claims
-from helpers.claims import CONFIRMED, PARTLY, REFUTED, UNDECIDED, UNMEASURED, Evidence, claim_rows, published
+from helpers.claims import (
+    CONFIRMED,
+    PARTLY,
+    REFUTED,
+    UNDECIDED,
+    UNMEASURED,
+    Evidence,
+    claim_rows,
+    published,
+)
 
 
 def summary(**changes):

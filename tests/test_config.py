@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from helpers import recipes
 from helpers.config import MODELS, PROFILES, TrainingConfig, model_config
 
 
@@ -38,11 +39,19 @@ def test_unknown_names_are_refused_with_the_nearest():
 
 def test_every_field_changes_the_key():
     changes = {"architecture": "deeper", "latent_dim": 3, "loss": "mse", "split": "all", "recipe": "keras"}
-    changes |= {"epochs": 7, "batch_size": 64, "n_train": 1000, "seed": 1}
+    changes |= {"epochs": 7, "batch_size": 128, "n_train": 1000, "seed": 1}
     keys = {TrainingConfig(**{name: value}).key for name, value in changes.items()}
     assert len(keys | {TrainingConfig().key}) == len(changes) + 1
     unchanged = {field.name for field in dataclasses.fields(TrainingConfig)} - set(changes)
     assert unchanged == {"dataset"}  # it has one value only
+
+
+def test_a_changed_recipe_changes_the_key_of_its_own_models_alone(monkeypatch):
+    before = TrainingConfig(recipe="fast").key, TrainingConfig(recipe="keras").key
+    monkeypatch.setitem(recipes.RECIPES, "fast", recipes.Recipe(peak=0.5))
+    assert TrainingConfig(recipe="fast").key != before[0]
+    assert TrainingConfig(recipe="keras").key == before[1]
+    assert TrainingConfig(recipe="fast peak=0.4").key != TrainingConfig(recipe="fast").key
 
 
 def test_the_original_protocol_is_the_published_one():

@@ -5,7 +5,13 @@ import json
 import pytest
 
 from helpers import paths
-from helpers.parameters import ParameterError, parameters_cells, parse_parameters, read_parameters, resolve
+from helpers.parameters import (
+    ParameterError,
+    parameters_cells,
+    parse_parameters,
+    read_parameters,
+    resolve,
+)
 
 CELL = """
 seed = 0                            # seed of everything

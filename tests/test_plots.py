@@ -188,6 +188,19 @@ def test_loss_curves_show_both_histories_by_dash_and_by_name():
     assert all(tick == int(tick) for tick in ax.get_xticks())
 
 
+def test_loss_against_time_shows_spread_end_and_runs():
+    plain = ([1, 2, 4], [[9.0, 8.0, 6.0], [9.5, 7.0, 5.0], [9.2, 7.5, 5.5]])
+    ax = plots.loss_against_time(plain, ([0.5, 0.5, 1.0], [7.0, 6.0, 5.0]))
+    course, end, runs, medians = ax.lines
+    assert list(course.get_ydata()) == [9.2, 7.5, 5.5] and list(course.get_xdata()) == [1, 2, 4]
+    assert set(end.get_ydata()) == {5.5} and end.get_linestyle() == ":"
+    assert sorted(runs.get_ydata()) == [5.0, 6.0, 7.0]
+    assert list(medians.get_xdata()) == [0.5, 1.0] and list(medians.get_ydata()) == [6.5, 5.0]
+    edge = ax.collections[0].get_paths()[0].vertices
+    assert edge[:, 1].min() == 5.0 and edge[:, 1].max() == 9.5
+    assert ax.get_xscale() == "log" and ax.get_ylim()[0] < 5.0 < 7.0 < ax.get_ylim()[1]
+
+
 def test_published_line_lies_at_its_value():
     ax = plots.loss_curves(HISTORY, published=151.5)
     line = ax.lines[-1]

@@ -21,7 +21,8 @@ from distributed import Client, LocalCluster
 
 from helpers import paths, workers
 from helpers.config import TrainingConfig, model_config
-from helpers.sweep import configurations, parse_grid, read_table, sweep
+from helpers.sweep import configurations, parse_grid, sweep
+from helpers.tables import read_table
 from helpers.terminal import Failure, Refusal, Terminal
 from helpers.workers import Team
 
