@@ -9,11 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache as remember
 from pathlib import Path
+from statistics import median
 
 from helpers import paths
 from helpers.results import load_result
 from helpers.tables import read_table
-from helpers.wording import RESOLUTION, ordinal
+from helpers.wording import RESOLUTION, number, ordinal, spread
 
 TOLERANCE = RESOLUTION  # two public logs of one recipe differ by 3.5 nats, so less is no difference
 SIMILAR_TIME = 0.10  # training times within 10 % count as "about the same"
@@ -22,6 +23,7 @@ UNDECIDED, UNMEASURED = "not decidable from one run", "not measured yet"
 VERDICTS = (CONFIRMED, PARTLY, REFUTED, UNDECIDED, UNMEASURED)
 SECTIONS = ("00_baseline", "01_architecture", "02_latent_1d", "03_latent_10d", "04_loss", "07_discussion")
 ORIGINAL_TABLE = "original_protocol.csv"
+CONVERGED_TABLE = "convergence.csv"  # the fast recipe, long enough that more epochs change little
 
 
 class Missing(LookupError):
@@ -45,9 +47,9 @@ def published(model: str) -> dict[str, float]:
     return models[model]
 
 
-def original_rows() -> list[dict]:
-    """A row per finished run under the original protocol, as committed, with its "total_seconds"."""
-    rows = read_table(paths.REFERENCE / "results" / ORIGINAL_TABLE)
+def final_rows(table: str) -> list[dict]:
+    """A row per finished run of a committed table, its last epoch, with its "total_seconds"."""
+    rows = read_table(paths.REFERENCE / "results" / table)
     last = [row for row in rows if row["epoch"] == row["epochs"]]
     for row in last:
         same = [r for r in rows if (r["model"], r["seed"]) == (row["model"], row["seed"])]
@@ -57,17 +59,22 @@ def original_rows() -> list[dict]:
 
 @dataclass
 class Evidence:
-    """Stored results of a run, `sections` by notebook name, and `repeated` runs of the original protocol."""
+    """Stored results of a run, `sections` by notebook name.
+
+    Beside them, from committed tables, `repeated` runs of the original protocol and long runs of the fast recipe, to
+    which the models have `converged`.
+    """
 
     sections: dict[str, dict]
     repeated: list[dict] = field(default_factory=list)
+    converged: list[dict] = field(default_factory=list)
 
     @classmethod
     def load(cls) -> "Evidence":
         """The evidence of the run at hand."""
         stored = {name: load_result(name) for name in SECTIONS}
         sections = {name: result["values"] for name, result in stored.items() if result}
-        return cls(sections, original_rows())
+        return cls(sections, final_rows(ORIGINAL_TABLE), final_rows(CONVERGED_TABLE))
 
     @property
     def original(self) -> dict[str, dict]:
@@ -310,6 +317,69 @@ def _other_seeds(evidence: Evidence) -> list[str]:
         for name, losses in seeds.items()
         if len(losses) > 1
     ]
+
+
+@dataclass(frozen=True)
+class Gain:
+    """How far a model ends below the baseline, in nats: as published and when both are trained to convergence."""
+
+    model: str
+    loss: float  # at convergence, the median over seeds
+    published: float
+    converged: float
+
+    @property
+    def optimisers_share(self) -> float:
+        """The share of the published gain that goes when both train to convergence; below zero where the gain grows."""
+        return 1 - self.converged / self.published
+
+
+def gains(evidence: Evidence) -> list[Gain]:
+    """The gain of each converged model with the baseline's loss function; empty without a converged baseline."""
+    losses: dict[str, list[float]] = {}
+    for row in evidence.converged:
+        losses.setdefault(row["model"], []).append(row["training_loss"])
+    ends = {model: median(values) for model, values in losses.items()}
+    others = [model for model in ("deeper", "1-D", "10-D") if "baseline" in ends and model in ends]
+    paper = {model: published(model)["loss"] for model in ("baseline", *others)}
+    return [
+        Gain(model, ends[model], paper["baseline"] - paper[model], ends["baseline"] - ends[model]) for model in others
+    ]
+
+
+def convergence_table(evidence: Evidence) -> list[list]:
+    """For each model that has converged: published loss, loss at convergence over seeds, epochs, and, for those with the
+    baseline's loss function, how far below the baseline they end, published and at convergence.
+    """
+    by_model = {gain.model: gain for gain in gains(evidence)}
+    table = []
+    for model in dict.fromkeys(row["model"] for row in evidence.converged):
+        rows = [row for row in evidence.converged if row["model"] == model]
+        paper = number(published(model)["loss"], 2) if model in _file()["models"] else "–"
+        ends = spread([row["training_loss"] for row in rows], 2)
+        gain = by_model.get(model)
+        below = [number(gain.published, 1), number(gain.converged, 1)] if gain else ["–", "–"]
+        table.append([model, paper, ends, max(row["epochs"] for row in rows), *below])
+    return table
+
+
+def gains_text(evidence: Evidence) -> str:
+    """What of each published difference from the baseline is the optimiser's, in Markdown."""
+    sentences = [_gain_text(gain) for gain in gains(evidence)]
+    return " ".join(sentences) or "No long runs of the fast recipe are stored beside this report."
+
+
+def _gain_text(gain: Gain) -> str:
+    """One sentence on a gain."""
+    was = f"{abs(gain.published):.1f} nats {'below' if gain.published > 0 else 'above'}"
+    now = f"{abs(gain.converged):.1f} nats {'below' if gain.converged > 0 else 'above'}"
+    share = gain.optimisers_share
+    verdict = (
+        f"{share:.0%} of the published difference is the optimiser's"
+        if share > 0
+        else f"the plain recipe had hidden {-share:.0%} on top of the published difference"
+    )
+    return f"{gain.model}: published {was} the baseline, at convergence {now} it, so that {verdict}."
 
 
 def abstract_text(evidence: Evidence, rows: list[Row], profile: str) -> str:

@@ -44,8 +44,8 @@ def training_code(optimizer: str = "muon", root: Path = paths.ROOT) -> str:
         return digest([*modules, version("keras"), backend, version(backend)])
     except PackageNotFoundError as error:
         raise Refusal(
-            f"KERAS_BACKEND={backend}, but there is no such package: unset it for TensorFlow, or install jax or torch "
-            "and name that"
+            f"KERAS_BACKEND={backend}: no such package is installed. Unset it for TensorFlow, or install jax or torch "
+            "and name that."
         ) from error
 
 

@@ -10,7 +10,7 @@ from helpers import benchmark
 from helpers.benchmark import describe, time_steps
 from helpers.comparison import RUNS as RUNS_TABLE
 from helpers.comparison import STEPS as STEPS_TABLE
-from helpers.comparison import comparison
+from helpers.comparison import comparison, courses, recipe_table, step_table
 from helpers.tables import read_table
 from helpers.terminal import Terminal
 
@@ -83,3 +83,26 @@ def test_unknown_models_and_seeds_are_refused():
     for option, hint in ([["--models", "basline"], "did you mean 'baseline'"], [["--seeds", "2..0"], "holds no value"]):
         done = subprocess.run([sys.executable, "-m", "helpers", "benchmark", *option], capture_output=True, text=True)
         assert done.returncode == 2 and hint in done.stderr
+
+
+def test_the_reports_table_has_medians_over_seeds():
+    seconds = {"round": 1, "batch_size": 64, "images_per_second": 3000.0, "peak_memory_gb": 0.8}
+    steps = [row | seconds for row in STEPS]
+    runs = [*RUNS, run("keras", 30, 149.0, seed=1), run("fast", 2, 100.0, seed=1, batch_size=64)]
+    ((name, seeds, plain_loss, plain_minutes, epochs, minutes, ratio, held_out),) = recipe_table(comparison(runs, steps))
+    assert (name, seeds, epochs) == ("baseline", 2, "2 (2 to 3)")
+    assert plain_loss == "149.50 (149.00 to 150.00)" and held_out == "−24.50 (−49.00 to 0.00)"
+    assert plain_minutes == f"{30 * 469 * 0.04 / 60:.1f} ({30 * 469 * 0.04 / 60:.1f} to {30 * 469 * 0.04 / 60:.1f})"
+    fast, slow = sorted(30 * 469 * 0.04 / (length * 938 * 0.01) for length in (2, 3))
+    assert ratio == f"{(fast + slow) / 2:.1f} ({fast:.1f} to {slow:.1f})"
+    assert minutes.startswith(f"{2.5 * 938 * 0.01 / 60:.1f}")
+    assert step_table(steps)[1] == ["baseline", "fast", 64, "10.0 (10.0 to 20.0)", "3,000 (3,000 to 3,000)", "0.80"]
+
+
+def test_courses_are_plain_epochs_and_ends_of_fast_runs():
+    plain = [run("keras", 2, loss, seed=seed, epoch=epoch) for seed, epoch, loss in [(0, 1, 9), (0, 2, 8), (1, 1, 7), (1, 2, 6)]]
+    fast = [run("fast", 2, 5, epoch=1), run("fast", 2, 4, epoch=2), run("fast", 1, 6)]
+    (minutes, losses), (lengths, ends) = courses(plain + fast, STEPS, "baseline")
+    assert minutes == pytest.approx([469 * 0.04 / 60, 2 * 469 * 0.04 / 60])
+    assert losses == [[9, 8], [7, 6]]
+    assert ends == [6, 4] and lengths == pytest.approx([469 * 0.01 / 60, 2 * 469 * 0.01 / 60])

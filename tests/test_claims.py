@@ -140,3 +140,42 @@ def test_every_rule_belongs_to_a_claim_and_is_stated_in_words():
     identifiers = {row.id for row in claim_rows(Evidence({}))}
     assert set(claims.RULES) <= identifiers
     assert all("confirmed" in words for words, _ in claims.RULES.values())
+
+
+def converged(**losses):
+    """Long runs of the fast recipe, a seed for each loss."""
+    return [
+        {"model": model, "seed": seed, "training_loss": loss, "epochs": 20}
+        for model, values in losses.items()
+        for seed, loss in enumerate(values)
+    ]
+
+
+def test_a_gain_that_goes_at_convergence_was_the_optimisers():
+    halved = published("baseline")["loss"] - published("deeper")["loss"]
+    stored = Evidence({}, converged=converged(baseline=[140.0, 150.0, 144.0], deeper=[144.0 - halved / 2]))
+    (gain,) = claims.gains(stored)
+    assert gain.published == pytest.approx(halved) and gain.converged == pytest.approx(halved / 2)
+    assert gain.optimisers_share == pytest.approx(0.5)
+    assert claims.gains_text(stored).startswith(f"deeper: published {halved:.1f} nats below the baseline")
+    assert "50% of the published difference is the optimiser's" in claims.gains_text(stored)
+
+
+def test_a_gain_that_grows_at_convergence_was_hidden():
+    gap = published("baseline")["loss"] - published("10-D")["loss"]
+    stored = Evidence({}, converged=converged(baseline=[140.0], **{"10-D": [140.0 - 2 * gap]}))
+    assert claims.gains(stored)[0].optimisers_share == pytest.approx(-1)
+    assert "had hidden 100% on top" in claims.gains_text(stored)
+
+
+def test_without_long_runs_nothing_is_said_of_the_optimiser():
+    assert claims.gains(Evidence({})) == claims.gains(Evidence({}, converged=converged(deeper=[140.0]))) == []
+    assert claims.gains_text(Evidence({})).startswith("No long runs")
+
+
+def test_the_table_of_convergence_has_every_model_and_gains_where_they_mean_something():
+    stored = Evidence({}, converged=converged(baseline=[140.0, 142.0], deeper=[138.0], **{"squared error": [36.0]}))
+    baseline, deeper, squared = claims.convergence_table(stored)
+    assert baseline == ["baseline", "151.50", "141.00 (140.00 to 142.00)", 20, "–", "–"]
+    assert deeper == ["deeper", "141.42", "138.00", 20, "10.1", "3.0"]
+    assert squared[-2:] == ["–", "–"]
