@@ -121,11 +121,10 @@ def _call(function: Callable, item: Any, progress: Path, cache: Path, hosts: lis
 
     hosts: the machine of each worker; those on one machine divide its cores.
     """
-    from dask.system import (
-        CPU_COUNT,  # what the process may use: cgroups and affinity count
-    )
+    from dask import sizeof, system
     from distributed import get_worker
 
+    sizeof.random = random.Random()  # Dask's threads then leave the global generator, which draws initial weights
     worker = get_worker()
     if worker.state.nthreads != 1:
         raise Refusal(
@@ -141,7 +140,8 @@ def _call(function: Callable, item: Any, progress: Path, cache: Path, hosts: lis
         ) from error
     os.environ.update(HELPERS_CACHE=str(cache), HELPERS_PROGRESS=str(progress))
     neighbours = max(1, hosts.count(_host(worker.address)))
-    os.environ.setdefault("HELPERS_THREADS", str(max(1, CPU_COUNT // neighbours)))
+    threads = max(1, system.CPU_COUNT // neighbours)  # of the cores that the process may use
+    os.environ.setdefault("HELPERS_THREADS", str(threads))
     return function(item)
 
 

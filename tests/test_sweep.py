@@ -27,7 +27,7 @@ from helpers.tables import read_table
 from helpers.terminal import Failure, Refusal, Terminal
 from helpers.workers import Team
 
-EPOCHS, DIMENSIONS = 8, [3, 4, 5]
+EPOCHS, DIMENSIONS = 6, [3, 4, 5]
 
 
 def quiet():
