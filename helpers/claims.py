@@ -379,7 +379,7 @@ def _gain_text(gain: Gain) -> str:
         if share > 0
         else f"the plain recipe had hidden {-share:.0%} on top of the published difference"
     )
-    return f"{gain.model}: published {was} the baseline, at convergence {now} it, so that {verdict}."
+    return f"**{gain.model}**: published {was} the baseline, at convergence {now} it, so that {verdict}."
 
 
 def abstract_text(evidence: Evidence, rows: list[Row], profile: str) -> str:

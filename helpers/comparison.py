@@ -86,10 +86,10 @@ def recipe_table(rows: list[dict]) -> list[list]:
     for model in dict.fromkeys(row["model"] for row in rows):
         every = [row for row in rows if row["model"] == model]
         reached = [row for row in every if row["ratio"]]
-        plain = [spread([row["target"] for row in every], 2), spread([row["plain_seconds"] / 60 for row in every])]
+        plain = [spread([row["target"] for row in every]), spread([row["plain_seconds"] / 60 for row in every])]
         fast = [spread([row["epochs"] for row in reached], 0), spread([row["fast_seconds"] / 60 for row in reached])]
         gain = [spread([row["ratio"] for row in reached])]
-        table.append([model, len(every), *plain, *fast, *gain, spread([held_out_difference(row) for row in reached], 2)])
+        table.append([model, len(every), *plain, *fast, *gain, spread([held_out_difference(row) for row in reached])])
     return table
 
 

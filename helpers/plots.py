@@ -11,7 +11,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from scipy.stats import gaussian_kde
 
 TEXT_WIDTH = 16.0  # cm, of the printed page
@@ -115,7 +115,9 @@ def loss_against_time(plain, fast, ax=None):
     shown = np.append(ends, middle[-1])
     room = max(np.ptp(shown), 0.05 * middle[-1])
     ax.set_ylim(shown.min() - 0.15 * room, shown.max() + 1.5 * room)
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_formatter(NullFormatter())
     ax.legend()
     return ax
 

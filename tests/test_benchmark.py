@@ -91,7 +91,7 @@ def test_the_reports_table_has_medians_over_seeds():
     runs = [*RUNS, run("keras", 30, 149.0, seed=1), run("fast", 2, 100.0, seed=1, batch_size=64)]
     ((name, seeds, plain_loss, plain_minutes, epochs, minutes, ratio, held_out),) = recipe_table(comparison(runs, steps))
     assert (name, seeds, epochs) == ("baseline", 2, "2 (2 to 3)")
-    assert plain_loss == "149.50 (149.00 to 150.00)" and held_out == "−24.50 (−49.00 to 0.00)"
+    assert plain_loss == "149.5 (149.0 to 150.0)" and held_out == "−24.5 (−49.0 to 0.0)"
     assert plain_minutes == f"{30 * 469 * 0.04 / 60:.1f} ({30 * 469 * 0.04 / 60:.1f} to {30 * 469 * 0.04 / 60:.1f})"
     fast, slow = sorted(30 * 469 * 0.04 / (length * 938 * 0.01) for length in (2, 3))
     assert ratio == f"{(fast + slow) / 2:.1f} ({fast:.1f} to {slow:.1f})"

@@ -157,7 +157,7 @@ def test_a_gain_that_goes_at_convergence_was_the_optimisers():
     (gain,) = claims.gains(stored)
     assert gain.published == pytest.approx(halved) and gain.converged == pytest.approx(halved / 2)
     assert gain.optimisers_share == pytest.approx(0.5)
-    assert claims.gains_text(stored).startswith(f"deeper: published {halved:.1f} nats below the baseline")
+    assert claims.gains_text(stored).startswith(f"**deeper**: published {halved:.1f} nats below the baseline")
     assert "50% of the published difference is the optimiser's" in claims.gains_text(stored)
 
 
