@@ -134,7 +134,19 @@ class VAE(keras.Model):
         self.sampling = Sampling(seed)
         self.rate_metric = keras.metrics.Mean(name="rate")
         self.distortion_metric = keras.metrics.Mean(name="distortion")
+        self._draw_kernels(seed)
         self.built = True
+
+    def _draw_kernels(self, seed):
+        """Initial kernels, uniform with Glorot & Bengio's (2010) limits as Keras has them, from the seed alone.
+
+        Keras would take the seeds from Python's global generator, which other threads may use meanwhile.
+        """
+        rng = np.random.default_rng(seed)
+        for kernel in (weight for weight in self.trainable_weights if len(weight.shape) > 1):
+            *taps, first, second = kernel.shape
+            limit = np.sqrt(6 / (np.prod(taps) * (first + second)))
+            kernel.assign(rng.uniform(-limit, limit, kernel.shape))
 
     def call(self, x):
         z_mean, z_log_var = self.encoder(x)

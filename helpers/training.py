@@ -24,24 +24,28 @@ EVALUATED = 10_000  # training digits, the first ones, on which "eval_loss" is m
 EVALUATION_DRAWS = 2**30  # where the noise of every evaluation starts: no epoch comes here
 
 
-def prepare_tensorflow() -> None:
-    """Give TensorFlow $HELPERS_THREADS threads (default: every core) and deterministic operations.
+def prepare_backend() -> None:
+    """Give the backend $HELPERS_THREADS threads (default: every core) and TensorFlow deterministic operations.
 
-    It takes the number of threads before its first operation only; warns when it comes too late.
+    TensorFlow takes the number of threads before its first operation only; warns when it comes too late.
     """
-    import tensorflow as tf
-
-    tf.config.experimental.enable_op_determinism()
     threads = int(os.environ.get("HELPERS_THREADS", os.cpu_count() or 1))
-    try:
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(threads)
-    except RuntimeError as error:
-        warnings.warn(f"import helpers.training before using TensorFlow: {error}", stacklevel=2)
+    if keras.backend.backend() == "torch":
+        import torch
+
+        torch.set_num_threads(threads)
+    elif keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+        try:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
+        except RuntimeError as error:
+            warnings.warn(f"import helpers.training before using TensorFlow: {error}", stacklevel=2)
 
 
-if keras.backend.backend() == "tensorflow":
-    prepare_tensorflow()  # on import, since a notebook builds layers before it trains
+prepare_backend()  # on import, since a notebook builds layers before it trains
 
 
 class Digits(keras.utils.PyDataset):
@@ -90,7 +94,6 @@ class Run:
 
 def build_model(config: TrainingConfig) -> VAE:
     """A fresh, compiled model with the initial weights that config.seed decides."""
-    keras.utils.set_random_seed(config.seed)
     model = VAE(config.architecture, config.latent_dim, config.loss, config.seed, name="vae")
     images = config.n_train or {"train": 60_000, "all": 70_000}[config.split]
     steps = config.epochs * -(-images // config.batch_size)

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -121,10 +120,9 @@ def _call(function: Callable, item: Any, progress: Path, cache: Path, hosts: lis
 
     hosts: the machine of each worker; those on one machine divide its cores.
     """
-    from dask import sizeof, system
+    from dask import system
     from distributed import get_worker
 
-    sizeof.random = random.Random()  # Dask's threads then leave the global generator, which draws initial weights
     worker = get_worker()
     if worker.state.nthreads != 1:
         raise Refusal(

@@ -102,6 +102,33 @@ def test_sampling_owns_its_noise():
     assert np.array_equal(draw(), second)
 
 
+def kernels(model):
+    return [weight for weight in model.get_weights() if weight.ndim > 1]
+
+
+def test_initial_weights_come_from_the_seed_alone():
+    keras.utils.set_random_seed(1)
+    first = VAE("deeper", seed=3)
+    keras.utils.set_random_seed(2)  # another thread's affair
+    again, other = VAE("deeper", seed=3), VAE("deeper", seed=4)
+    for here, there, elsewhere in zip(kernels(first), kernels(again), kernels(other), strict=True):
+        assert np.array_equal(here, there) and not np.array_equal(here, elsewhere)
+
+
+@pytest.mark.parametrize("architecture", ["convolutional", "deeper", "dense"])
+def test_initial_weights_are_spread_as_keras_spreads_them(architecture):
+    encoder, decoder = build_encoder_decoder(architecture, 2)
+    theirs = [w for w in encoder.get_weights() + decoder.get_weights() if w.ndim > 1]
+    model = VAE(architecture)
+    for ours, theirs_ in zip(kernels(model), theirs, strict=True):
+        assert ours.shape == theirs_.shape
+        if ours.size > 1000:
+            assert ours.std() == pytest.approx(theirs_.std(), rel=0.1)
+            assert abs(ours).max() == pytest.approx(abs(theirs_).max(), rel=0.05)
+            assert abs(ours.mean()) < 0.1 * ours.std()
+    assert all((w == 0).all() for w in model.get_weights() if w.ndim == 1)
+
+
 @pytest.mark.parametrize("pixel_loss", ["bce", "mse"])
 def test_evaluate_is_the_mean_of_the_terms(pixel_loss):
     images = data.test_digits(300)[0]

@@ -3,7 +3,6 @@
 import csv
 import io
 import os
-import random
 import re
 import signal
 import subprocess
@@ -21,7 +20,7 @@ import pytest
 from distributed import Client, LocalCluster
 
 from helpers import paths, workers
-from helpers.config import TrainingConfig, model_config
+from helpers.config import model_config
 from helpers.sweep import configurations, parse_grid, sweep
 from helpers.tables import read_table
 from helpers.terminal import Failure, Refusal, Terminal
@@ -152,20 +151,6 @@ def test_a_worker_of_this_machine_that_dies_is_replaced(own_cache, tmp_path, mon
             with pytest.raises(Failure, match="1 of 2 failed.*\n  always: FAILED .2 workers died of it"):
                 list(team.run(dies, ["always", "never"]))
     assert "always: FAILED" in told.getvalue() and "never: FAILED" not in told.getvalue()
-
-
-def draws_alone(seconds):
-    """Whether nothing but the caller draws from Python's global generator of random numbers."""
-    random.seed(0)
-    before = random.getstate()
-    time.sleep(seconds)
-    return random.getstate() == before
-
-
-def test_a_worker_leaves_the_generator_of_initial_weights_alone(own_cache, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
-    with workers.workers(1, terminal=quiet()) as team:
-        assert dict(team.run(draws_alone, [3])) == {3: True}
 
 
 @contextmanager
