@@ -1,6 +1,5 @@
 """The cache's folder for one trained model: checkpoints while it trains, then the product."""
 
-import hashlib
 import json
 import os
 import sys
@@ -47,7 +46,7 @@ class Entry:
             "history": history,
             "provenance": provenance,
             "file": file.name,
-            "sha256": _sha256(temporary),
+            "sha256": digests.sha256(temporary),
         }
         temporary.replace(file)
         results.write_json(state, content)
@@ -62,15 +61,10 @@ class Entry:
         try:
             content = json.loads(state.read_text())
             file = self.folder / content["file"]
-            if content["config"] != self.config.as_dict() or _sha256(file) != content["sha256"]:
+            if content["config"] != self.config.as_dict() or digests.sha256(file) != content["sha256"]:
                 raise ValueError(f"{file.name} is not what was saved")
             return content | {"model": keras.models.load_model(file)}
         except (OSError, ValueError, KeyError, TypeError) as error:
             print(f"{self.config.label}: damaged cache entry {state} made again ({error})", file=sys.stderr)
             state.unlink()
             return None
-
-
-def _sha256(file: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -32,6 +32,11 @@ def digest(content: Any) -> str:
     return hashlib.sha256(data).hexdigest()[:12]
 
 
+def sha256(file: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
 def training_code(optimizer: str = "muon", root: Path = paths.ROOT) -> str:
     """Digest of the code that trains: modules without comments, docstrings and layout; Keras; its backend.
 

@@ -1,6 +1,5 @@
 """Products kept in the cache, each under the digest of what it was made from."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -9,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers.digests import changed, changes, digest
+from helpers.digests import changed, changes, digest, sha256
 
 KEPT = 5  # entries of a shelf: those that were used last
 
@@ -53,7 +52,7 @@ class Shelf:
         try:
             entry = _read(folder)
             for name, expected in entry.files.items():
-                if _sha256(folder / name) != expected:
+                if sha256(folder / name) != expected:
                     raise ValueError(f"{name} is not what was kept")
         except (OSError, ValueError, KeyError, TypeError) as error:
             shutil.rmtree(folder)
@@ -73,7 +72,7 @@ class Shelf:
             folder.mkdir()
             for name, file in files.items():
                 _copy(file, folder / name)
-            manifest = {"parts": parts, "files": {name: _sha256(folder / name) for name in files}, "cost": cost}
+            manifest = {"parts": parts, "files": {name: sha256(folder / name) for name in files}, "cost": cost}
             (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
             if not target.exists():
                 folder.rename(target)
@@ -105,8 +104,3 @@ def _copy(file: Path, target: Path) -> None:
     """Copy a file, making the folder that it goes to."""
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(file, target)
-
-
-def _sha256(file: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()
