@@ -38,6 +38,7 @@ def prepare_backend() -> None:
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
+        tf.random.set_seed(0)  # deterministic operations insist on one; training here draws nothing from it
         try:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(threads)

@@ -74,9 +74,11 @@ def test_a_cut_down_benchmark_runs_resumes_and_prints(own_cache, tmp_path, monke
     assert {row["form"] for row in read_table(tmp_path / "tables" / STEPS_TABLE)} == {"plain", "fast"}
     assert "baseline" in out.getvalue().splitlines()[-1]
     monkeypatch.setattr(benchmark, "measure_steps", lambda *_: None)
+    assert out.getvalue().count("baseline: training for") == 2
     benchmark.benchmark(["baseline"], [0], **arguments)
-    assert "start" not in out.getvalue().rpartition("times sooner")[0].rpartition("times sooner")[2]
-    assert read_table(tmp_path / "tables" / RUNS_TABLE) == runs  # seconds too: nothing was trained again
+    assert out.getvalue().count("baseline: training for") == 2
+    again = read_table(tmp_path / "tables" / RUNS_TABLE)
+    assert all(row in again for row in runs) and len(again) == len(runs)  # seconds too: nothing was trained again
 
 
 def test_unknown_models_and_seeds_are_refused():
