@@ -17,7 +17,6 @@ from pathlib import Path
 from helpers import paths
 from helpers.comparison import RUNS, STEPS, comparison, fast_run
 from helpers.config import MODELS, model_config
-from helpers.results import provenance
 from helpers.sweep import sweep
 from helpers.tables import read_table, write_table
 from helpers.terminal import Terminal, clock
@@ -86,6 +85,8 @@ def time_steps(model: str, form: str) -> dict:
     its default; "fast" is what `fit_or_load` does.
     """
     import keras
+
+    from helpers.results import provenance
 
     class Stopwatch(keras.callbacks.Callback):
         """Times batches until enough digits have been seen; reading the loss waits for a device to finish."""

@@ -404,7 +404,7 @@ class Project:
 
     def write(self) -> None:
         """The project as it is at first."""
-        for name in (*self.CODE, *(f"helpers/{name}.py" for name in digests.TRAINING)):
+        for name in (*self.CODE, *(f"helpers/{name}.py" for name in (*digests.TRAINING, *digests.OPTIMIZERS["muon"]))):
             (self.root / name).parent.mkdir(parents=True, exist_ok=True)
             (self.root / name).write_text("1\n")
         for name, source in self.SOURCES.items():
