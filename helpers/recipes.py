@@ -14,7 +14,7 @@ class Recipe:
     """
 
     optimizer: str = "muon"  # "muon": see muon.KernelMuon; "adam": Kingma & Ba 2015
-    peak: float = 0.006  # the highest learning rate
+    peak: float = 0.008  # the highest learning rate
     schedule: str = "cosine"  # "cosine": up for `warmup` of the steps, then down to 0; "constant"
     warmup: float = 0.1
     kernels: bool = True  # Muon: convolution kernels too, not the dense matrices alone
