@@ -10,10 +10,12 @@ from helpers.recipes import read_recipe
 
 CHOICES = {
     "architecture": ("convolutional", "deeper", "dense"),
-    "loss": ("bce", "mse"),
+    "loss": ("bce", "mse", "cb", "sigma"),
     "split": ("train", "all"),
     "dataset": ("mnist",),
 }
+
+LOSS_NAMES = {"bce": "", "mse": ", squared error", "cb": ", continuous Bernoulli", "sigma": ", calibrated Gaussian"}
 
 MODELS = {
     "baseline": {"architecture": "convolutional", "latent_dim": 2, "loss": "bce"},
@@ -40,7 +42,7 @@ class TrainingConfig:
 
     architecture: str = "convolutional"  # "convolutional" is the baseline of the keras.io example
     latent_dim: int = 2
-    loss: str = "bce"  # "bce" or "mse": pixel loss, summed over the 784 pixels
+    loss: str = "bce"  # one of losses.PIXEL_LOSSES, summed over the 784 pixels
     split: str = "train"  # "train": the 60,000 training digits; "all": the original's 70,000
     recipe: str = "fast"  # "keras": constant Adam, as published; "fast", or a variation: see recipes.read_recipe
     epochs: int = 4
@@ -79,7 +81,7 @@ class TrainingConfig:
         if named:
             return next(iter(named))
         shape = "" if self.architecture == "convolutional" else f"{self.architecture} "
-        return f"{shape}{self.latent_dim}-D" + (", squared error" if self.loss == "mse" else "")
+        return f"{shape}{self.latent_dim}-D" + LOSS_NAMES[self.loss]
 
 
 def model_config(name: str, *, profile: str = "report", **changes) -> TrainingConfig:

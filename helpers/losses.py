@@ -8,6 +8,8 @@ import math
 from keras import ops
 
 EPSILON = 1e-7  # probabilities are kept this far from 0 and 1, as Keras's own cross-entropy does
+NEAR_HALF = 0.05  # closer to 1/2 than this, the series are exact in float32 and the closed forms are not
+LEAST_VARIANCE = math.exp(-12)  # of the calibrated Gaussian: ln σ >= -6, the bound in the σ-VAE's published code
 
 
 def _sum_pixels(values):
@@ -35,6 +37,72 @@ def squared_error(x, mean):
     return _sum_pixels(ops.square(x - mean))
 
 
+def gaussian_loss(x, mean, variance):
+    """-ln N(x; mean, variance · I): nats per image, shape (batch,). variance: a number or a scalar tensor."""
+    pixels = math.prod(mean.shape[1:])
+    return 0.5 * pixels * ops.log(2 * math.pi * variance) + squared_error(x, mean) / (2 * variance)
+
+
+def calibrated_variance(x, mean):
+    """The variance under which a Gaussian makes all images together likeliest: their mean squared error, a scalar."""
+    return ops.maximum(ops.mean(ops.square(x - mean)), LEAST_VARIANCE)
+
+
+def calibrated_gaussian(x, mean):
+    """`gaussian_loss` with the variance calibrated on the batch: nats per image, shape (batch,).
+
+    The σ-VAE with its optimal σ (Rybkin et al. 2021). No gradient passes through the
+    variance: it is optimal for the batch, so that the mean loss has no slope in it (envelope theorem) and the same
+    gradient either way. A value depends on the other images: the fewer, the lower their mean.
+    """
+    return gaussian_loss(x, mean, ops.stop_gradient(calibrated_variance(x, mean)))
+
+
+def _away_from_half(parameter):
+    """parameter - 1/2, whether that is small, and the parameter for closed forms (anything finite where it is)."""
+    p = ops.clip(parameter, EPSILON, 1 - EPSILON)
+    shift = p - 0.5
+    near = ops.abs(shift) < NEAR_HALF
+    return shift, near, ops.where(near, ops.full_like(p, 0.25), p)
+
+
+def _log_odds_against(p):
+    """ln (1 - p) / p = 2 artanh(1 - 2p), exact for small p as well."""
+    return ops.log1p(-p) - ops.log(p)
+
+
+def continuous_bernoulli_log_constant(parameter):
+    """ln C(λ) of the continuous Bernoulli C(λ) λ^x (1 - λ)^(1 - x) on [0, 1], pixel by pixel.
+
+    C = 2 artanh(1 - 2λ) / (1 - 2λ), near 1/2 by its series (Loaiza-Ganem & Cunningham 2019, section 3).
+    """
+    shift, near, p = _away_from_half(parameter)
+    square = ops.square(shift)
+    series = math.log(2) + square * (4 / 3 + 104 / 45 * square)
+    return ops.where(near, series, ops.log(_log_odds_against(p) / (1 - 2 * p)))
+
+
+def continuous_bernoulli_mean(parameter):
+    """The mean μ(λ) of the continuous Bernoulli, pixel by pixel: λ / (2λ - 1) + 1 / (2 artanh(1 - 2λ)), ½ at ½.
+
+    Nearer to ½ than λ is (Loaiza-Ganem & Cunningham 2019). With λ kept EPSILON from 0 and 1, μ lies
+    between 0.062 and 0.938. Near ½, with δ = λ - ½: ½ + δ/3 + 16/45 δ³ + 704/945 δ⁵.
+    """
+    shift, near, p = _away_from_half(parameter)
+    square = ops.square(shift)
+    series = 0.5 + shift * (1 / 3 + square * (16 / 45 + 704 / 945 * square))
+    return ops.where(near, series, p / (2 * p - 1) + 1 / _log_odds_against(p))
+
+
+def continuous_bernoulli(x, parameter):
+    """-ln of the continuous Bernoulli's density, summed over pixels: nats per image, shape (batch,).
+
+    x: targets in [0, 1], shape (batch, 28, 28, 1); parameter: λ of each pixel, the same shape; its mean is not λ
+    but `continuous_bernoulli_mean`. Loaiza-Ganem & Cunningham 2019. A density: values may be negative.
+    """
+    return bernoulli_cross_entropy(x, parameter) - _sum_pixels(continuous_bernoulli_log_constant(parameter))
+
+
 def gaussian_kl(mean, log_var):
     """KL(N(mean, diag exp log_var) || N(0, I)): nats per image, shape (batch,).
 
@@ -54,4 +122,9 @@ def gaussian_log_density(z, mean, log_var):
     return -0.5 * ops.sum(terms, axis=-1)
 
 
-PIXEL_LOSSES = {"bce": bernoulli_cross_entropy, "mse": squared_error}
+PIXEL_LOSSES = {
+    "bce": bernoulli_cross_entropy,
+    "mse": squared_error,
+    "cb": continuous_bernoulli,
+    "sigma": calibrated_gaussian,
+}

@@ -5,14 +5,16 @@ import dataclasses
 import pytest
 
 from helpers import recipes
-from helpers.config import MODELS, PROFILES, TrainingConfig, model_config
+from helpers.config import CHOICES, MODELS, PROFILES, TrainingConfig, model_config
+from helpers.losses import PIXEL_LOSSES
 
 
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
         ("architecture", "convolutionl", "did you mean 'convolutional'"),
-        ("loss", "l1", "'bce', 'mse'"),
+        ("loss", "l1", "'bce', 'mse', 'cb', 'sigma'"),
+        ("loss", "sigmoid", "did you mean 'sigma'"),
         ("latent_dim", 0, "from 1 to 256"),
         ("latent_dim", 2.0, "integer"),
         ("latent_dim", True, "integer"),
@@ -67,6 +69,13 @@ def test_names_and_labels_agree():
     assert model_config("10-D", latent_dim=5).label == "5-D"
     assert model_config("deeper", latent_dim=5).label == "deeper 5-D"
     assert model_config("squared error", latent_dim=5).label == "5-D, squared error"
+    assert model_config("baseline", loss="cb").label == "2-D, continuous Bernoulli"
+    assert model_config("deeper", loss="sigma").label == "deeper 2-D, calibrated Gaussian"
+
+
+def test_every_pixel_loss_can_be_chosen_and_has_a_label_of_its_own():
+    assert set(CHOICES["loss"]) == set(PIXEL_LOSSES)
+    assert len({TrainingConfig(loss=loss).label for loss in PIXEL_LOSSES}) == len(PIXEL_LOSSES)
 
 
 def test_none_leaves_the_default():
