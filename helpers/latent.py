@@ -3,6 +3,9 @@
 import numpy as np
 from scipy.stats import norm
 from sklearn.manifold import TSNE
+from sklearn.mixture import GaussianMixture
+
+from helpers.checks import check_integer
 
 
 def prior_quantiles(n: int) -> np.ndarray:
@@ -30,6 +33,39 @@ def decode_line(model, n: int = 20) -> tuple[np.ndarray, np.ndarray]:
 def sample_prior(n: int, latent_dim: int, seed: int) -> np.ndarray:
     """n draws from N(0, I): shape (n, latent_dim)."""
     return np.random.default_rng(seed).standard_normal((n, latent_dim)).astype("float32")
+
+
+def fit_mixture(means: np.ndarray, components: int, seed: int) -> GaussianMixture:
+    """Gaussians with full covariances, fitted to latent means (n, latent_dim) by maximum likelihood: a prior ex post.
+
+    Ghosh et al. 2020, "From variational to deterministic autoencoders". The seed decides where the search
+    starts. Raises ValueError for components below 1 or above n.
+    """
+    check_integer("components", components, 1, len(means))
+    return GaussianMixture(components, random_state=seed).fit(np.asarray(means, "float64"))
+
+
+def sample_mixture(mixture: GaussianMixture, n: int, seed: int) -> np.ndarray:
+    """n independent draws from a mixture that `fit_mixture` fitted: shape (n, latent_dim)."""
+    rng = np.random.default_rng(seed)
+    chosen = rng.choice(len(mixture.weights_), n, p=mixture.weights_)
+    roots = np.linalg.cholesky(mixture.covariances_)[chosen]
+    noise = rng.standard_normal((n, mixture.means_.shape[1]))
+    return (mixture.means_[chosen] + np.einsum("nij,nj->ni", roots, noise)).astype("float32")
+
+
+def sample_aggregate(mean: np.ndarray, log_var: np.ndarray, n: int, seed: int) -> np.ndarray:
+    """n independent draws from the aggregate posterior, q(z|x) averaged over images: shape (n, latent_dim).
+
+    mean, log_var: (images, latent_dim). Each draw picks an image, then z from its q (Hoffman & Johnson 2016). Raises
+    ValueError unless both have one shape and there is an image.
+    """
+    if np.shape(mean) != np.shape(log_var) or not len(mean):
+        raise ValueError(f"mean {np.shape(mean)} and log_var {np.shape(log_var)}: both must be (images, latent_dim)")
+    rng = np.random.default_rng(seed)
+    chosen = rng.integers(len(mean), size=n)
+    noise = rng.standard_normal((n, np.shape(mean)[1]))
+    return (mean[chosen] + np.exp(log_var[chosen] / 2) * noise).astype("float32")
 
 
 def interpolate(start: np.ndarray, end: np.ndarray, n: int) -> np.ndarray:

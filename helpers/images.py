@@ -1,0 +1,46 @@
+"""How near images come to others, and how sharp they are: one value per image, shape (n,)."""
+
+import numpy as np
+from scipy.ndimage import laplace
+from skimage.metrics import structural_similarity
+
+
+def _pairs(x, y):
+    """Both as float64 of shape (n, 28, 28, 1). Raises ValueError unless they have that same shape."""
+    x, y = np.asarray(x, "float64"), np.asarray(y, "float64")
+    for images in (x, y):
+        if images.shape != (len(x), 28, 28, 1):
+            raise ValueError(f"images of shapes {x.shape} and {y.shape}: both must be (n, 28, 28, 1), with one n")
+    return x, y
+
+
+def psnr(x: np.ndarray, y: np.ndarray, cap: float = np.inf) -> np.ndarray:
+    """Peak signal-to-noise ratio, 10 log10(1 / mean squared error): decibels, shape (n,).
+
+    x, y: (n, 28, 28, 1) with values in [0, 1], so that the peak is 1. Equal images have no error: their ratio is
+    infinite, or the cap, which no value exceeds. Raises ValueError for other shapes.
+    """
+    x, y = _pairs(x, y)
+    with np.errstate(divide="ignore"):
+        return np.minimum(-10 * np.log10(np.square(x - y).mean(axis=(1, 2, 3))), cap)
+
+
+def ssim(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Structural similarity (Wang, Bovik, Sheikh & Simoncelli 2004): 1 for equal images, less for others; shape (n,).
+
+    x, y: (n, 28, 28, 1) with values in [0, 1]. With the paper's settings, a Gaussian window of 11 x 11 pixels with a
+    standard deviation of 1.5, K1 = 0.01, K2 = 0.03, and averaged over the 18 x 18 positions where the window lies
+    within the image. Where both images are empty it is 1. Raises ValueError for other shapes.
+    """
+    wang = {"data_range": 1, "gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    return np.array([structural_similarity(a[..., 0], b[..., 0], **wang) for a, b in zip(*_pairs(x, y), strict=True)])
+
+
+def sharpness(x: np.ndarray) -> np.ndarray:
+    """Variance of the Laplacian over the pixels: the larger, the sharper the strokes; shape (n,).
+
+    Pech-Pacheco et al. 2000; Pertuz, Puig & Garcia 2013. The Laplacian has the five-point stencil; beyond the
+    border pixels are mirrored. x: (n, 28, 28, 1). It grows with contrast squared and with noise: compare images of
+    the same kind. Raises ValueError for another shape.
+    """
+    return laplace(_pairs(x, x)[0][..., 0], mode="reflect", axes=(1, 2)).var(axis=(1, 2))

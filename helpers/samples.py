@@ -1,0 +1,121 @@
+"""How good samples are: against real digits, against each other, and against noise."""
+
+import numpy as np
+from scipy.stats import entropy
+from sklearn.metrics import pairwise_distances
+from sklearn.neighbors import NearestNeighbors
+
+AT_ONCE = 500  # rows of a table of distances
+
+
+def _points(*sets):
+    """Sets of points as float64 (n, d). Raises ValueError unless all have the same d."""
+    sets = [np.asarray(points, "float64") for points in sets]
+    if any(points.ndim != 2 or points.shape[1] != sets[0].shape[1] for points in sets):
+        shapes = " and ".join(str(points.shape) for points in sets)
+        raise ValueError(f"features of shapes {shapes}: they must be (n, d) with one d")
+    return sets
+
+
+def frechet_distance(features_a: np.ndarray, features_b: np.ndarray) -> float:
+    """‖Δμ‖² + Tr(Σa + Σb − 2(ΣaΣb)^½) of two sets of features, (n, d) and (m, d).
+
+    Heusel et al. 2017, eq. 6 (Fréchet 1957; Dowson & Landau 1982). The trace of the root is the sum of the singular
+    values of Σa^½ Σb^½, which holds for covariances without full rank. Sets that are small for d come out far apart
+    even when drawn alike, so that it is to be read beside the distance between two sets of real digits of the same
+    sizes. Raises ValueError for fewer than two points in a set, or different d.
+    """
+    a, b = _points(features_a, features_b)
+    if min(len(a), len(b)) < 2:
+        raise ValueError(f"{len(a)} and {len(b)} points: a covariance needs 2 or more in each set")
+    between = np.square(a.mean(axis=0) - b.mean(axis=0)).sum()
+    spread = a.var(axis=0, ddof=1).sum() + b.var(axis=0, ddof=1).sum()
+    shared = np.linalg.svd(_root_covariance(a) @ _root_covariance(b), compute_uv=False).sum()
+    return float(max(between + spread - 2 * shared, 0))
+
+
+def _root_covariance(points):
+    """The symmetric square root of the covariance of points (n, d): shape (d, d)."""
+    values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(points, rowvar=False)))
+    return vectors * np.sqrt(values.clip(0)) @ vectors.T
+
+
+def density_coverage(real: np.ndarray, fake: np.ndarray, k: int = 5) -> dict[str, float]:
+    """Density and coverage of samples (m, d) against real points (n, d), as features of one kind.
+
+    Around every real point lies a ball that reaches to its k-th nearest real neighbour. density: how many balls a
+    sample lies in, divided by k, on average; 1 when both sets are drawn alike, more where samples crowd. coverage:
+    the share of balls that hold a sample; when both are drawn alike 1 − Π_{j<k} (n − 1 − j)/(n − 1 + m − j), about
+    1 − 2⁻ᵏ for n = m. Naeem et al. 2020; as in the authors' code, a point on a ball's surface is outside.
+    Raises ValueError unless 1 <= k < n and there is a sample.
+    """
+    real, fake = _points(real, fake)
+    if not 1 <= k < len(real) or not len(fake):
+        raise ValueError(
+            f"k={k} with {len(real)} real points and {len(fake)} samples: k must be an integer from 1 to "
+            f"{len(real) - 1}, and there must be a sample"
+        )
+    radii = NearestNeighbors(n_neighbors=k).fit(real).kneighbors()[0][:, -1:]
+    rows = _slices(len(real), AT_ONCE)
+    held = np.concatenate([(pairwise_distances(real[part], fake) < radii[part]).sum(axis=1) for part in rows])
+    return {"density": float(held.sum() / (k * len(fake))), "coverage": float(np.mean(held > 0))}
+
+
+def nearest_distances(samples: np.ndarray, digits: np.ndarray, chunk: int = AT_ONCE) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest digit of each sample: its Euclidean distance over the pixels (n,), and its index (n,).
+
+    samples (n, 28, 28, 1) and digits (m, 28, 28, 1), values in [0, 1]; `chunk` samples are compared at a time, which
+    takes 4 · chunk · m bytes. Of digits whose distances differ by rounding alone, either may be found. Raises
+    ValueError when there is no digit, the shapes differ or chunk < 1.
+    """
+    if not len(digits) or np.shape(digits)[1:] != np.shape(samples)[1:] or chunk < 1:
+        raise ValueError(
+            f"samples {np.shape(samples)}, digits {np.shape(digits)}, chunk={chunk}: there must be a digit, of the "
+            "samples' shape, and a chunk of 1 or more"
+        )
+    known = np.asarray(digits, "float32").reshape(len(digits), -1)
+    flat = np.asarray(samples, "float32").reshape(len(samples), known.shape[1])
+    half = np.square(known).sum(axis=1) / 2
+    index = np.empty(len(flat), int)
+    for part in _slices(len(flat), chunk):
+        table = flat[part] @ known.T
+        index[part] = np.subtract(table, half, out=table).argmax(axis=1)  # |s - d|² = |s|² - 2 (s·d - |d|²/2)
+    return np.sqrt(np.square(flat - known[index]).sum(axis=1)), index
+
+
+def _slices(n, size):
+    """Slices that cover n rows, `size` at a time."""
+    return [slice(start, start + size) for start in range(0, n, size)]
+
+
+def class_shares(labels: np.ndarray) -> np.ndarray:
+    """The share of each digit among labels (n,): shape (10,). Raises ValueError unless they are digits, 1 or more."""
+    labels = np.asarray(labels)
+    if not len(labels) or not np.isin(labels, range(10)).all():
+        raise ValueError(f"{labels!r}: labels must be one or more integers from 0 to 9")
+    return np.bincount(labels.astype(int), minlength=10) / len(labels)
+
+
+def balance(shares: np.ndarray) -> float:
+    """Entropy of shares (c,), divided by that of equal shares, ln c: 1 when all classes are drawn alike, 0 for one.
+
+    Pielou's (1966) evenness. Raises ValueError unless shares are at least two, none negative, with sum 1.
+    """
+    shares = np.asarray(shares, float)
+    if len(shares) < 2 or shares.min() < 0 or not np.isclose(shares.sum(), 1):
+        raise ValueError(f"{shares!r}: shares must be two or more, none negative, and sum to 1")
+    return float(entropy(shares) / np.log(len(shares)))
+
+
+def pixel_noise(x_train: np.ndarray, n: int, seed: int) -> np.ndarray:
+    """n images (n, 28, 28, 1) in which each pixel is drawn, independently, from its values in x_train (m, 28, 28, 1).
+
+    Every pixel has its own distribution in the digits, and nothing else of them is left.
+    """
+    chosen = np.random.default_rng(seed).integers(len(x_train), size=(n, *x_train.shape[1:]))
+    return np.take_along_axis(x_train, chosen, axis=0)
+
+
+def uniform_noise(n: int, seed: int) -> np.ndarray:
+    """n images (n, 28, 28, 1) in which each pixel is drawn, independently, uniformly from [0, 1)."""
+    return np.random.default_rng(seed).random((n, 28, 28, 1), "float32")
