@@ -115,6 +115,11 @@ def add_sweep(commands) -> None:
     )
     _add_profile(parser)
     parser.add_argument("--table", type=Path, required=True, metavar="FILE", help="where the table goes (CSV)")
+    parser.add_argument(
+        "--measure",
+        action="store_true",
+        help="measure every trained model, about a minute each: one row per run, not one per epoch",
+    )
     _add_workers(parser)
     parser.set_defaults(run=_sweep)
 
@@ -124,7 +129,7 @@ def _sweep(given: argparse.Namespace) -> None:
         configs = configurations(parse_grid(given.grid), given.profile)
     except ValueError as error:
         raise Refusal(str(error)) from error
-    sweep(configs, given.table, given.jobs or pipeline.cores(), given.scheduler)
+    sweep(configs, given.table, given.jobs or pipeline.cores(), given.scheduler, measure=given.measure)
     print(given.table)
 
 

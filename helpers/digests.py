@@ -19,6 +19,8 @@ from helpers.terminal import Refusal
 # The modules that decide a trained model's weights; configuration and recipe are in the model's own key.
 TRAINING = ("data", "losses", "models", "optimizers", "training")
 OPTIMIZERS = {"adam": (), "muon": ("muon",)}  # those that do so only where a recipe takes the optimiser
+# The modules that decide what is measured of it.
+MEASURING = ("classifier", "images", "inpainting", "latent", "likelihoods", "measures", "metrics", "samples")
 # The modules that run notebooks and talk about it; what they do changes no result, so that they do not count.
 RUNNING = ("__main__", "benchmark", "checkpoints", "digests", "jobs", "parameters", "pipeline", "progress", "publish")
 RUNNING += ("store", "sweep", "terminal", "workers")
@@ -44,7 +46,7 @@ def training_code(optimizer: str = "muon", root: Path = paths.ROOT) -> str:
     the backend is not installed.
     """
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-    modules = [_statements(root / "helpers" / f"{name}.py") for name in TRAINING + OPTIMIZERS[optimizer]]
+    modules = [statements(root / "helpers" / f"{name}.py") for name in TRAINING + OPTIMIZERS[optimizer]]
     try:
         return digest([*modules, version("keras"), backend, version(backend)])
     except PackageNotFoundError as error:
@@ -54,7 +56,12 @@ def training_code(optimizer: str = "muon", root: Path = paths.ROOT) -> str:
         ) from error
 
 
-def _statements(module: Path) -> str:
+def measuring_code(root: Path = paths.ROOT) -> str:
+    """Digest of the code that measures a trained model, comments aside."""
+    return digest([statements(root / "helpers" / f"{name}.py") for name in MEASURING])
+
+
+def statements(module: Path) -> str:
     """A module's code without comments, docstrings and layout; all of it where it is no valid Python."""
     source = module.read_text(encoding="utf-8")
     try:
@@ -75,6 +82,7 @@ def notebook_parts(
     values: its parameters; given: the digests of the results of other notebooks that it reads, by file name.
     """
     modules = [file for file in (root / "helpers").glob("*.py") if file.stem not in RUNNING]
+    modules += (root / "helpers" / "live").glob("*.py")
     data = [*(root / "helpers").glob("*.json"), *(root / "report" / "results").glob("*.csv")]
     parts = {"its cells": _cells(source), "its parameters": digest(values), "the training code": training_code(root=root)}
     return parts | _files([*modules, *data], root) | _environment(root) | given
@@ -82,7 +90,8 @@ def notebook_parts(
 
 def rendering_parts(notebooks: dict[str, str], root: Path = paths.ROOT) -> dict[str, str]:
     """What the two documents are made from; notebooks: the digests of the executed notebooks by file name."""
-    files = [file for file in (root / "helpers" / "report").rglob("*") if file.is_file() and file.suffix != ".pyc"]
+    folders = [root / "helpers" / name for name in ("report", "live")]
+    files = [f for folder in folders for f in folder.rglob("*") if f.is_file() and f.suffix != ".pyc"]
     return notebooks | _files(files, root) | _environment(root)
 
 

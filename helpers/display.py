@@ -17,15 +17,17 @@ from matplotlib.figure import Figure
 from matplotlib.pyplot import close
 
 from helpers import paths
+from helpers.live import widget
 
 PIXELS_PER_INCH = 150
 _ALIGNMENTS = {"l": ":---", "c": ":---:", "r": "---:"}
 
 
-def show_figure(fig: Figure, label: str, caption: str, alt: str) -> None:
+def show_figure(fig: Figure, label: str, caption: str, alt: str, live: dict | None = None) -> None:
     """Save a figure as figures/LABEL.svg and .png, display the SVG with its caption, and close it.
 
-    `alt` says in plain text what a reader sees who cannot see the figure.
+    `alt` says in plain text what a reader sees who cannot see the figure. `live`, of `helpers.live.contents`, is what
+    moves in the figure's place: in the HTML report, and in a notebook that is run by hand.
     ValueError: a label that does not start with "fig-", no caption, no alternative text of its own.
     """
     _check(label, "fig", caption)
@@ -35,7 +37,10 @@ def show_figure(fig: Figure, label: str, caption: str, alt: str) -> None:
     close(fig)
     _save(label, svg, png)
     bundle = {"image/svg+xml": svg.decode(), "text/plain": f"{label}: {alt}"}
-    _publish(bundle, {"kind": "figure", "label": label, "caption": caption, "alt": alt})
+    report = {"kind": "figure", "label": label, "caption": caption, "alt": alt}
+    _publish(bundle, report | ({"live": live} if live else {}))
+    if live and paths.by_hand() and InteractiveShell.initialized():
+        ipython.display(widget(live))
     _publish(_markdown(f"*{caption}*"), {"kind": "caption"})
 
 

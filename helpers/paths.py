@@ -21,6 +21,11 @@ def output() -> Path:
     return Path(os.environ.get("HELPERS_OUTPUT", REFERENCE / "interactive")).resolve()
 
 
+def by_hand() -> bool:
+    """Whether somebody runs a notebook by hand, and no batch run does."""
+    return "HELPERS_OUTPUT" not in os.environ
+
+
 def results() -> Path:
     """Folder of the results (JSON) of the run at hand."""
     return output() / "results"

@@ -288,3 +288,37 @@ def dimension_bars(values, ax=None, ylabel="KL divergence (nats)", threshold=Non
     ax.set(xlabel="latent dimension", ylabel=ylabel)
     ax.xaxis.set_major_locator(MaxNLocator(20, integer=True, min_n_ticks=1))
     return ax
+
+
+MARKS = {  # of a verdict: sign and ground
+    "confirmed": ("✓", "#bfe3c0"),
+    "partly confirmed": ("≈", "#f7e6a6"),
+    "refuted": ("✗", "#f4bdb3"),
+    "not decidable": ("?", "#dcdcdc"),
+    "not measured yet": ("–", "white"),
+}
+
+
+@_styled
+def verdicts(names, sides, ax=None):
+    """Verdicts at a glance: a column for each name, a row for each side, {side: [verdict, …]}; a legend below.
+
+    A verdict is one of MARKS; its sign tells what its colour tells.
+    """
+    ax = ax or figure(height=0.75 * (2.2 + len(sides)))[1]
+    for row, found in enumerate(sides.values()):
+        for column, verdict in enumerate(found):
+            sign, ground = MARKS[verdict]
+            ax.add_patch(plt.Rectangle((column - 0.46, row - 0.44), 0.92, 0.88, facecolor=ground, edgecolor=INK, linewidth=0.4))
+            ax.text(column, row, sign, ha="center", va="center", fontsize=9)
+    ax.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(sides) - 0.5, -0.5), aspect="equal")
+    ax.set_xticks(range(len(names)), names, fontsize=7)
+    ax.set_yticks(range(len(sides)), sides)
+    ax.xaxis.tick_top()
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    present = [verdict for verdict in MARKS if any(verdict in found for found in sides.values())]
+    signs = [plt.Rectangle((0, 0), 1, 1, facecolor=MARKS[verdict][1], edgecolor=INK, linewidth=0.4) for verdict in present]
+    words = [f"{MARKS[verdict][0]} {verdict}" for verdict in present]
+    ax.legend(signs, words, loc="upper center", bbox_to_anchor=(0.5, -0.05), ncols=len(present), handlelength=1)
+    return ax

@@ -1,4 +1,4 @@
-"""Train many configurations, several at a time, and write one tidy table: a row per run and epoch."""
+"""Train many configurations, several at a time, and write one tidy table: a row per run and epoch, or per run."""
 
 import dataclasses
 import itertools
@@ -7,7 +7,7 @@ from pathlib import Path
 from helpers.checks import check_choice, literal
 from helpers.config import MODELS, TrainingConfig, model_config
 from helpers.tables import read_texts, write_table
-from helpers.terminal import Terminal
+from helpers.terminal import Refusal, Terminal
 from helpers.workers import workers
 
 FIELDS = tuple(TrainingConfig.__dataclass_fields__)
@@ -52,18 +52,31 @@ def configurations(grid: dict[str, list], profile: str) -> list[TrainingConfig]:
 
 
 def _train(config: TrainingConfig) -> list[dict]:
-    """Train in a worker; the run's rows of the table."""
+    """Train in a worker: a row for each epoch."""
     from helpers.training import (
         fit_or_load,  # a worker pays for TensorFlow, the caller does not
     )
 
     run = fit_or_load(config)
-    about = {key: run.provenance[key] for key in LAST} | {"model": config.label} | config.as_dict()
+    about = _about(run)
     history = {"training_loss": run.history["loss"]} | {k: v for k, v in run.history.items() if k != "loss"}
     return [
         about | {"epoch": epoch + 1} | {name: round(values[epoch], 4) for name, values in history.items()}
         for epoch in range(config.epochs)
     ]
+
+
+def _measure(config: TrainingConfig) -> list[dict]:
+    """Train and measure in a worker: one row."""
+    from helpers.measures import measured
+
+    run, measures = measured(config)
+    return [_about(run) | {name: float(f"{value:.7g}") for name, value in measures.items()} | {"seconds": run.seconds}]
+
+
+def _about(run) -> dict:
+    """What a row says of where its numbers come from."""
+    return {"model": run.config.label} | run.config.as_dict() | {key: run.provenance[key] for key in LAST}
 
 
 def sweep(
@@ -72,24 +85,29 @@ def sweep(
     jobs: int = 1,
     scheduler: str | None = None,
     terminal: Terminal | None = None,
+    measure: bool = False,
 ) -> None:
     """Train the configurations and write the table after each one.
 
+    measure: write what `measures.measured` finds of each trained model, in place of the course of its training.
     jobs: trainings at a time on this machine; scheduler: the address of a Dask cluster to train on instead.
     What is in the cache is not trained again, so a sweep that was stopped goes on where it was. Rows of other
     configurations that the table holds already stay, before the new ones. Raises Failure, with the others in
-    the table, when some could not be trained.
+    the table, when some could not be trained, and Refusal when the table is of the other kind.
     """
     terminal = terminal or Terminal()
+    if any(("epoch" in row) == measure for row in read_texts(table)[:1]):
+        kinds = ("courses", "measures")
+        raise Refusal(f"{table} holds {kinds[not measure]} of trainings, not {kinds[measure]}: name another table")
     wanted = {_identity(config.as_dict()) for config in configs}
     names, rows = _names(configs), {}
     with workers(min(jobs, len(configs)), scheduler, terminal) as team:
-        for config, rows[config] in team.run(_train, configs, names.get):
+        for config, rows[config] in team.run(_measure if measure else _train, configs, names.get):
             before = [TrainingConfig().as_dict() | row for row in read_texts(table)]  # a table may be older than a field
             others = [row for row in before if _identity(row) not in wanted]
             write_table(table, *_with_columns(others + [row for config in configs for row in rows.get(config, [])]))
-            loss = rows[config][-1]["training_loss"]
-            terminal.line(f"[{len(rows)}/{len(configs)}] {names[config]}: training loss {loss:.2f}")
+            loss = rows[config][-1]["val_loss"]
+            terminal.line(f"[{len(rows)}/{len(configs)}] {names[config]}: loss on test digits {loss:.2f}")
 
 
 def _names(configs: list[TrainingConfig]) -> dict[TrainingConfig, str]:
@@ -108,5 +126,6 @@ def _identity(fields: dict) -> tuple[str, ...]:
 
 def _with_columns(rows: list[dict]) -> tuple[list[dict], list[str]]:
     """The rows, and their columns in order; rows of another version may lack some or have others."""
-    history = [name for row in rows for name in row if name not in FIRST + LAST]
-    return rows, [*FIRST, *dict.fromkeys(history), *LAST]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    first = [name for name in FIRST if name in names]
+    return rows, [*first, *(name for name in names if name not in FIRST + LAST), *LAST]

@@ -117,8 +117,14 @@ def reached(*files):
     found, new = set(), set().union(*map(imports, files))
     while new:
         found |= new
-        new = set().union(*(imports(paths.ROOT / "helpers" / f"{name}.py") for name in new)) - found
+        new = set().union(*(imports(file) for name in new for file in files_of(name))) - found
     return found
+
+
+def files_of(name):
+    """The files of a module, or of a package in the package."""
+    file = paths.ROOT / "helpers" / f"{name}.py"
+    return [file] if file.exists() else list((paths.ROOT / "helpers" / name).glob("*.py"))
 
 
 # What training imports besides TRAINING: a trained model's key has configuration and recipe; the others keep or show.
@@ -128,6 +134,12 @@ NOT_TRAINING = {"checkpoints", "checks", "config", "digests", "paths", "progress
 def test_training_imports_no_module_whose_share_in_it_is_undecided():
     assert reached(paths.ROOT / "helpers" / "training.py") <= {*ALL_TRAINING, *NOT_TRAINING}
     assert all((paths.ROOT / "helpers" / f"{name}.py").exists() for name in ALL_TRAINING)
+
+
+def test_measuring_imports_no_module_whose_share_in_it_is_undecided():
+    known = {*digests.MEASURING, *ALL_TRAINING, *NOT_TRAINING}
+    assert reached(paths.ROOT / "helpers" / "measures.py") <= known
+    assert all((paths.ROOT / "helpers" / f"{name}.py").exists() for name in digests.MEASURING)
 
 
 def test_notebooks_import_no_module_that_does_not_count():

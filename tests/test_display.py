@@ -51,6 +51,19 @@ def test_figure_is_saved_shown_and_closed(own_figures, shown):
     assert "A line: $x$." in echo["text/markdown"] and echo_report == {"kind": "caption"}
 
 
+def test_what_moves_goes_to_the_report_and_by_hand_to_the_reader(own_figures, shown, monkeypatch):
+    monkeypatch.setattr(display, "widget", lambda live: ("widget", live))
+    monkeypatch.setattr(display.InteractiveShell, "initialized", lambda: True)
+    widgets = []
+    monkeypatch.setattr(display.ipython, "display", widgets.append)
+    display.show_figure(line(), "fig-line", "A line.", "A falling line.", live={"figure": "slider"})
+    assert shown[0][1]["live"] == {"figure": "slider"} and not widgets  # a batch run
+    monkeypatch.delenv("HELPERS_OUTPUT")
+    monkeypatch.setattr(display, "_save", lambda *files: None)
+    display.show_figure(line(), "fig-line", "A line.", "A falling line.", live={"figure": "slider"})
+    assert widgets == [("widget", {"figure": "slider"})]
+
+
 def test_same_figure_gives_the_same_bytes(own_figures, shown):
     for _ in range(2):
         display.show_figure(line(), "fig-line", "A line.", "A falling line.")

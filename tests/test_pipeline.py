@@ -15,7 +15,7 @@ import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from helpers import claims, digests, paths, pipeline, publish
+from helpers import digests, paths, pipeline, publish, reproduction
 from helpers.__main__ import main
 from helpers.terminal import Events, Failure, Refusal, Terminal, clock, describe
 
@@ -290,7 +290,7 @@ def test_the_waits_of_the_whole_report():
     assert waits["08"] == {"00", "01", "02", "03", "04", "07"}
     assert pipeline.width(waits) == 5
     assert pipeline.waiting_for(["05", "07", "08"]) == {"05": set(), "07": set(), "08": {"07"}}
-    assert pipeline.NEEDS == {"08": tuple(section[:2] for section in claims.SECTIONS)}
+    assert pipeline.NEEDS == {"08": tuple(section[:2] for section in reproduction.SECTIONS)}
 
 
 def test_a_second_run_on_the_same_folder_is_refused(tmp_path):

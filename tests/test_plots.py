@@ -12,6 +12,7 @@ from matplotlib.colors import to_rgb, to_rgba
 from scipy.stats import gaussian_kde, norm
 
 from helpers import data, plots
+from helpers.claims import VERDICTS
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.random((6, 28, 28))
@@ -376,6 +377,25 @@ def test_bars_without_a_threshold_are_all_alike():
     ax = plots.dimension_bars([0.0, 2.0])
     assert len({bar.get_facecolor() for bar in ax.patches}) == 1
     assert not ax.lines and ax.get_legend() is None
+
+
+# Verdicts
+
+
+def test_verdicts_show_a_sign_and_a_colour_for_each():
+    sides = {"one": ["confirmed", "refuted"], "two": ["not decidable", "refuted"]}
+    ax = plots.verdicts(["1", "2"], sides)
+    assert [text.get_text() for text in ax.texts] == ["✓", "✗", "?", "✗"]
+    colours = [patch.get_facecolor() for patch in ax.patches]
+    assert colours[1] == colours[3] and len(set(colours)) == 3
+    legend = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert legend == ["✓ confirmed", "✗ refuted", "? not decidable"]  # those that occur, in their order
+
+
+def test_every_verdict_has_its_mark():
+    assert tuple(plots.MARKS) == VERDICTS
+    with pytest.raises(KeyError):
+        plots.verdicts(["1"], {"one": ["probably"]})
 
 
 # Files

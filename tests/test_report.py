@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import re
 from collections import Counter
 from types import SimpleNamespace
@@ -302,6 +303,41 @@ def test_formulas_in_mathml(made):
     assert not made.soup.find("annotation") and "$" not in made.soup.main.get_text().replace("co$de", "")
     ((text, reason),) = pandoc.mathml([(r"2 \log x", False)])
     assert maths.formula(text, reason).mathml.count('<mspace width="0.167em" />') == 2
+
+
+def page_of(*cells):
+    """The HTML of one notebook with these cells, parsed, and as it stands."""
+    notebook = sample.notebook([sample.text("# T"), *cells], level=1, title="T")
+    page, _ = get_exporter("report-html")().from_notebook_node(notebook)
+    return BeautifulSoup(page, "lxml"), page
+
+
+def live_figure(label):
+    content = {"figure": "slider", "data": {"decoder": "abc"}, "networks": {"abc": {"layers": ["</script>"]}}}
+    return sample.cell("f", lambda: show_figure(sample.curve(), label, "A curve.", "It falls.", live=content))
+
+
+def test_live_figures_stand_with_their_pictures_and_share_networks_and_script(quiet):
+    soup, _ = page_of(live_figure("fig-x"), live_figure("fig-y"), figure("fig-z"))
+    assert len(soup.select("figure .live .live-static img")) == 2 and len(soup.select("figure img")) == 3
+    (network,) = soup.select("script[data-network]")
+    assert json.loads(network.string) == {"layers": ["</script>"]}
+    (module,) = soup.select("script[type=module]")
+    policy = soup.find("meta", {"http-equiv": "Content-Security-Policy"})["content"]
+    assert f"'sha256-{base64.b64encode(hashlib.sha256(module.string.encode()).digest()).decode()}'" in policy
+
+
+def test_a_page_without_live_figures_carries_nothing_of_them(quiet):
+    soup, page = page_of(figure())
+    assert not soup.select("script[type=module]") and ".live" not in page
+
+
+def test_pdf_lists_figures_and_tables_with_short_titles(made):
+    front = words(" ".join(made.pages[:3]))
+    assert "Figures" in front and "Tables" in front
+    captions = [words(caption.get_text()) for caption in made.soup.select("figure:not(.listing) > figcaption")]
+    titles = [re.sub(r"^(Figure|Table) \S+ ", "", caption)[:18] for caption in captions]
+    assert titles and all(title in front for title in titles)
 
 
 def bad(*cells, **report):

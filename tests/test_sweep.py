@@ -288,7 +288,9 @@ def test_a_sweep_on_a_cluster_that_is_stopped_continued_and_loses_a_worker_train
 
 def outcome(config):
     """The history, without the seconds, and the weights of a trained model."""
-    from helpers.training import fit_or_load  # not above: workers that import `dies` need no TensorFlow
+    from helpers.training import (
+        fit_or_load,  # not above: workers that import `dies` need no TensorFlow
+    )
 
     run = fit_or_load(config)
     return {k: v for k, v in run.history.items() if k != "seconds"}, run.model.get_weights()

@@ -64,12 +64,13 @@ class Equation(Element):
 
 @dataclass
 class Figure(Element):
-    """A picture: SVG text, or PNG as base64 where the SVG would be heavy; sizes in points."""
+    """A picture (SVG text), and what `helpers.live` shows in its place where it can."""
 
     label: str
     caption: Ast
     alt: str
     svg: str
+    live: dict | None = None
     number: str = ""
 
 
@@ -268,7 +269,7 @@ def _figure(report: dict, data: dict, place: Place, problems: Problems) -> Figur
     if not svg:
         problems.add(place, f"figure {report['label']} has no picture (SVG)")
     caption = Ast([report["caption"]], place)
-    return Figure(place, report["label"], caption, report["alt"].strip(), svg)
+    return Figure(place, report["label"], caption, report["alt"].strip(), svg, report.get("live"))
 
 
 def _table(report: dict, data: dict, place: Place, problems: Problems) -> Table:

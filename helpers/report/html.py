@@ -11,6 +11,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import TextLexer, get_lexer_by_name
 from pygments.util import ClassNotFound
 
+from helpers import live
 from helpers.report import pandoc, writing
 from helpers.report.document import Document, Figure, Heading
 from helpers.report.maths import Formulas
@@ -32,13 +33,19 @@ def page(document: Document, formulas: Formulas) -> str:
         "source": _source,
         "pixels": _pixels,
         "sha256": _sha256,
+        "live": lambda picture, figure: Markup(live.fragment(figure.live, picture)),
         "markup": Markup,
     }
     contents = _nested([heading for heading in headings if heading.level <= CONTENTS_DEPTH])
     template = environment.get_template("report.html.j2")
     return (
         template.render(
-            document=document, name=name, contents=contents, date=writing.moment(document.date), **_assets()
+            document=document,
+            name=name,
+            contents=contents,
+            date=writing.moment(document.date),
+            **_assets(),
+            **_live(document),
         )
         + "\n"
     )
@@ -68,6 +75,13 @@ def _assets() -> dict[str, Markup]:
     font = (writing.FOLDER / "fonts" / "STIXTwoMath-subset.woff").read_bytes()
     texts = {name: Markup((folder / f"report.{name}").read_text("utf-8").strip()) for name in ("css", "js")}
     return texts | {"font": base64.b64encode(font).decode()}
+
+
+def _live(document: Document) -> dict[str, Markup]:
+    """What the live figures of a page share; empty where there are none."""
+    contents = [element.live for element in document.elements() if isinstance(element, Figure) and element.live]
+    parts = {"style": live.style(), "networks": live.networks(contents), "module": live.script()} if contents else {}
+    return {"live": {name: Markup(text) for name, text in parts.items()}}
 
 
 def _code(text: str, language: str = "python") -> Markup:

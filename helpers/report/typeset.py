@@ -16,6 +16,7 @@ from helpers.report.maths import Formula, Formulas
 
 _FONTS = {"ignore_system_fonts": True}
 _MARKUP = re.compile(r"#[a-z]+(\([^)]*\))?|[\[\]*;]")
+_SHORT_TITLE = re.compile(r".{18,}?(?=[.,:;]\s| \(|\.?$)")  # of a caption: its beginning, up to a pause
 _MARK = "// place: "
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": ""}
 CODE_WIDTH, CHARACTER_WIDTH = (
@@ -98,10 +99,21 @@ def _place(lines: list[str]) -> str:
 
 def _source(document: Document, formulas: Formulas, name: str, moment: datetime | None) -> str:
     written = writing.strings(document, formulas, "typst", _formula)
+    lists = {f"{kind.__name__}s": _listed(document, kind) for kind in (Figure, Table)}
     environment = writing.environment()
     environment.filters |= {"string": _string, "width": _width, "file": _file, "code_size": _code_size}
     environment.filters["columns"] = _columns
-    return environment.get_template("report.typ.j2").render(document=written, name=name, date=moment)
+    return environment.get_template("report.typ.j2").render(
+        document=written, lists=lists, name=name, date=moment
+    )
+
+
+def _listed(document: Document, kind: type) -> list[tuple[str, str, str]]:
+    """Label, number and short title, the beginning of the caption, of all figures or all tables."""
+    elements = [element for element in document.elements() if isinstance(element, kind) and element.label]
+    captions = [pandoc.plain(element.caption.blocks) for element in elements]
+    titles = [(_SHORT_TITLE.match(caption) or [caption])[0] for caption in captions]
+    return [(element.label, element.number, title) for element, title in zip(elements, titles, strict=True)]
 
 
 def _formula(formula: Formula, tex: str, display: bool) -> str:

@@ -2,6 +2,15 @@ const contents = document.querySelector("#contents details");
 if (matchMedia("(max-width: 68rem)").matches) contents.open = false;
 addEventListener("beforeprint", () => document.querySelectorAll("details").forEach(d => d.open = true));
 
+// One switch for all folded code.
+const folded = [...document.querySelectorAll("details.code")], all = document.querySelector("#all-code");
+all.hidden = !folded.length;
+all.addEventListener("click", () => {
+  const shown = all.getAttribute("aria-pressed") !== "true";
+  all.setAttribute("aria-pressed", shown);
+  folded.forEach(d => d.open = shown);
+});
+
 // What scrolls sideways can be scrolled by keyboard.
 const reach = () => document.querySelectorAll(".formula").forEach(f => {
   if (f.scrollWidth > f.clientWidth) f.tabIndex = 0; else f.removeAttribute("tabindex");

@@ -1,0 +1,27 @@
+"""The published numbers of the original report, and its claims."""
+
+import json
+from functools import cache as remember
+from pathlib import Path
+
+
+@remember
+def _file() -> dict:
+    """What claims.json holds."""
+    return json.loads((Path(__file__).parent / "claims.json").read_text())
+
+
+def published(model: str) -> dict[str, float]:
+    """The published final training loss (nats per image) and training time (seconds) of a model.
+
+    Raises KeyError, naming the models that have published numbers, for any other.
+    """
+    models = _file()["models"]
+    if model not in models:
+        raise KeyError(f"nothing is published for {model!r}, only for {', '.join(models)}")
+    return models[model]
+
+
+def claim_texts() -> list[dict[str, str]]:
+    """The claims in the original's order: "id", "text", what was "published" of it, and a "link" to our section."""
+    return _file()["claims"]
