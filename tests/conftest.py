@@ -10,6 +10,7 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("HELPERS_THREADS", "1")
 
+from browser import EXECUTABLE, MISSING, Browser, is_required  # noqa: E402
 from helpers import data, paths  # noqa: E402  (the environment comes first)
 
 
@@ -34,6 +35,15 @@ def own_cache(tmp_path, monkeypatch):
     shutil.copytree(paths.cache() / "mnist", tmp_path / "mnist")
     monkeypatch.setenv("HELPERS_CACHE", str(tmp_path))
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A browser; without one, the tests that need it are skipped, but fail where REQUIRE_BROWSER=1 says so."""
+    if EXECUTABLE is None:
+        (pytest.fail if is_required() else pytest.skip)(MISSING)
+    with Browser() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,6 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
-from browser import EXECUTABLE, Browser
 
 from helpers import inpainting, live
 from helpers.latent import prior_quantiles
@@ -117,17 +116,15 @@ def page(body, script, policy=None):
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory):
+def browser(chromium, tmp_path_factory):
     """A browser that opens the text of a page and answers an expression in it."""
-    if EXECUTABLE is None:
-        pytest.skip("no Chromium on this machine: live figures are not run in a page")
-    with Browser(tmp_path_factory.mktemp("profile")) as chromium:
-        def ask(text, expression):
-            file = tmp_path_factory.mktemp("page") / "page.html"
-            file.write_text(text, encoding="utf-8")
-            return chromium.ask(file.as_uri(), expression)
 
-        yield ask
+    def ask(text, expression):
+        file = tmp_path_factory.mktemp("page") / "page.html"
+        file.write_text(text, encoding="utf-8")
+        return chromium.ask(file.as_uri(), expression)
+
+    return ask
 
 
 def script_with(code, given, end):
