@@ -332,6 +332,18 @@ def test_a_page_without_live_figures_carries_nothing_of_them(quiet):
     assert not soup.select("script[type=module]") and ".live" not in page
 
 
+def test_an_answer_is_folded_in_the_page_and_set_in_the_pdf(quiet):
+    question = sample.text("Why?\n\n<details><summary>Answer</summary>\n\nBecause *it is* $x$.\n\n</details>\n\nAfter.")
+    soup, _ = page_of(question)
+    answer = soup.select_one("details.answer")
+    assert answer.summary.text == "Answer" and answer.p.em.text == "it is" and "After" not in answer.text
+    assert not answer.has_attr("open")
+    notebook = sample.notebook([sample.text("# T"), question], level=1, title="T")
+    pdf, _ = get_exporter("report-pdf")().from_notebook_node(notebook)
+    text = words(" ".join(page.get_textpage().get_text_bounded() for page in pypdfium2.PdfDocument(pdf)))
+    assert "Why? Answer. Because it is" in text
+
+
 def test_pdf_lists_figures_and_tables_with_short_titles(made):
     front = words(" ".join(made.pages[:3]))
     assert "Figures" in front and "Tables" in front
@@ -378,6 +390,7 @@ MISTAKES = {
     "raw HTML": (lambda: [sample.text("a <b>c</b>")], "raw HTML '<b>'"),
     "picture in Markdown": (lambda: [sample.text("![a](b.png)")], "use show_figure"),
     "unlabelled picture": (lambda: [printed("display_data", data={"image/png": "aaaa"})], "use show_figure"),
+    "open fold": (lambda: [sample.text("<details><summary>A</summary>\n\nb")], "without its </details>"),
     "file": (lambda: [sample.text("[a](../helpers/plots.py)")], "link to the file"),
     "level": (lambda: [sample.text("### Too deep")], "level 3 of the report after one at level 1"),
     "no glyph": (lambda: [sample.text("An emoji \N{PARTY POPPER}.")], "could not be displayed"),

@@ -23,7 +23,8 @@ What a notebook's author keeps to:
 - Tags of a cell: `abstract` (to the title page), `appendix` (to the appendices; one begins with a
   Markdown cell whose heading is `#`), `listing` (code shown in both outputs; with `label` and
   `caption` under "report" in its metadata it is numbered), `remove-input`, `remove-cell`.
-- Markdown is CommonMark with pipe tables and `$maths$`; raw HTML and images are errors. In a pipe
+- Markdown is CommonMark with pipe tables and `$maths$`; raw HTML and images are errors, but for
+  `<details><summary>Answer</summary>` and `</details>`, each a paragraph of its own, around what is folded away. In a pipe
   table of a Markdown cell, write `\\mid` or `\\vert` for a bar in maths. Environments such as `aligned`
   stand inside `$$`. Formulas are checked when the report is made: an unknown command is an error.
 - Characters beyond what Typst's own fonts hold (emoji, Chinese) are errors.

@@ -12,6 +12,7 @@ from helpers.report.errors import Place, Problems
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _OVERWRITTEN = re.compile(r"^.*\r(?=.)", re.M)
+_FOLD = re.compile(r"<details>\s*<summary>([^<]+)</summary>|</details>")
 _UNSEEN = {"progress", "caption"}
 
 
@@ -109,6 +110,13 @@ class Output(Element):
     """What a cell printed."""
 
     code: str
+
+
+@dataclass
+class Fold(Element):
+    """Where something begins that the HTML folds away under a title, such as an answer; without a title its end."""
+
+    title: str
 
 
 @dataclass
@@ -210,6 +218,8 @@ def _drafts(cell: NotebookNode, problems: Problems) -> list[_Draft]:
 def _markdown_cell(cell: NotebookNode, place: Place, problems: Problems) -> list[Element]:
     if cell.get("attachments"):
         problems.add(place, "a pasted image has no label, caption and alternative text: use show_figure")
+    if cell.source.count("<details>") != cell.source.count("</details>"):
+        problems.add(place, "a <details> without its </details>, or the reverse, in the same cell")
     return [Prose(place, Ast([cell.source], place))] if cell.source.strip() else []
 
 
@@ -319,6 +329,8 @@ def _block(block: dict, place: Place, draft: _Draft) -> list[Element]:
             return [_markdown_table(block, place)]
         case {"t": "RawBlock", "c": [_, text]} if text.strip().startswith("<!--"):
             return []
+        case {"t": "RawBlock", "c": [_, text]} if fold := _FOLD.fullmatch(text.strip()):
+            return [Fold(place, fold[1] or "")]
     return [Prose(place, Ast([block], place))]
 
 
