@@ -118,7 +118,7 @@ def add_sweep(commands) -> None:
     parser.add_argument(
         "--measure",
         action="store_true",
-        help="measure every trained model, about a minute each: one row per run, not one per epoch",
+        help="measure every trained model, half a minute each: one row per run, not one per epoch",
     )
     _add_workers(parser)
     parser.set_defaults(run=_sweep)

@@ -4,15 +4,18 @@ Captions, table headers and table cells are inline Markdown; they may hold `$mat
 displays something that reads well in JupyterLab and in VS Code, and works without a kernel too (then it prints).
 """
 
+import csv
 import inspect
 import io
 import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import matplotlib
 from IPython import display as ipython
 from IPython.core.interactiveshell import InteractiveShell
+from matplotlib.collections import PathCollection
+from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 from matplotlib.pyplot import close
 
@@ -20,6 +23,7 @@ from helpers import paths
 from helpers.live import widget
 
 PIXELS_PER_INCH = 150
+MOST_DATA = 6_000  # points that a figure gives as numbers
 _ALIGNMENTS = {"l": ":---", "c": ":---:", "r": "---:"}
 
 
@@ -33,12 +37,13 @@ def show_figure(fig: Figure, label: str, caption: str, alt: str, live: dict | No
     _check(label, "fig", caption)
     if not alt.strip() or alt.strip() == caption.strip():
         raise ValueError(f"figure {label} needs alternative text that is not its caption")
-    svg, png = _draw(fig, "svg"), _draw(fig, "png")
+    svg, png, data = _draw(fig, "svg"), _draw(fig, "png"), figure_data(fig)
     close(fig)
     _save(label, svg, png)
     bundle = {"image/svg+xml": svg.decode(), "text/plain": f"{label}: {alt}"}
     report = {"kind": "figure", "label": label, "caption": caption, "alt": alt}
-    _publish(bundle, report | ({"live": live} if live else {}))
+    report |= {name: value for name, value in (("live", live), ("data", data)) if value}
+    _publish(bundle, report)
     if live and paths.by_hand() and InteractiveShell.initialized():
         ipython.display(widget(live))
     _publish(_markdown(f"*{caption}*"), {"kind": "caption"})
@@ -102,6 +107,34 @@ def _draw(fig: Figure, format: str) -> bytes:
             file, format=format, dpi=PIXELS_PER_INCH, bbox_inches="tight", pad_inches=0.05, metadata=metadata
         )
     return file.getvalue()
+
+
+def figure_data(fig: Figure) -> str:
+    """The numbers that a figure's lines, points and bars show, as CSV: panel, series, x, y; "" where it has none.
+
+    Images have none, nor lines across a whole panel; a figure of more than MOST_DATA numbers would weigh too much.
+    """
+    rows = [(panel, *row) for panel, ax in enumerate(fig.axes, start=1) for row in _series(ax)]
+    if not rows or len(rows) > MOST_DATA:
+        return ""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([("panel", "series", "x", "y"), *rows])
+    return text.getvalue()
+
+
+def _series(ax) -> Iterator[tuple[str, str, str]]:
+    """Series, x and y of every point of an Axes' lines, scatters and bars, to six digits."""
+    lines = [line for line in ax.lines if line.get_transform() == ax.transData]
+    found = [(line.get_label(), line.get_xydata()) for line in lines]
+    found += [(c.get_label(), c.get_offsets()) for c in ax.collections if isinstance(c, PathCollection)]
+    found += [
+        (bars.get_label(), [(bar.get_x() + bar.get_width() / 2, bar.get_height()) for bar in bars])
+        for bars in ax.containers
+        if isinstance(bars, BarContainer)
+    ]
+    for number, (label, points) in enumerate(found, start=1):
+        name = f"series {number}" if str(label).startswith("_") else label
+        yield from ((name, f"{float(x):.6g}", f"{float(y):.6g}") for x, y in points)
 
 
 def _save(label: str, svg: bytes, png: bytes) -> None:

@@ -1,6 +1,6 @@
 """Everything that is measured of one trained model, as one row of numbers: what sweeps compare over seeds.
 
-Sizes are chosen so that a model takes about a minute on one core; every model is measured on the same digits.
+Sizes are chosen so that a model takes half a minute on one core; every model is measured on the same digits.
 """
 
 import json
@@ -22,9 +22,9 @@ from helpers.images import psnr, sharpness, ssim
 from helpers.results import write_json
 from helpers.training import Run, fit_or_load
 
-BOUND_DIGITS, BOUND_STEPS, BOUND_SAMPLES = 200, 200, 100  # test digits whose own posterior is sought, steps, k
+BOUND_DIGITS, BOUND_STEPS, BOUND_SAMPLES = 100, 100, 100  # test digits whose own posterior is sought, steps, k
 DIGITS = 1_000  # test digits that are reconstructed, filled and compared with images
-SAMPLES = 5_000  # samples of a model, and test digits that they are compared with
+SAMPLES = 3_000  # samples of a model, and test digits that they are compared with
 COMPONENTS = 20  # Gaussians of the mixture fitted to the latent means
 CHAIN = 30  # steps of the chain that fills holes
 STEP = 0.1  # length of the steps in latent space, where the prior has a standard deviation of 1

@@ -1,5 +1,6 @@
 """helpers.display: what it saves, what it shows, what it refuses."""
 
+import csv
 import inspect
 import os
 import subprocess
@@ -45,6 +46,7 @@ def test_figure_is_saved_shown_and_closed(own_figures, shown):
         "label": "fig-line",
         "caption": "A line: $x$.",
         "alt": "A falling line.",
+        "data": "panel,series,x,y\n1,series 1,0,1\n1,series 1,1,0\n",
     }
     assert (own_figures / "fig-line.svg").read_text() == bundle["image/svg+xml"]
     assert (own_figures / "fig-line.png").read_bytes().startswith(b"\x89PNG")
@@ -62,6 +64,33 @@ def test_what_moves_goes_to_the_report_and_by_hand_to_the_reader(own_figures, sh
     monkeypatch.setattr(display, "_save", lambda *files: None)
     display.show_figure(line(), "fig-line", "A line.", "A falling line.", live={"figure": "slider"})
     assert widgets == [("widget", {"figure": "slider"})]
+
+
+def test_a_figure_gives_the_numbers_that_it_draws(shown):
+    figure, (left, right) = plt.subplots(1, 2)
+    left.plot([0, 1], [1, 0.5], label="loss")
+    left.axhline(3)  # across the panel, in no data of its own
+    left.scatter([2], [1 / 3])
+    right.bar([1, 2], [5, 7], label="rate")
+    right.imshow([[0.0]])
+    display.show_figure(figure, "fig-numbers", "Numbers.", "Some numbers.")
+    assert list(csv.reader(shown[0][1]["data"].splitlines())) == [
+        ["panel", "series", "x", "y"],
+        ["1", "loss", "0", "1"],
+        ["1", "loss", "1", "0.5"],
+        ["1", "series 2", "2", "0.333333"],
+        ["2", "rate", "1", "5"],
+        ["2", "rate", "2", "7"],
+    ]
+
+
+def test_pictures_and_clouds_give_none(shown):
+    figure, ax = plt.subplots()
+    ax.imshow([[0.0]])
+    assert display.figure_data(figure) == ""
+    ax.scatter(range(display.MOST_DATA + 1), range(display.MOST_DATA + 1))
+    assert display.figure_data(figure) == ""
+    plt.close(figure)
 
 
 def test_same_figure_gives_the_same_bytes(own_figures, shown):

@@ -65,13 +65,14 @@ class Equation(Element):
 
 @dataclass
 class Figure(Element):
-    """A picture (SVG text), and what `helpers.live` shows in its place where it can."""
+    """A picture (SVG text), what `helpers.live` shows in its place where it can, and its numbers (CSV)."""
 
     label: str
     caption: Ast
     alt: str
     svg: str
     live: dict | None = None
+    data: str = ""
     number: str = ""
 
 
@@ -279,7 +280,7 @@ def _figure(report: dict, data: dict, place: Place, problems: Problems) -> Figur
     if not svg:
         problems.add(place, f"figure {report['label']} has no picture (SVG)")
     caption = Ast([report["caption"]], place)
-    return Figure(place, report["label"], caption, report["alt"].strip(), svg, report.get("live"))
+    return Figure(place, report["label"], caption, report["alt"].strip(), svg, report.get("live"), report.get("data", ""))
 
 
 def _table(report: dict, data: dict, place: Place, problems: Problems) -> Table:

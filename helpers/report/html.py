@@ -32,6 +32,7 @@ def page(document: Document, formulas: Formulas) -> str:
         "code": _code,
         "source": _source,
         "pixels": _pixels,
+        "csv": lambda text: "data:text/csv;charset=utf-8," + quote(text),
         "sha256": _sha256,
         "live": lambda picture, figure: Markup(live.fragment(figure.live, picture)),
         "markup": Markup,
