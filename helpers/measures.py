@@ -22,7 +22,7 @@ from helpers.images import psnr, sharpness, ssim
 from helpers.results import write_json
 from helpers.training import Run, fit_or_load
 
-BOUND_DIGITS, BOUND_STEPS, BOUND_SAMPLES = 100, 100, 100  # test digits whose own posterior is sought, steps, k
+BOUND_DIGITS, BOUND_STEPS, BOUND_SAMPLES = 100, 200, 100  # test digits whose own posterior is sought, steps, k
 DIGITS = 1_000  # test digits that are reconstructed, filled and compared with images
 SAMPLES = 3_000  # samples of a model, and test digits that they are compared with
 COMPONENTS = 20  # Gaussians of the mixture fitted to the latent means
