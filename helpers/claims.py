@@ -322,18 +322,32 @@ def claim_rows(evidence: Evidence) -> list[Row]:
     ]
 
 
+def _by_verdict(rows: list[Row], form: str) -> dict[str, list[Row]]:
+    """The rows of each verdict that occurs."""
+    found = {verdict: [row for row in rows if getattr(row, form).verdict == verdict] for verdict in VERDICTS}
+    return {verdict: rows for verdict, rows in found.items() if rows}
+
+
 def tally(rows: list[Row], form: str) -> str:
     """How many verdicts of each kind: "14 confirmed, 3 refuted"."""
-    verdicts = [getattr(row, form).verdict for row in rows]
-    return ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in VERDICTS if verdict in verdicts)
+    return ", ".join(f"{len(found)} {verdict}" for verdict, found in _by_verdict(rows, form).items())
+
+
+def listing(rows: list[Row], form: str) -> str:
+    """The same with the claims themselves, each a link to its section, in Markdown."""
+    links = {row.id: f'[{row.id}]({row.link} "as it is")' for row in rows}
+    return "; ".join(
+        f"**{len(found)} {verdict}** ({', '.join(links[row.id] for row in found)})"
+        for verdict, found in _by_verdict(rows, form).items()
+    )
 
 
 def abstract_text(evidence: Evidence, rows: list[Row], profile: str) -> str:
     """The abstract's computed sentences; first of all, whether the numbers mean anything."""
     trial = ["**This is a trial run on few digits: it shows that everything works, and its numbers mean nothing.**"]
     counted = (
-        f"Of the original's {len(rows)} claims, for models trained as it trained them: {tally(rows, 'plain')}; for models "
-        f"trained by this report's recipe: {tally(rows, 'fast')} ([Figure](#fig-verdicts))."
+        f"Of the original's {len(rows)} claims, for models trained as it trained them: {listing(rows, 'plain')}. For models "
+        f"trained by this report's recipe: {listing(rows, 'fast')}. [Figure](#fig-verdicts) shows them side by side."
     )
     return " ".join([*trial * (profile == "smoke"), counted, *_hidden_text(evidence)])
 

@@ -300,25 +300,27 @@ MARKS = {  # of a verdict: sign and ground
 
 
 @_styled
-def verdicts(names, sides, ax=None):
+def verdicts(names, sides, ax=None, columns=12):
     """Verdicts at a glance: a column for each name, a row for each side, {side: [verdict, …]}; a legend below.
 
-    A verdict is one of MARKS; its sign tells what its colour tells.
+    After `columns` names the rows begin again below. A verdict is one of MARKS; its sign tells what its colour tells.
     """
-    ax = ax or figure(height=0.75 * (2.2 + len(sides)))[1]
-    for row, found in enumerate(sides.values()):
-        for column, verdict in enumerate(found):
-            sign, ground = MARKS[verdict]
-            ax.add_patch(plt.Rectangle((column - 0.46, row - 0.44), 0.92, 0.88, facecolor=ground, edgecolor=INK, linewidth=0.4))
-            ax.text(column, row, sign, ha="center", va="center", fontsize=9)
-    ax.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(sides) - 0.5, -0.5), aspect="equal")
-    ax.set_xticks(range(len(names)), names, fontsize=7)
-    ax.set_yticks(range(len(sides)), sides)
-    ax.xaxis.tick_top()
+    bands, high = -(-len(names) // columns), len(sides) + 0.9  # rows of a band, its names included
+    ax = ax or figure(height=1.15 * (bands * high + 0.8))[1]
+    for place, name in enumerate(names):
+        x, y = place % columns, place // columns * high
+        ax.text(x, y - 0.55, name, ha="center", va="bottom", fontsize=8)
+        for row, found in enumerate(sides.values()):
+            sign, ground = MARKS[found[place]]
+            box = (x - 0.46, y + row - 0.46)
+            ax.add_patch(plt.Rectangle(box, 0.92, 0.92, facecolor=ground, edgecolor=INK, linewidth=0.4))
+            ax.text(x, y + row, sign, ha="center", va="center", fontsize=11)
+    ax.set(xlim=(-0.5, min(columns, len(names)) - 0.5), ylim=(bands * high - 0.5, -1.1), aspect="equal", xticks=[])
+    ax.set_yticks([band * high + row for band in range(bands) for row in range(len(sides))], [*sides] * bands)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     present = [verdict for verdict in MARKS if any(verdict in found for found in sides.values())]
     signs = [plt.Rectangle((0, 0), 1, 1, facecolor=MARKS[verdict][1], edgecolor=INK, linewidth=0.4) for verdict in present]
     words = [f"{MARKS[verdict][0]} {verdict}" for verdict in present]
-    ax.legend(signs, words, loc="upper center", bbox_to_anchor=(0.5, -0.05), ncols=len(present), handlelength=1)
+    ax.legend(signs, words, loc="upper center", bbox_to_anchor=(0.5, 0.04), ncols=3, handlelength=1)
     return ax

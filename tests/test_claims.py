@@ -193,6 +193,8 @@ def test_published_numbers():
 def test_the_tally_counts_each_side():
     rows = claim_rows(Evidence(side(), NOTHING))
     assert claims.tally(rows, "plain") == "24 confirmed" and claims.tally(rows, "fast") == "24 not measured yet"
+    listed = claims.listing(rows, "plain")
+    assert listed.startswith('**24 confirmed** ([C1](00_baseline.ipynb "as it is"), [C2]') and listed.count("](") == 24
 
 
 def test_a_changed_result_file_changes_the_verdict(tmp_path, monkeypatch):

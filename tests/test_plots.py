@@ -385,9 +385,9 @@ def test_bars_without_a_threshold_are_all_alike():
 def test_verdicts_show_a_sign_and_a_colour_for_each():
     sides = {"one": ["confirmed", "refuted"], "two": ["not decidable", "refuted"]}
     ax = plots.verdicts(["1", "2"], sides)
-    assert [text.get_text() for text in ax.texts] == ["✓", "✗", "?", "✗"]
+    assert [text.get_text() for text in ax.texts] == ["1", "✓", "?", "2", "✗", "✗"]
     colours = [patch.get_facecolor() for patch in ax.patches]
-    assert colours[1] == colours[3] and len(set(colours)) == 3
+    assert colours[2] == colours[3] and len(set(colours)) == 3
     legend = [text.get_text() for text in ax.get_legend().get_texts()]
     assert legend == ["✓ confirmed", "✗ refuted", "? not decidable"]  # those that occur, in their order
 

@@ -133,7 +133,7 @@ def test_every_number_is_the_same_in_both(made):
     for unseen in main.select("nav, details, math"):
         unseen.decompose()
     in_html = Counter(re.findall(CAPTIONS, main.get_text(" ")))
-    in_pdf = Counter(re.findall(CAPTIONS, "\n".join(made.pages[1:]).replace("\xa0", " ")))
+    in_pdf = Counter(re.findall(CAPTIONS, "\n".join(made.pages[2:]).replace("\xa0", " ")))
     assert in_html == in_pdf
     assert in_html["Equation", "(1)"] == 2 and in_html["Figure", "1"] == 4
     citations = [a.text for a in made.soup.select("a[href^='#cite-']")]
@@ -342,6 +342,13 @@ def test_an_answer_is_folded_in_the_page_and_set_in_the_pdf(quiet):
     pdf, _ = get_exporter("report-pdf")().from_notebook_node(notebook)
     text = words(" ".join(page.get_textpage().get_text_bounded() for page in pypdfium2.PdfDocument(pdf)))
     assert "Why? Answer. Because it is" in text
+
+
+def test_a_link_to_a_section_may_keep_its_words(quiet):
+    cells = [sample.text("## Part\n\n[C1](#part \"as it is\") and [C1](#part)")]
+    soup, _ = page_of(*cells)
+    links = soup.select("main > p > a")
+    assert [words(link.text) for link in links] == ["C1", "Section 1.1"] and len({link["href"] for link in links}) == 1
 
 
 def test_pdf_lists_figures_and_tables_with_short_titles(made):

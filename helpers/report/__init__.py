@@ -16,7 +16,7 @@ What a notebook's author keeps to:
   `[the baseline](00_baseline.ipynb)`, `[](#a-heading-of-this-notebook)`. Their text becomes "Figure 1",
   "Equation (1)", "Section 1.1". A heading is named by its words as GitHub or JupyterLab write them in
   addresses. Where further notebooks stand below a notebook (00), they have the numbers: its own headings
-  have none, and a reference to one reads "Section 1 (Training)". `[Kingma and Welling](#cite-kingma2014)` becomes "Kingma and Welling [2]"; the keys are in
+  have none, and a reference to one reads "Section 1 (Training)". `[C1](00_baseline.ipynb "as it is")` keeps its words. `[Kingma and Welling](#cite-kingma2014)` becomes "Kingma and Welling [2]"; the keys are in
   references.json. Links to files are errors, links to web pages stay.
 - Metadata of a notebook, under "report": `level` (of its `# Title`, 1 to 5), `part` (a heading with
   `title`, `level` and `text` before it); in one notebook also `title` and `subtitle` of the report.

@@ -22,6 +22,7 @@ from helpers.report.document import (
 from helpers.report.errors import Place, Problems, nearest
 
 DEEPEST = 5
+KEEP = "as it is"  # the title of a link to a section that keeps its words
 NAMES = {"fig": "Figure", "tbl": "Table", "lst": "Listing", "eq": "Equation"}
 _PREFIXES = {"figure": "fig", "table": "tbl", "listing": "lst", "equation": "eq"}
 _LABEL = re.compile(r"\\label\{([^}]*)\}")
@@ -187,8 +188,8 @@ class _Resolver:
 
     def _node(self, node: dict, place: Place) -> dict | None:
         match node:
-            case {"t": "Link", "c": [_, inlines, [target, _]]}:
-                return self._link(target, inlines, place)
+            case {"t": "Link", "c": [_, inlines, [target, title]]}:
+                return self._link(target, inlines, place, keep=title == KEEP)
             case {"t": "RawInline" | "RawBlock", "c": [_, raw]}:
                 return self._raw(raw, place)
             case {"t": "Image"}:
@@ -208,26 +209,26 @@ class _Resolver:
         self.problems.add(place, f"raw HTML {raw.strip()[:40]!r} cannot stand in the PDF: use Markdown")
         return None
 
-    def _link(self, target: str, inlines: list[dict], place: Place) -> dict | None:
+    def _link(self, target: str, inlines: list[dict], place: Place, keep: bool) -> dict | None:
         if target.startswith(_WORLD):
             return None
         if target.startswith("#cite-"):
             return self._citation(target[1:], inlines, place)
         if match := _NOTEBOOK.fullmatch(target):
-            return self._target(match[1], match[2] or "", inlines, place)
+            return self._target(match[1], match[2] or "", inlines, place, keep)
         if target.startswith("#"):
-            return self._target(place.notebook, target[1:], inlines, place)
+            return self._target(place.notebook, target[1:], inlines, place, keep)
         self.problems.add(
             place, f"link to the file {target!r}: a report stands alone; link to a web page or a section"
         )
         return None
 
-    def _target(self, notebook: str, name: str, inlines: list[dict], place: Place) -> dict | None:
-        """A reference to a label or to a section of a notebook."""
+    def _target(self, notebook: str, name: str, inlines: list[dict], place: Place, keep: bool) -> dict | None:
+        """A reference to a label or to a section of a notebook; keep: with the words that it has."""
         if name in self.labels:
             return pandoc.link(f"#{name}", [pandoc.string(self._numbered(self.labels[name]))])
         if heading := self.sections.get((notebook, _plain_slug(name))):
-            return pandoc.link(f"#{heading.anchor}", self._section(heading, inlines))
+            return pandoc.link(f"#{heading.anchor}", inlines if keep else self._section(heading, inlines))
         elsewhere = notebook not in self.notebooks or name.split("-")[0] in NAMES or not name
         if elsewhere and not self.merged:
             return {"t": "Span", "c": [["", [], []], inlines or [pandoc.string(name)]]}
