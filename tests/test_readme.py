@@ -23,7 +23,7 @@ def stored_models():
 
 
 def table_rows():
-    table = README.split("## Results")[1].split("## Layout")[0]
+    table = README.split("## Results")[1].split("###")[0]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line.startswith("|")]
     return {row[0]: row[1:] for row in rows[2:]}
 
