@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from helpers import data, paths  # noqa: E402  (the environment comes first)
 
 def pytest_configure(config):
     """Fetch MNIST into the project's cache once, and give this test run a cache of its own."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, and so its children
     source = paths.cache() / "mnist"
     data.fetch(source)
     config.own_folder = Path(tempfile.mkdtemp(prefix="course-report-tests-"))

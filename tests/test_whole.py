@@ -218,8 +218,10 @@ def test_nothing_scrolls_sideways_on_a_phone(opened):
 
 def test_every_live_figure_runs_and_can_be_reached_by_keyboard(opened):
     page, _, _ = opened()
-    figures = page.locator(".live[data-ready]")
-    figures.nth(3).wait_for(state="attached")
+    figures = page.locator(".live")
+    for n in range(figures.count()):  # a figure is made when it comes into view
+        figures.nth(n).scroll_into_view_if_needed()
+        page.locator(".live[data-ready]").nth(n).wait_for(state="attached")
     assert {figures.nth(n).get_attribute("data-figure") for n in range(figures.count())} == {
         "plane", "slider", "sliders", "inpainting"
     }  # fmt: skip
