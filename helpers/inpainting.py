@@ -22,6 +22,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from helpers import losses, metrics
 from helpers.checks import check_choice, check_integer, check_number
+from helpers.likelihoods import mean_image
 
 SIDES = {"bottom": np.s_[14:], "top": np.s_[:14], "left": np.s_[:, :14], "right": np.s_[:, 14:]}
 HALF_A_LEVEL = 0.5 / 255  # half a step between the grey levels of the data
@@ -168,12 +169,6 @@ def _visible_loss(model, x, decoded, mask):
     return metrics.to_numpy(lambda *images: visible_loss(model, *images, mask), x, decoded)
 
 
-def _expected(model, decoded):
-    """The mean grey values of decoded images: what a decoder gives, but for the continuous Bernoulli."""
-    mean = model.pixel_loss is losses.continuous_bernoulli
-    return metrics.to_numpy(losses.continuous_bernoulli_mean, decoded) if mean else decoded
-
-
 def _check(mask, **counts):
     """Raise ValueError unless some pixels are hidden and some visible, and all counts are positive integers."""
     if mask.dtype != bool or mask.all() or not mask.any():
@@ -191,7 +186,7 @@ def _refilled(model, hidden, mask, filled, steps, rng):
     """Each step of `pseudo_gibbs`: filled digits (n, 28, 28, 1)."""
     for _ in range(steps):
         decoded = model.decode(metrics.draw(*model.encode(filled), rng))
-        filled = paste(hidden, mask, _expected(model, decoded))
+        filled = paste(hidden, mask, mean_image(model, decoded))
         yield filled
 
 
@@ -227,7 +222,7 @@ def _rows(values, array):
 def _state(model, hidden, mask, z):
     """Points z (n, d) with all that the Metropolis-Hastings ratio needs: arrays of n rows."""
     decoded = model.decode(z)
-    filled = paste(hidden, mask, _expected(model, decoded))
+    filled = paste(hidden, mask, mean_image(model, decoded))
     mean, log_var = model.encode(filled)
     target = _log_normal(z, 0, 0) - _visible_loss(model, hidden, decoded, mask)
     return {"z": z, "filled": filled, "mean": mean, "log_var": log_var, "target": target}
@@ -287,9 +282,7 @@ class LatentSearch(keras.Model):
 
     def __init__(self, model, mask, points):
         super().__init__(name="latent_search")
-        self.decoder = keras.models.clone_model(model.decoder)
-        self.decoder.set_weights(model.decoder.get_weights())
-        self.decoder.trainable = False
+        self.decoder = metrics.frozen_decoder(model)
         self.points = self.add_weight(shape=points.shape, initializer="zeros", name="points")
         self.points.assign(points)
         self.visible_loss = lambda x, decoded: visible_loss(model, x, decoded, mask)
@@ -332,7 +325,7 @@ def optimise_latent(
     decoded = model.decode(z)
     objective = (_visible_loss(model, images, decoded, mask) - _log_normal(z, 0, 0)).reshape(restarts, -1)
     best = objective.argmin(axis=0) * len(hidden) + np.arange(len(hidden))
-    return paste(hidden, mask, _expected(model, decoded[best])), objective.min(axis=0)
+    return paste(hidden, mask, mean_image(model, decoded[best])), objective.min(axis=0)
 
 
 def _proposals(model, filled, k, rng):
@@ -359,7 +352,7 @@ def _weigh(model, hidden, mask, k, rng, start, warm_up):
         decoded = model.decode(points)
         log_weight -= _visible_loss(model, hidden, decoded, mask)
         before, peak = peak, np.maximum(peak, log_weight)
-        pixels = _expected(model, decoded)
+        pixels = mean_image(model, decoded)
         total = total * _rows(np.exp(before - peak), pixels) + _rows(np.exp(log_weight - peak), pixels) * pixels
     return z, log_weights, total / _rows(np.exp(log_weights - peak).sum(axis=0), total)
 
@@ -392,7 +385,7 @@ def importance_draws(
     rng = np.random.default_rng(seed)
     z, log_weights, _ = _weigh(model, hidden, mask, k, rng, start, warm_up)
     taken = np.argmax(log_weights + rng.gumbel(size=(draws, *log_weights.shape)), axis=1)
-    return np.stack([paste(hidden, mask, _expected(model, model.decode(z[i, np.arange(len(hidden))]))) for i in taken])
+    return np.stack([paste(hidden, mask, mean_image(model, model.decode(z[i, np.arange(len(hidden))]))) for i in taken])
 
 
 def _squared_error(x, filled, mask):
@@ -490,7 +483,7 @@ def _by_mean(task):
 
 
 def _by_encoder(task):
-    return paste(task.hidden, task.mask, _expected(task.model, encode_decode(task.model, task.hidden, task.seed)))
+    return paste(task.hidden, task.mask, mean_image(task.model, encode_decode(task.model, task.hidden, task.seed)))
 
 
 def _by_pseudo_gibbs(task, average):

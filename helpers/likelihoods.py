@@ -33,13 +33,17 @@ def is_continuous_bernoulli(model) -> bool:
     return model.pixel_loss is losses.continuous_bernoulli
 
 
-def decoded_mean(model, z) -> np.ndarray:
-    """The mean image at latent points z (n, latent_dim): shape (n, 28, 28, 1).
+def mean_image(model, decoded) -> np.ndarray:
+    """The mean images that a decoder's outputs (n, 28, 28, 1) stand for: the same shape.
 
-    The decoder's output itself, but for models trained with the continuous Bernoulli, where that is λ, not the mean.
+    The output itself, but for models trained with the continuous Bernoulli, where that is λ, not the mean.
     """
-    decoded = model.decode(z)
     return metrics.to_numpy(losses.continuous_bernoulli_mean, decoded) if is_continuous_bernoulli(model) else decoded
+
+
+def decoded_mean(model, z) -> np.ndarray:
+    """The mean image at latent points z (n, latent_dim): shape (n, 28, 28, 1)."""
+    return mean_image(model, model.decode(z))
 
 
 def binarise(x, seed: int) -> np.ndarray:
@@ -76,10 +80,8 @@ def score(model, x, seed: int, samples: int = 1) -> dict[str, np.ndarray]:
 def _distortions(model, x, binary, z):
     """Cross-entropies of grey and binary digits, the continuous Bernoulli's -ln p, and the squared error: (4, n)."""
     decoded = model.decode(z)
-    if is_continuous_bernoulli(model):
-        mean, parameter = metrics.to_numpy(losses.continuous_bernoulli_mean, decoded), decoded
-    else:
-        mean, parameter = decoded, continuous_bernoulli_parameter(decoded)
+    mean = mean_image(model, decoded)
+    parameter = decoded if is_continuous_bernoulli(model) else continuous_bernoulli_parameter(decoded)
     return [
         metrics.to_numpy(losses.bernoulli_cross_entropy, x, mean),
         metrics.to_numpy(losses.bernoulli_cross_entropy, binary, mean),

@@ -70,6 +70,14 @@ def _log_weight(model, x, mean, log_var, rng):
     return prior - posterior - _distortion(model, x, z)
 
 
+def frozen_decoder(model) -> keras.Model:
+    """A copy of the model's decoder that training does not change, so that a search around it disturbs nothing."""
+    decoder = keras.models.clone_model(model.decoder)
+    decoder.set_weights(model.decoder.get_weights())
+    decoder.trainable = False
+    return decoder
+
+
 class _OwnPosteriors(keras.Model):
     """A q(z|x) for each image around a frozen copy of a decoder.
 
@@ -79,9 +87,7 @@ class _OwnPosteriors(keras.Model):
 
     def __init__(self, model, shape):
         super().__init__(name="own_posteriors")  # TensorFlow takes no leading underscore, as the class's name has
-        self.decoder = keras.models.clone_model(model.decoder)
-        self.decoder.set_weights(model.decoder.get_weights())
-        self.decoder.trainable = False
+        self.decoder = frozen_decoder(model)
         self.shift = self.add_weight(shape=shape, initializer="zeros", name="shift")
         self.widening = self.add_weight(shape=shape, initializer="zeros", name="widening")
         self.distortion = model.pixel_loss

@@ -61,28 +61,6 @@ def density_coverage(real: np.ndarray, fake: np.ndarray, k: int = 5) -> dict[str
     return {"density": float(held.sum() / (k * len(fake))), "coverage": float(np.mean(held > 0))}
 
 
-def nearest_distances(samples: np.ndarray, digits: np.ndarray, chunk: int = AT_ONCE) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest digit of each sample: its Euclidean distance over the pixels (n,), and its index (n,).
-
-    samples (n, 28, 28, 1) and digits (m, 28, 28, 1), values in [0, 1]; `chunk` samples are compared at a time, which
-    takes 4 · chunk · m bytes. Of digits whose distances differ by rounding alone, either may be found. Raises
-    ValueError when there is no digit, the shapes differ or chunk < 1.
-    """
-    if not len(digits) or np.shape(digits)[1:] != np.shape(samples)[1:] or chunk < 1:
-        raise ValueError(
-            f"samples {np.shape(samples)}, digits {np.shape(digits)}, chunk={chunk}: there must be a digit, of the "
-            "samples' shape, and a chunk of 1 or more"
-        )
-    known = np.asarray(digits, "float32").reshape(len(digits), -1)
-    flat = np.asarray(samples, "float32").reshape(len(samples), known.shape[1])
-    half = np.square(known).sum(axis=1) / 2
-    index = np.empty(len(flat), int)
-    for part in _slices(len(flat), chunk):
-        table = flat[part] @ known.T
-        index[part] = np.subtract(table, half, out=table).argmax(axis=1)  # |s - d|² = |s|² - 2 (s·d - |d|²/2)
-    return np.sqrt(np.square(flat - known[index]).sum(axis=1)), index
-
-
 def _slices(n, size):
     """Slices that cover n rows, `size` at a time."""
     return [slice(start, start + size) for start in range(0, n, size)]

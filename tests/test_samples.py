@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy.linalg import sqrtm
 from scipy.stats import ks_2samp, kstest
-from sklearn.neighbors import NearestNeighbors
 
 from helpers import data, samples
 
@@ -123,32 +122,6 @@ def test_bad_samples_lose_density_or_coverage(rng):
 def test_density_and_coverage_refuse_sets_without_balls(n, m, k):
     with pytest.raises(ValueError, match="k must be an integer from 1 to 4"):
         samples.density_coverage(np.zeros((n, 2)), np.zeros((m, 2)), k)
-
-
-def test_nearest_distances_are_scikit_learns(digits, rng):
-    others = np.concatenate([digits[:30] * 0.9, rng.random((30, 28, 28, 1)), digits[900:930]])
-    known = digits[:900]
-    expected = NearestNeighbors(n_neighbors=1).fit(known.reshape(900, -1)).kneighbors(others.reshape(90, -1))
-    for chunk in (1, 7, 500):
-        distance, index = samples.nearest_distances(others, known, chunk)
-        assert distance == pytest.approx(expected[0][:, 0], rel=1e-4)
-        assert index.tolist() == expected[1][:, 0].tolist()
-
-
-def test_a_copy_is_found_at_distance_zero_and_nothing_else_is(digits):
-    order = np.random.default_rng(0).permutation(len(digits))
-    distance, index = samples.nearest_distances(digits[:100], digits[order])
-    assert np.all(distance == 0) and np.array_equal(order[index], np.arange(100))
-    held_out, _ = samples.nearest_distances(digits[:100], digits[100:])
-    assert held_out.min() > 1  # negative control
-    none, index = samples.nearest_distances(digits[:0], digits)
-    assert none.shape == index.shape == (0,)
-
-
-def test_nearest_distances_refuse_what_cannot_be_compared(digits):
-    for others, known, chunk in ((digits, digits[:0], 5), (digits[:, :14], digits, 5), (digits, digits, 0)):
-        with pytest.raises(ValueError, match="there must be a digit"):
-            samples.nearest_distances(others, known, chunk)
 
 
 def test_class_shares_count_labels():
