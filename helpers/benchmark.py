@@ -15,7 +15,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from helpers import paths
-from helpers.comparison import RUNS, STEPS, comparison, fast_run
+from helpers.comparison import RUNS, STEPS, comparison, fast_run, recipe_table, step_table
 from helpers.config import MODELS, model_config
 from helpers.sweep import sweep
 from helpers.tables import read_table, write_table
@@ -54,7 +54,7 @@ def benchmark(
         if fast:
             sweep(fast, folder / RUNS, jobs, scheduler, terminal)
     measure_steps(models, rounds, folder / STEPS, terminal)
-    terminal.line(describe(comparison(read_table(folder / RUNS), read_table(folder / STEPS))))
+    terminal.line(describe(read_table(folder / RUNS), read_table(folder / STEPS)))
 
 
 class Alone(ProcessPoolExecutor):
@@ -133,11 +133,24 @@ def _fast_training(model: str):
     return build_model(config), data, config.batch_size, {"shuffle": False}
 
 
-def describe(rows: list[dict]) -> str:
-    """The comparison as a table for people."""
-    lines = [f"{'model':<15}{'seed':>5}{'plain loss':>12}{'in':>14}{'fast loss':>12}{'in':>14}{'times sooner':>14}"]
-    for row in rows:
-        plain = f"{row['model']:<15}{row['seed']:>5}{row['target']:>12.2f}{clock(row['plain_seconds']):>14}"
-        reached = row["ratio"] and f"{row['loss']:>12.2f}{clock(row['fast_seconds']):>14}{row['ratio']:>14.1f}"
-        lines.append(plain + (reached or f"{'not reached':>40}"))
-    return "\n".join(lines)
+def describe(runs: list[dict], steps: list[dict]) -> str:
+    """Both tables for people: the step, the time to the same loss of each seed, and its spread over seeds."""
+    rows = comparison(runs, steps)
+    head = ["model", "seed", "plain loss", "in", "fast loss", "in", "times sooner"]
+    by_seed = [[row["model"], row["seed"], f"{row['target']:.2f}", clock(row["plain_seconds"]), *_reached(row)] for row in rows]
+    step = [["model", "recipe", "batch", "ms a step", "images a second", "GB at most"], *step_table(steps)]
+    ratio = [["model", "seeds", "times sooner (least to greatest)"], *([row[0], row[1], row[6]] for row in recipe_table(rows))]
+    return "\n\n".join(aligned(table) for table in (step, [head, *by_seed], ratio))
+
+
+def _reached(row: dict) -> list[str]:
+    """What the fast recipe's part of a row says."""
+    return [f"{row['loss']:.2f}", clock(row["fast_seconds"]), f"{row['ratio']:.1f}"] if row["ratio"] else ["not reached", "", ""]
+
+
+def aligned(table: list[list]) -> str:
+    """Rows of cells as lines of columns, two spaces between them; the first column to the left, the others to the right."""
+    cells = [[str(cell) for cell in row] for row in table]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    rows = [[row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in cells]
+    return "\n".join("  ".join(row).rstrip() for row in rows)

@@ -21,8 +21,9 @@ def run(recipe, epochs, eval_loss, *, seed=0, epoch=None, batch_size=128):
     return about | {"epoch": epoch or epochs, "n_train": "", "eval_loss": eval_loss, "val_loss": eval_loss + 1}
 
 
+ABOUT = {"model": "baseline", "batch_size": 64, "images_per_second": 3000.0, "peak_memory_gb": 0.8}
 STEPS = [
-    {"model": "baseline", "form": form, "seconds_per_step": seconds}
+    ABOUT | {"form": form, "seconds_per_step": seconds}
     for form, seconds in [("plain", 0.03), ("fast", 0.02), ("plain", 0.05), ("fast", 0.01), ("plain", 0.04), ("fast", 0.01)]
 ]
 RUNS = [
@@ -46,14 +47,17 @@ def test_the_shortest_run_that_reaches_the_loss_counts():
 def test_a_loss_that_is_not_reached_is_said():
     (row,) = comparison([RUNS[0], RUNS[3]], STEPS)
     assert row["ratio"] is None and row["epochs"] is None and row["fast_seconds"] is None
-    assert "not reached" in describe([row])
+    assert "not reached" in describe([RUNS[0], RUNS[3]], STEPS)
 
 
-def test_the_table_for_people_has_a_row_for_each_seed():
-    rows = comparison([*RUNS, run("keras", 30, 149.0, seed=1)], STEPS)
-    text = describe(rows).splitlines()
-    assert len(text) == 3 and all(line.startswith(("model", "baseline")) for line in text)
-    assert f"{rows[1]['ratio']:.1f}" in text[2] and "2 min" not in text[1].split("baseline")[0]
+def test_what_is_printed_has_the_steps_each_seed_and_the_spread():
+    runs = [*RUNS, run("keras", 30, 149.0, seed=1), run("fast", 2, 100.0, seed=1, batch_size=64)]
+    steps, seeds, ratios = (part.splitlines() for part in describe(runs, STEPS).split("\n\n"))
+    first, second = (f"{row['ratio']:.1f}" for row in comparison(runs, STEPS))
+    assert len(steps) == 3 and "40.0 (30.0 to 50.0)" in steps[1] and steps[1].endswith("0.80")
+    assert seeds[1].endswith(first) and seeds[2].endswith(second) and first != second
+    assert len(set(map(len, seeds))) == 1  # the columns stand below each other
+    assert len(ratios) == 2 and f"({first} to {second})" in ratios[1]
 
 
 @pytest.mark.parametrize("form", benchmark.FORMS)
@@ -88,17 +92,15 @@ def test_unknown_models_and_seeds_are_refused():
 
 
 def test_the_reports_table_has_medians_over_seeds():
-    seconds = {"round": 1, "batch_size": 64, "images_per_second": 3000.0, "peak_memory_gb": 0.8}
-    steps = [row | seconds for row in STEPS]
     runs = [*RUNS, run("keras", 30, 149.0, seed=1), run("fast", 2, 100.0, seed=1, batch_size=64)]
-    ((name, seeds, plain_loss, plain_minutes, epochs, minutes, ratio, held_out),) = recipe_table(comparison(runs, steps))
+    ((name, seeds, plain_loss, plain_minutes, epochs, minutes, ratio, held_out),) = recipe_table(comparison(runs, STEPS))
     assert (name, seeds, epochs) == ("baseline", 2, "2 (2 to 3)")
     assert plain_loss == "149.5 (149.0 to 150.0)" and held_out == "−24.5 (−49.0 to 0.0)"
     assert plain_minutes == f"{30 * 469 * 0.04 / 60:.1f} ({30 * 469 * 0.04 / 60:.1f} to {30 * 469 * 0.04 / 60:.1f})"
     fast, slow = sorted(30 * 469 * 0.04 / (length * 938 * 0.01) for length in (2, 3))
     assert ratio == f"{(fast + slow) / 2:.1f} ({fast:.1f} to {slow:.1f})"
     assert minutes.startswith(f"{2.5 * 938 * 0.01 / 60:.1f}")
-    assert step_table(steps)[1] == ["baseline", "fast", 64, "10.0 (10.0 to 20.0)", "3,000 (3,000 to 3,000)", "0.80"]
+    assert step_table(STEPS)[1] == ["baseline", "fast", 64, "10.0 (10.0 to 20.0)", "3,000 (3,000 to 3,000)", "0.80"]
 
 
 def test_courses_are_plain_epochs_and_ends_of_fast_runs():
