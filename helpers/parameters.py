@@ -107,7 +107,8 @@ def _parameter(node: ast.stmt, comment: str) -> Parameter:
     default, annotation = ast.literal_eval(node.value), getattr(node, "annotation", None)
     kind, expects = (Any, "anything") if default is None else (type(default), type(default).__name__)
     if annotation is not None:
-        expects = ast.unparse(annotation)
+        quoted = isinstance(annotation, ast.Constant) and isinstance(annotation.value, str)
+        expects = annotation.value if quoted else ast.unparse(annotation)
         kind = eval(expects, {"__builtins__": {}}, TYPES)
     if not fits(default, kind):
         raise ValueError(f"{targets[0].id} is declared {expects}, but its default is {default!r}")

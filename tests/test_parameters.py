@@ -2,6 +2,7 @@
 
 import json
 
+import papermill
 import pytest
 
 from helpers import paths
@@ -22,6 +23,7 @@ grid: list[int] = [1, 2]            # a list
 norm: Literal["l1", "l2"] = "l2"    # a choice
 verbose = False                     # a switch
 free = None                         # anything
+often: "Optional[int]" = None       # a type in quotes, which needs no import
 """
 
 
@@ -40,10 +42,12 @@ def test_reads_name_default_and_comment(known):
         "norm": "l2",
         "verbose": False,
         "free": None,
+        "often": None,
     }
     assert known["name"].help == "a text with signs"
     assert known["beta"].expects == "int | None"
     assert known["seed"].expects == "int"
+    assert known["often"].expects == "Optional[int]" and known["often"].value("3") == 3
 
 
 @pytest.mark.parametrize(
@@ -151,3 +155,11 @@ def test_notebook_has_one_parameters_cell_with_a_comment_for_each(file):
     parameters = read_parameters(file)
     assert "profile" in parameters
     assert [name for name, one in parameters.items() if not one.help] == []
+
+
+@pytest.mark.parametrize("file", sorted(paths.NOTEBOOKS.glob("0*.ipynb")), ids=lambda file: file.stem)
+def test_papermill_says_of_every_parameter_what_it_is_and_does(file):
+    said = papermill.inspect_notebook(str(file))
+    assert list(said) == list(read_parameters(file))
+    for name, about in said.items():
+        assert about["inferred_type_name"] != "None" and len(about["help"].split()) > 2, name
