@@ -8,6 +8,7 @@ from helpers.wording import spread
 
 PUBLISHED = tuple(name for name in MODELS if name != "dense")  # the five models of the original report
 RUNS, STEPS = "benchmark_runs.csv", "benchmark_steps.csv"  # in report/results
+UNLUCKY = 5  # nats; seeds whose training goes well end closer together
 
 
 def final_rows(runs: list[dict], recipe: str) -> list[dict]:
@@ -91,6 +92,18 @@ def recipe_table(rows: list[dict]) -> list[list]:
         gain = [spread([row["ratio"] for row in reached])]
         table.append([model, len(every), *plain, *fast, *gain, spread([held_out_difference(row) for row in reached])])
     return table
+
+
+def luckiest(rows: list[dict]) -> list[dict]:
+    """For each model of a `comparison`, the seed whose plain run ends lowest."""
+    models = dict.fromkeys(row["model"] for row in rows)
+    return [min((row for row in rows if row["model"] == model), key=lambda row: row["target"]) for model in models]
+
+
+def unlucky(rows: list[dict]) -> list[dict]:
+    """The rows whose plain run ends more than UNLUCKY nats above the luckiest seed of the same model."""
+    best = {row["model"]: row["target"] for row in luckiest(rows)}
+    return [row for row in rows if row["target"] > best[row["model"]] + UNLUCKY]
 
 
 def held_out_difference(row: dict) -> float:

@@ -10,7 +10,7 @@ from helpers import benchmark
 from helpers.benchmark import describe, time_steps
 from helpers.comparison import RUNS as RUNS_TABLE
 from helpers.comparison import STEPS as STEPS_TABLE
-from helpers.comparison import comparison, courses, recipe_table, step_table
+from helpers.comparison import comparison, courses, luckiest, recipe_table, step_table, unlucky
 from helpers.tables import read_table
 from helpers.terminal import Terminal
 
@@ -101,6 +101,12 @@ def test_the_reports_table_has_medians_over_seeds():
     assert ratio == f"{(fast + slow) / 2:.1f} ({fast:.1f} to {slow:.1f})"
     assert minutes.startswith(f"{2.5 * 938 * 0.01 / 60:.1f}")
     assert step_table(STEPS)[1] == ["baseline", "fast", 64, "10.0 (10.0 to 20.0)", "3,000 (3,000 to 3,000)", "0.80"]
+
+
+def test_the_luckiest_seed_and_the_unlucky_ones():
+    rows = [{"model": "deeper", "target": loss} for loss in (160.0, 141.0, 146.0)] + [{"model": "1-D", "target": 165.0}]
+    assert luckiest(rows) == [rows[1], rows[3]]
+    assert unlucky(rows) == [rows[0]]
 
 
 def test_courses_are_plain_epochs_and_ends_of_fast_runs():
