@@ -6,7 +6,7 @@ import re
 import pytest
 
 from helpers import paths
-from helpers.comparison import RUNS, STEPS, comparison, recipe_table
+from helpers.comparison import RUNS, STEPS, UNLUCKY, comparison, luckiest, recipe_table, unlucky
 from helpers.published import published
 from helpers.reproduction import ORIGINAL, final_rows, first_runs
 from helpers.tables import read_table
@@ -63,6 +63,10 @@ def test_the_seeds_that_the_text_names_are_those_of_the_table():
 
 def test_the_benchmark_is_the_committed_one():
     tables = [read_table(paths.REFERENCE / "results" / name) for name in (RUNS, STEPS)]
-    for model, seeds, loss, minutes, epochs, fast_minutes, ratio, held_out in recipe_table(comparison(*tables)):
+    rows = comparison(*tables)
+    for model, seeds, loss, minutes, epochs, fast_minutes, ratio, held_out in recipe_table(rows):
         cells = [model, str(seeds), loss, minutes, epochs, fast_minutes, ratio, held_out]
         assert f"| {' | '.join(cells)} |" in README
+    assert f"{len(unlucky(rows))} of its {len(rows)} runs end more than {UNLUCKY} nats above" in README
+    factors = [f"{row['ratio']:.1f} ({row['model']})" for row in luckiest(rows)]
+    assert f"by a factor of {', '.join(factors)}." in README
