@@ -27,7 +27,7 @@ MODELS = {
 }
 
 PROFILES = {
-    "report": {"split": "train", "recipe": "fast", "epochs": 4, "batch_size": 64},
+    "report": {"split": "train", "recipe": "fast", "epochs": 3, "batch_size": 64},
     "original": {"split": "all", "recipe": "keras", "epochs": 30, "batch_size": 128},
     "smoke": {"split": "train", "recipe": "fast", "epochs": 2, "batch_size": 64, "n_train": 2_000},
 }
@@ -45,7 +45,7 @@ class TrainingConfig:
     loss: str = "bce"  # one of losses.PIXEL_LOSSES, summed over the 784 pixels
     split: str = "train"  # "train": the 60,000 training digits; "all": the original's 70,000
     recipe: str = "fast"  # "keras": constant Adam, as published; "fast", or a variation: see recipes.read_recipe
-    epochs: int = 4
+    epochs: int = 3
     batch_size: int = 64
     n_train: int | None = None  # use only the first n digits; None uses all of the split
     dataset: str = "mnist"
