@@ -2,8 +2,8 @@
 
 A rule reads stored tables of measured runs, several seeds of each model, and is stated in words and in code before the
 numbers are seen. It is applied twice: to models trained as the original trained them, and to models trained by this
-report's recipe. Two models differ where the interval of their paired difference says so; where a measure is not
-stored, the verdict is "not measured yet".
+report's recipe. A part of a claim holds, or does not, where the whole interval over seeds says so; two models differ where the
+interval of their paired difference does. Where a measure is not stored, the verdict is "not measured yet".
 """
 
 from collections.abc import Callable
@@ -55,14 +55,13 @@ def rule(claim: str, words: str):
     return register
 
 
-def _graded(*parts: bool) -> str:
-    """Confirmed when every part holds, refuted when none does."""
-    return CONFIRMED if all(parts) else PARTLY if any(parts) else REFUTED
-
-
-def _signed(difference: Interval) -> str:
-    """Confirmed where the interval lies above zero, refuted where it lies below."""
-    return {1: CONFIRMED, 0: UNDECIDED, -1: REFUTED}[difference.sign]
+def _graded(*parts: int) -> str:
+    """The verdict on the parts of a claim, each 1 (it holds), -1 (it does not) or 0 (seeds do not tell): confirmed when
+    all hold, refuted when none may, partly confirmed when some hold, else not decidable.
+    """
+    if min(parts) > 0:
+        return CONFIRMED
+    return PARTLY if max(parts) > 0 else UNDECIDED if 0 in parts else REFUTED
 
 
 def _share(found: Interval) -> str:
@@ -78,14 +77,14 @@ def _share(found: Interval) -> str:
 def _clusters(side):
     knn, rank = side.runs.mean("baseline", "knn_accuracy"), side.runs.mean("baseline", "rank_of_3_and_5")
     place = ordinal(round(rank.mean))
-    return f"kNN accuracy {_share(knn)}; 3 and 5 are the {place} most confused pair", _graded(knn.low > 0.5, rank.mean <= 5)
+    return f"kNN accuracy {_share(knn)}; 3 and 5 are the {place} most confused pair", _graded(knn.above(0.5), -rank.above(5.5))
 
 
 def _smooth(side, model):
     """Whether small steps in latent space change images little, and half a step much less."""
     change, halved = side.runs.mean(model, "step_change"), side.runs.mean(model, "step_exponent")
     ours = f"a step of 0.1 changes {_share(change)} of what random pairs differ by; exponent {halved.text()}"
-    return ours, _graded(change.high < SMALL_STEP, halved.low > 1.5)
+    return ours, _graded(-change.above(SMALL_STEP), halved.above(1.5))
 
 
 SMOOTHNESS = (
@@ -110,14 +109,14 @@ def _baseline_loss(side):
 def _deeper_loss(side):
     falls, longer = side.runs.difference("baseline", "deeper", "training_loss"), side.time("deeper")
     ours = f"{side.loss('deeper').text()}, lower by {falls.text()}; a step takes {_share(longer)} longer"
-    return ours, _graded(side.near("deeper"), falls.sign > 0, abs(longer.mean - 0.42) <= 0.1)
+    return ours, _graded(side.near("deeper"), falls.sign, longer.between(0.32, 0.52))
 
 
 @rule("C5", "confirmed when both the held-out ELBO and the PSNR of held-out reconstructions rise; partly when one does")
 def _deeper_held_out(side):
     gains = [side.runs.difference("deeper", "baseline", measure) for measure in ("val_elbo", "psnr")]
     ours = f"ELBO {gains[0].text()} nats higher, PSNR {gains[1].text()} dB higher"
-    return ours, UNDECIDED if not any(gain.sign for gain in gains) else _graded(*(gain.sign > 0 for gain in gains))
+    return ours, _graded(*(gain.sign for gain in gains))
 
 
 @rule(
@@ -127,7 +126,7 @@ def _deeper_held_out(side):
 )
 def _congested(side):
     gap = side.runs.difference("baseline", "deeper", "class_gap")
-    return f"median distance smaller by {gap.text(4)} of the plane's extent", _signed(gap)
+    return f"median distance smaller by {gap.text(4)} of the plane's extent", _graded(gap.sign)
 
 
 @rule(
@@ -141,14 +140,14 @@ def _one_dimension(side):
     mixes = side.runs.difference("baseline", "1-D", "knn_accuracy")
     clear = side.runs.mean("1-D", "prior_confident")
     ours = f"{side.loss('1-D').text()}; kNN accuracy lower by {_share(mixes)}; {_share(clear)} of samples clear"
-    return ours, _graded(side.near("1-D"), rises.sign > 0, mixes.sign > 0, clear.low > 0.5)
+    return ours, _graded(side.near("1-D"), rises.sign, mixes.sign, clear.above(0.5))
 
 
 @rule("C8", f"confirmed when a step of the 1-D and of the 10-D model takes as long as the baseline's within {SIMILAR_TIME:.0%}")
 def _time_and_dimension(side):
     changes = {name: side.time(name) for name in ("1-D", "10-D")}
     ours = "; ".join(f"{name} {_share(change)}" for name, change in changes.items())
-    return ours, _graded(all(abs(change.mean) <= SIMILAR_TIME for change in changes.values()))
+    return ours, _graded(min(*(change.between(-SIMILAR_TIME, SIMILAR_TIME) for change in changes.values())))
 
 
 @rule(
@@ -158,9 +157,9 @@ def _time_and_dimension(side):
 )
 def _ten_dimensions(side):
     clearer = [side.runs.difference("10-D", name, "knn_accuracy") for name in ("baseline", "1-D")]
-    low = side.loss("10-D").mean <= published("10-D")["loss"] + RESOLUTION
+    low = -side.loss("10-D").above(published("10-D")["loss"] + RESOLUTION)
     ours = f"{side.loss('10-D').text()}; kNN accuracy higher by {_share(clearer[0])} than 2-D's"
-    return ours, _graded(low, all(gain.sign > 0 for gain in clearer))
+    return ours, _graded(low, min(*(gain.sign for gain in clearer)))
 
 
 @rule(
@@ -172,13 +171,13 @@ def _axis_per_digit(side):
     axes = side.runs.mean("10-D", "axes_of_one_digit")
     most = side.runs.mean("10-D", "axis_information_most")
     ours = f"{axes.text(1)} of 10 axes do; the best tells {_share(most)} about one digit"
-    return ours, CONFIRMED if axes.mean > 9.5 else REFUTED if axes.mean < 0.5 else PARTLY
+    return ours, _graded(axes.above(9.5), axes.above(0.5))
 
 
 @rule("C11", "confirmed when the KL of the most used dimension is at least twice that of the least used")
 def _unequal_use(side):
     least, most = (side.runs.mean("10-D", f"kl_{which}") for which in ("least", "most"))
-    return f"from {least.text()} to {most.text()} nats", _graded(most.mean >= 2 * least.mean)
+    return f"from {least.text()} to {most.text()} nats", _graded(most.exceeds(least.scaled(2)))
 
 
 @rule(
@@ -189,7 +188,7 @@ def _unequal_use(side):
 def _squared_error(side):
     longer = side.time("squared error")
     ours = f"{side.loss('squared error').text()}; a step takes {_share(longer)} longer"
-    return ours, _graded(side.near("squared error"), abs(longer.mean) <= SIMILAR_TIME)
+    return ours, _graded(side.near("squared error"), longer.between(-SIMILAR_TIME, SIMILAR_TIME))
 
 
 @rule(
@@ -200,7 +199,7 @@ def _squared_error(side):
 def _steady(side):
     two, ten = side.roughness("squared error"), side.roughness("10-D, squared error")
     ours = f"climbs back by {_share(two)} of its fall, with ten dimensions by {_share(ten)}"
-    return ours, CONFIRMED if two.high < ten.low else REFUTED if two.low > ten.high else UNDECIDED
+    return ours, _graded(ten.exceeds(two))
 
 
 @rule(
@@ -211,7 +210,7 @@ def _steady(side):
 def _comparable(side):
     changes = {name: side.runs.difference("squared error", "baseline", name) for name in COMPARABLE}
     ours = f"PSNR differs by {changes['psnr'].text()} dB, SSIM by {changes['ssim'].text(3)}"
-    return ours, _graded(*(max(abs(change.low), abs(change.high)) <= COMPARABLE[name] for name, change in changes.items()))
+    return ours, _graded(*(change.between(-COMPARABLE[name], COMPARABLE[name]) for name, change in changes.items()))
 
 
 @rule(
@@ -222,13 +221,13 @@ def _comparable(side):
 def _few_features(side):
     few, before = (side.runs.mean(name, "classes_separated") for name in ("squared error", "baseline"))
     fewer = side.runs.difference("baseline", "squared error", "classes_separated")
-    return f"{few.text(1)} digits, the baseline {before.text(1)}", _graded(few.mean <= 5, fewer.sign > 0)
+    return f"{few.text(1)} digits, the baseline {before.text(1)}", _graded(-few.above(5.5), fewer.sign)
 
 
 @rule("C16", "confirmed when the 2-D model has fewer trainable parameters than the 10-D model")
 def _parameters(side):
     two, ten = (int(side.runs.mean(name, "parameters").mean) for name in ("baseline", "10-D"))
-    return f"{two:,} against {ten:,} (+{ten / two - 1:.1%})", _graded(two < ten)
+    return f"{two:,} against {ten:,} (+{ten / two - 1:.1%})", _graded(1 if two < ten else -1)
 
 
 @rule(
@@ -239,7 +238,7 @@ def _parameters(side):
 def _best(side):
     leads = {name: side.runs.difference("10-D", name, "val_elbo") for name in ("baseline", "deeper", "1-D")}
     closest = min(leads, key=lambda name: leads[name].mean)
-    return f"ahead of the next best, {closest}, by {leads[closest].text()} nats", _signed(leads[closest])
+    return f"ahead of the next best, {closest}, by {leads[closest].text()} nats", _graded(leads[closest].sign)
 
 
 @rule(
@@ -250,13 +249,13 @@ def _best(side):
 def _plausible(side):
     clear, right = side.runs.mean("10-D", "naive_confident"), side.runs.mean("10-D", "naive_label_kept")
     ours = f"{_share(clear)} read with confidence, {_share(right)} as what they were"
-    return ours, _graded(clear.low > 0.5, 0 < right.low and right.high < 0.95)
+    return ours, _graded(clear.above(0.5), min(right.above(0), -right.above(0.95)))
 
 
 @rule("C19", "confirmed when digits that the 10-D model completes keep their label more often, refuted when less often")
 def _consistent(side):
     gain = side.runs.difference("10-D", "baseline", "naive_label_kept")
-    return f"labels kept more often by {_share(gain)}", _signed(gain)
+    return f"labels kept more often by {_share(gain)}", _graded(gain.sign)
 
 
 @rule(
@@ -267,7 +266,7 @@ def _consistent(side):
 def _novel(side):
     copies, ratio = side.runs.mean("10-D", "copies"), side.runs.mean("10-D", "nearest_ratio")
     ours = f"{_share(copies)} are; distance to the nearest {ratio.text()} times that of held-out reconstructions"
-    return ours, _graded(copies.mean <= 0.01)
+    return ours, _graded(-copies.above(0.01))
 
 
 @rule(
@@ -277,7 +276,7 @@ def _novel(side):
 )
 def _recognisable(side):
     gain = side.runs.difference("10-D", "10-D", "prior_confident", against="noise_confident")
-    return f"{_share(side.runs.mean('10-D', 'prior_confident'))} read with confidence, more by {_share(gain)}", _signed(gain)
+    return f"{_share(side.runs.mean('10-D', 'prior_confident'))} read with confidence, more by {_share(gain)}", _graded(gain.sign)
 
 
 @rule(
@@ -291,8 +290,8 @@ def _choice(side):
     used = side.runs.mean("32-D", "active_units")
     gaps = [side.runs.difference(name, name, "train_elbo", against="val_elbo") for name in ("32-D", "10-D")]
     ours = f"sharper than 2-D by {_share(blurs[1])}; of 32 dimensions {used.text(1)} active; gap {gaps[0].text()} nats"
-    waste = used.high < 31.5 or gaps[0].low > gaps[1].high
-    return ours, _graded(all(blur.sign > 0 for blur in blurs), waste)
+    waste = max(-used.above(31.5), gaps[0].exceeds(gaps[1]))
+    return ours, _graded(min(*(blur.sign for blur in blurs)), waste)
 
 
 @rule(
@@ -302,7 +301,7 @@ def _choice(side):
 )
 def _seen_digits(side):
     gain = side.runs.difference("10-D", "10-D", "naive_error", against="naive_error_training")
-    return f"the share falls by {_share(gain)}", _signed(gain)
+    return f"the share falls by {_share(gain)}", _graded(gain.sign)
 
 
 def _verdict(claim: str, side: Side) -> Verdict:

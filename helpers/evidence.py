@@ -40,7 +40,19 @@ class Interval:
     @property
     def sign(self) -> int:
         """1 or -1 where the interval lies above or below zero, else 0: then nothing may be said to differ."""
-        return int(self.low > 0) - int(self.high < 0)
+        return self.above(0)
+
+    def above(self, limit: float) -> int:
+        """1 where the whole interval lies above a limit, -1 where it lies below, else 0: seeds do not tell."""
+        return int(self.low > limit) - int(self.high < limit)
+
+    def between(self, least: float, most: float) -> int:
+        """1 where the whole interval lies within limits, both included, -1 where it lies outside, else 0."""
+        return int(least <= self.low and self.high <= most) - int(self.low > most or self.high < least)
+
+    def exceeds(self, other: "Interval") -> int:
+        """1 where the whole interval lies above another one, -1 where it lies below, else 0."""
+        return int(self.low > other.high) - int(self.high < other.low)
 
     def scaled(self, factor: float) -> "Interval":
         """The interval in another unit; factor: above zero."""
@@ -112,9 +124,12 @@ class Side:
     steps: Runs
     courses: list[dict]
 
-    def near(self, model: str) -> bool:
-        """Whether the final training loss, the mean over seeds, is within RESOLUTION of the published one."""
-        return abs(self.loss(model).mean - published(model)["loss"]) <= RESOLUTION
+    def near(self, model: str) -> int:
+        """1 where the final training loss, the mean over seeds, is within RESOLUTION of the published one; -1 where the
+        whole interval is not; else 0.
+        """
+        loss, paper = self.loss(model), published(model)["loss"]
+        return 1 if abs(loss.mean - paper) <= RESOLUTION else min(0, loss.between(paper - RESOLUTION, paper + RESOLUTION))
 
     def loss(self, model: str) -> Interval:
         """Final training loss over seeds."""

@@ -275,16 +275,20 @@ def image_grid(images, ax=None, columns=None):
 
 
 @_styled
-def dimension_bars(values, ax=None, ylabel="KL divergence (nats)", threshold=None):
-    """One bar per latent dimension, values (latent_dim,); bars under the threshold's dashed line are pale."""
+def dimension_bars(values, ax=None, ylabel="KL divergence (nats)", threshold=None, name="threshold"):
+    """One bar per latent dimension, values (latent_dim,); bars under the threshold's dashed line are pale.
+
+    name: of the threshold in the legend, which stands above the bars.
+    """
     values = np.asarray(values)
     ax = ax or figure(width=11)[1]
     above = values >= (-np.inf if threshold is None else threshold)
     places = np.arange(1, len(values) + 1)
     ax.bar(places, values, color=np.where(above, mpl.colors.to_hex(DIGIT_COLOURS[0]), PALE), width=0.7)
     if threshold is not None:
-        ax.axhline(threshold, linestyle="--", color=INK, linewidth=1, label=f"threshold: {threshold:g}")
-        ax.legend()
+        ax.axhline(threshold, linestyle="--", color=INK, linewidth=1, label=f"{name}: {threshold:.2g}")
+        ax.set_ylim(top=1.15 * max(threshold, values.max()))
+        ax.legend(loc="upper left", borderaxespad=0.1)
     ax.set(xlabel="latent dimension", ylabel=ylabel)
     ax.xaxis.set_major_locator(MaxNLocator(20, integer=True, min_n_ticks=1))
     return ax

@@ -121,7 +121,7 @@ def test_a_table_in_which_everything_holds_confirms_everything():
         ("C12", "squared error", {"training_loss": 42.0}, PARTLY),
         ("C14", "squared error", {"psnr": 18.0}, PARTLY),
         ("C14", "squared error", {"psnr": 18.0, "ssim": 0.3}, REFUTED),
-        ("C15", "squared error", {"classes_separated": 6}, REFUTED),
+        ("C15", "squared error", {"classes_separated": 7}, REFUTED),
         ("C15", "baseline", {"classes_separated": 4}, PARTLY),
         ("C16", "10-D", {"parameters": 130_000}, REFUTED),
         ("C17", "deeper", {"val_elbo": -120.0}, REFUTED),
@@ -175,6 +175,25 @@ def test_a_difference_within_the_luck_of_seeds_is_none():
         if row["model"] == "10-D":
             row["naive_label_kept"] = 0.52 + 0.2 * math.sin(10 * row["seed"])
     assert verdict("C19", loud) == UNDECIDED
+
+
+@pytest.mark.parametrize(
+    ("claim", "model", "measure", "mean", "swing", "others"),
+    [
+        ("C4", "deeper", "training_loss", 170, 60, {}),
+        ("C9", "10-D", "training_loss", 170, 60, {"knn_accuracy": 0.6}),
+        ("C14", "squared error", "ssim", 1.0, 1.0, {"psnr": 18.0}),
+        ("C20", "10-D", "copies", 0.2, 0.5, {}),
+    ],
+)
+def test_seeds_that_lie_far_apart_refute_nothing(claim, model, measure, mean, swing, others):
+    """Seeds that lie close together, with the same mean, do."""
+    for width, expected in ((0, REFUTED), (swing, UNDECIDED)):
+        one = side(changed(model, **others), STEP | {"deeper": 0.09})
+        for row in one.runs.rows:
+            if row["model"] == model:
+                row[measure] = mean + width * math.sin(10 * row["seed"])
+        assert verdict(claim, one) == expected
 
 
 def test_a_missing_number_is_named():

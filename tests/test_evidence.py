@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from helpers.evidence import Missing, Runs, interval, select, stored
+from helpers.evidence import Interval, Missing, Runs, interval, select, stored
 from helpers.tables import write_table
 
 RNG = np.random.default_rng(0)
@@ -37,6 +37,13 @@ def test_one_run_decides_nothing():
 
 def test_the_sign_is_that_of_the_whole_interval():
     assert [interval(v).sign for v in ([1, 1.1, 0.9], [-1, -1.1, -0.9], [1, -1.1, 0.4])] == [1, -1, 0]
+
+
+def test_limits_and_other_intervals_are_passed_by_the_whole_interval():
+    found = Interval(2.0, 1.0, 3.0, 5)
+    assert [found.above(limit) for limit in (0.9, 1.0, 2.9, 3.1)] == [1, 0, 0, -1]
+    assert [found.between(*limits) for limits in ((1, 3), (1.1, 3), (0, 0.9), (3.1, 9), (0, 9))] == [1, 0, -1, -1, 1]
+    assert [found.exceeds(Interval(0, *ends, 5)) for ends in ((0.0, 0.9), (0.0, 1.1), (3.1, 4.0))] == [1, 0, -1]
 
 
 def test_differences_are_paired_by_seed():
