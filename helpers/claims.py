@@ -147,7 +147,7 @@ def _one_dimension(side):
 def _time_and_dimension(side):
     changes = {name: side.time(name) for name in ("1-D", "10-D")}
     ours = "; ".join(f"{name} {_share(change)}" for name, change in changes.items())
-    return ours, _graded(min(*(change.between(-SIMILAR_TIME, SIMILAR_TIME) for change in changes.values())))
+    return ours, _graded(min(change.between(-SIMILAR_TIME, SIMILAR_TIME) for change in changes.values()))
 
 
 @rule(
@@ -159,7 +159,7 @@ def _ten_dimensions(side):
     clearer = [side.runs.difference("10-D", name, "knn_accuracy") for name in ("baseline", "1-D")]
     low = -side.loss("10-D").above(published("10-D")["loss"] + RESOLUTION)
     ours = f"{side.loss('10-D').text()}; kNN accuracy higher by {_share(clearer[0])} than 2-D's"
-    return ours, _graded(low, min(*(gain.sign for gain in clearer)))
+    return ours, _graded(low, min(gain.sign for gain in clearer))
 
 
 @rule(
@@ -291,7 +291,7 @@ def _choice(side):
     gaps = [side.runs.difference(name, name, "train_elbo", against="val_elbo") for name in ("32-D", "10-D")]
     ours = f"sharper than 2-D by {_share(blurs[1])}; of 32 dimensions {used.text(1)} active; gap {gaps[0].text()} nats"
     waste = max(-used.above(31.5), gaps[0].exceeds(gaps[1]))
-    return ours, _graded(min(*(blur.sign for blur in blurs)), waste)
+    return ours, _graded(min(blur.sign for blur in blurs), waste)
 
 
 @rule(
