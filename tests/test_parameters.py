@@ -1,5 +1,6 @@
 """Parameters are read as written, and refused before anything runs."""
 
+import ast
 import json
 
 import papermill
@@ -147,6 +148,16 @@ def test_there_are_nine_notebooks():
 def test_notebook_is_clean(file):
     cells = [cell for cell in json.loads(file.read_text())["cells"] if cell["cell_type"] == "code"]
     assert [n for n, cell in enumerate(cells) if cell["outputs"] or cell["execution_count"]] == []
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
+def test_helpers_come_before_keras_whose_backend_and_messages_they_set(file):
+    cells = [cell for cell in json.loads(file.read_text())["cells"] if cell["cell_type"] == "code"]
+    tree = ast.parse("\n".join("".join(cell["source"]) for cell in cells))
+    imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = [node.module if isinstance(node, ast.ImportFrom) else node.names[0].name for node in imports]
+    packages = [name.split(".")[0] for name in names]
+    assert "keras" not in packages[: packages.index("helpers")]
 
 
 @pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)

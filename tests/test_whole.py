@@ -38,6 +38,7 @@ SECTIONS = [
 
 def run(*command, cwd, **environment):
     env = os.environ | environment
+    env.pop("PYTEST_CURRENT_TEST", None)  # with it, a kernel keeps to itself what is written to its standard error
     return subprocess.run([sys.executable, "-m", *command], cwd=cwd, env=env, capture_output=True, text=True)
 
 
