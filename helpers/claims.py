@@ -23,10 +23,21 @@ VERDICTS = (CONFIRMED, PARTLY, REFUTED, UNDECIDED, UNMEASURED)
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a rule finds: our value, and whether the claim holds."""
+    """What a rule finds: our value, and for each part of the claim 1 (it holds), -1 (it does not) or 0 (seeds do not
+    tell); no parts where nothing is stored.
+    """
 
     ours: str
-    verdict: str
+    parts: tuple[int, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """Confirmed when all parts hold, refuted when none may, partly confirmed when some hold, else not decidable."""
+        if not self.parts:
+            return UNMEASURED
+        if min(self.parts) > 0:
+            return CONFIRMED
+        return PARTLY if max(self.parts) > 0 else UNDECIDED if 0 in self.parts else REFUTED
 
 
 @dataclass(frozen=True)
@@ -41,12 +52,20 @@ class Row:
     fast: Verdict
     rule: str
 
+    def contrary(self) -> bool:
+        """Whether some part of the claim holds by one recipe and fails by the other."""
+        return any(one * other < 0 for one, other in zip(self.plain.parts, self.fast.parts, strict=False))
 
-RULES: dict[str, tuple[str, Callable[[Side], tuple[str, str]]]] = {}
+    def settled(self) -> bool:
+        """Whether some part is decided by the fast recipe alone."""
+        return any(fast and not plain for plain, fast in zip(self.plain.parts, self.fast.parts, strict=False))
+
+
+RULES: dict[str, tuple[str, Callable[[Side], Verdict]]] = {}
 
 
 def rule(claim: str, words: str):
-    """Register a rule: a function of a Side that gives (our value, verdict)."""
+    """Register a rule: a function of a Side."""
 
     def register(function):
         RULES[claim] = (words, function)
@@ -55,18 +74,19 @@ def rule(claim: str, words: str):
     return register
 
 
-def _graded(*parts: int) -> str:
-    """The verdict on the parts of a claim, each 1 (it holds), -1 (it does not) or 0 (seeds do not tell): confirmed when
-    all hold, refuted when none may, partly confirmed when some hold, else not decidable.
-    """
-    if min(parts) > 0:
-        return CONFIRMED
-    return PARTLY if max(parts) > 0 else UNDECIDED if 0 in parts else REFUTED
-
-
 def _share(found: Interval) -> str:
     """A share in per cent, with its interval."""
     return found.text(1, 100, "%")
+
+
+def _points(found: Interval, more: str, less: str) -> str:
+    """A difference of shares in percentage points."""
+    return found.change(more, less, 1, 100, " points")
+
+
+def _longer(found: Interval) -> str:
+    """How much longer a step takes."""
+    return found.change("longer", "shorter", 1, 100, "%")
 
 
 @rule(
@@ -77,14 +97,15 @@ def _share(found: Interval) -> str:
 def _clusters(side):
     knn, rank = side.runs.mean("baseline", "knn_accuracy"), side.runs.mean("baseline", "rank_of_3_and_5")
     place = ordinal(round(rank.mean))
-    return f"kNN accuracy {_share(knn)}; 3 and 5 are the {place} most confused pair", _graded(knn.above(0.5), -rank.above(5.5))
+    ours = f"kNN accuracy {_share(knn)}; 3 and 5 are the {place} most confused pair"
+    return Verdict(ours, (knn.above(0.5), -rank.above(5.5)))
 
 
 def _smooth(side, model):
     """Whether small steps in latent space change images little, and half a step much less."""
     change, halved = side.runs.mean(model, "step_change"), side.runs.mean(model, "step_exponent")
     ours = f"a step of 0.1 changes {_share(change)} of what random pairs differ by; exponent {halved.text()}"
-    return ours, _graded(-change.above(SMALL_STEP), halved.above(1.5))
+    return Verdict(ours, (-change.above(SMALL_STEP), halved.above(1.5)))
 
 
 SMOOTHNESS = (
@@ -98,7 +119,7 @@ rule("C21", SMOOTHNESS)(lambda side: _smooth(side, "10-D"))
 
 @rule("C3", f"confirmed when the final training loss is within {RESOLUTION:g} nats of the published one")
 def _baseline_loss(side):
-    return side.loss("baseline").text(), _graded(side.near("baseline"))
+    return Verdict(side.loss("baseline").text(), (side.near("baseline"),))
 
 
 @rule(
@@ -108,15 +129,17 @@ def _baseline_loss(side):
 )
 def _deeper_loss(side):
     falls, longer = side.runs.difference("baseline", "deeper", "training_loss"), side.time("deeper")
-    ours = f"{side.loss('deeper').text()}, lower by {falls.text()}; a step takes {_share(longer)} longer"
-    return ours, _graded(side.near("deeper"), falls.sign, longer.between(0.32, 0.52))
+    below = falls.change("below the baseline", "above the baseline")
+    ours = f"{side.loss('deeper').text()}, {below}; a step takes {_longer(longer)}"
+    return Verdict(ours, (side.near("deeper"), falls.sign, longer.between(0.32, 0.52)))
 
 
 @rule("C5", "confirmed when both the held-out ELBO and the PSNR of held-out reconstructions rise; partly when one does")
 def _deeper_held_out(side):
-    gains = [side.runs.difference("deeper", "baseline", measure) for measure in ("val_elbo", "psnr")]
-    ours = f"ELBO {gains[0].text()} nats higher, PSNR {gains[1].text()} dB higher"
-    return ours, _graded(*(gain.sign for gain in gains))
+    units = {"val_elbo": " nats", "psnr": " dB"}
+    gains = [side.runs.difference("deeper", "baseline", measure) for measure in units]
+    elbo, psnr = (gain.change("higher", "lower", unit=unit) for gain, unit in zip(gains, units.values(), strict=True))
+    return Verdict(f"ELBO {elbo}, PSNR {psnr}", tuple(gain.sign for gain in gains))
 
 
 @rule(
@@ -126,7 +149,8 @@ def _deeper_held_out(side):
 )
 def _congested(side):
     gap = side.runs.difference("baseline", "deeper", "class_gap")
-    return f"median distance smaller by {gap.text(4)} of the plane's extent", _graded(gap.sign)
+    ours = gap.change("smaller", "larger", 2, 100, "% of the plane's extent")
+    return Verdict(f"median distance {ours}", (gap.sign,))
 
 
 @rule(
@@ -139,15 +163,15 @@ def _one_dimension(side):
     rises = side.runs.difference("1-D", "baseline", "training_loss")
     mixes = side.runs.difference("baseline", "1-D", "knn_accuracy")
     clear = side.runs.mean("1-D", "prior_confident")
-    ours = f"{side.loss('1-D').text()}; kNN accuracy lower by {_share(mixes)}; {_share(clear)} of samples clear"
-    return ours, _graded(side.near("1-D"), rises.sign, mixes.sign, clear.above(0.5))
+    ours = f"{side.loss('1-D').text()}; kNN accuracy {_points(mixes, 'lower', 'higher')}; {_share(clear)} of samples clear"
+    return Verdict(ours, (side.near("1-D"), rises.sign, mixes.sign, clear.above(0.5)))
 
 
 @rule("C8", f"confirmed when a step of the 1-D and of the 10-D model takes as long as the baseline's within {SIMILAR_TIME:.0%}")
 def _time_and_dimension(side):
     changes = {name: side.time(name) for name in ("1-D", "10-D")}
-    ours = "; ".join(f"{name} {_share(change)}" for name, change in changes.items())
-    return ours, _graded(min(change.between(-SIMILAR_TIME, SIMILAR_TIME) for change in changes.values()))
+    ours = "; ".join(f"{name} {_longer(change)}" for name, change in changes.items())
+    return Verdict(ours, (min(change.between(-SIMILAR_TIME, SIMILAR_TIME) for change in changes.values()),))
 
 
 @rule(
@@ -158,8 +182,8 @@ def _time_and_dimension(side):
 def _ten_dimensions(side):
     clearer = [side.runs.difference("10-D", name, "knn_accuracy") for name in ("baseline", "1-D")]
     low = -side.loss("10-D").above(published("10-D")["loss"] + RESOLUTION)
-    ours = f"{side.loss('10-D').text()}; kNN accuracy higher by {_share(clearer[0])} than 2-D's"
-    return ours, _graded(low, min(gain.sign for gain in clearer))
+    ours = f"{side.loss('10-D').text()}; kNN accuracy {_points(clearer[0], 'higher', 'lower')} than 2-D's"
+    return Verdict(ours, (low, min(gain.sign for gain in clearer)))
 
 
 @rule(
@@ -171,13 +195,13 @@ def _axis_per_digit(side):
     axes = side.runs.mean("10-D", "axes_of_one_digit")
     most = side.runs.mean("10-D", "axis_information_most")
     ours = f"{axes.text(1)} of 10 axes do; the best tells {_share(most)} about one digit"
-    return ours, _graded(axes.above(9.5), axes.above(0.5))
+    return Verdict(ours, (axes.above(9.5), axes.above(0.5)))
 
 
 @rule("C11", "confirmed when the KL of the most used dimension is at least twice that of the least used")
 def _unequal_use(side):
     least, most = (side.runs.mean("10-D", f"kl_{which}") for which in ("least", "most"))
-    return f"from {least.text()} to {most.text()} nats", _graded(most.exceeds(least.scaled(2)))
+    return Verdict(f"from {least.text()} to {most.text()} nats", (most.exceeds(least.scaled(2)),))
 
 
 @rule(
@@ -187,8 +211,8 @@ def _unequal_use(side):
 )
 def _squared_error(side):
     longer = side.time("squared error")
-    ours = f"{side.loss('squared error').text()}; a step takes {_share(longer)} longer"
-    return ours, _graded(side.near("squared error"), longer.between(-SIMILAR_TIME, SIMILAR_TIME))
+    ours = f"{side.loss('squared error').text()}; a step takes {_longer(longer)}"
+    return Verdict(ours, (side.near("squared error"), longer.between(-SIMILAR_TIME, SIMILAR_TIME)))
 
 
 @rule(
@@ -199,7 +223,7 @@ def _squared_error(side):
 def _steady(side):
     two, ten = side.roughness("squared error"), side.roughness("10-D, squared error")
     ours = f"climbs back by {_share(two)} of its fall, with ten dimensions by {_share(ten)}"
-    return ours, _graded(ten.exceeds(two))
+    return Verdict(ours, (ten.exceeds(two),))
 
 
 @rule(
@@ -210,7 +234,7 @@ def _steady(side):
 def _comparable(side):
     changes = {name: side.runs.difference("squared error", "baseline", name) for name in COMPARABLE}
     ours = f"PSNR differs by {changes['psnr'].text()} dB, SSIM by {changes['ssim'].text(3)}"
-    return ours, _graded(*(change.between(-COMPARABLE[name], COMPARABLE[name]) for name, change in changes.items()))
+    return Verdict(ours, tuple(change.between(-COMPARABLE[name], COMPARABLE[name]) for name, change in changes.items()))
 
 
 @rule(
@@ -221,13 +245,13 @@ def _comparable(side):
 def _few_features(side):
     few, before = (side.runs.mean(name, "classes_separated") for name in ("squared error", "baseline"))
     fewer = side.runs.difference("baseline", "squared error", "classes_separated")
-    return f"{few.text(1)} digits, the baseline {before.text(1)}", _graded(-few.above(5.5), fewer.sign)
+    return Verdict(f"{few.text(1)} digits, the baseline {before.text(1)}", (-few.above(5.5), fewer.sign))
 
 
 @rule("C16", "confirmed when the 2-D model has fewer trainable parameters than the 10-D model")
 def _parameters(side):
     two, ten = (int(side.runs.mean(name, "parameters").mean) for name in ("baseline", "10-D"))
-    return f"{two:,} against {ten:,} (+{ten / two - 1:.1%})", _graded(1 if two < ten else -1)
+    return Verdict(f"{two:,} against {ten:,} (+{ten / two - 1:.1%})", (1 if two < ten else -1,))
 
 
 @rule(
@@ -238,7 +262,8 @@ def _parameters(side):
 def _best(side):
     leads = {name: side.runs.difference("10-D", name, "val_elbo") for name in ("baseline", "deeper", "1-D")}
     closest = min(leads, key=lambda name: leads[name].mean)
-    return f"ahead of the next best, {closest}, by {leads[closest].text()} nats", _graded(leads[closest].sign)
+    ours = leads[closest].change("ahead of", "behind", unit=" nats")
+    return Verdict(f"{ours} the next best, {closest}", (leads[closest].sign,))
 
 
 @rule(
@@ -249,13 +274,13 @@ def _best(side):
 def _plausible(side):
     clear, right = side.runs.mean("10-D", "naive_confident"), side.runs.mean("10-D", "naive_label_kept")
     ours = f"{_share(clear)} read with confidence, {_share(right)} as what they were"
-    return ours, _graded(clear.above(0.5), min(right.above(0), -right.above(0.95)))
+    return Verdict(ours, (clear.above(0.5), min(right.above(0), -right.above(0.95))))
 
 
 @rule("C19", "confirmed when digits that the 10-D model completes keep their label more often, refuted when less often")
 def _consistent(side):
     gain = side.runs.difference("10-D", "baseline", "naive_label_kept")
-    return f"labels kept more often by {_share(gain)}", _graded(gain.sign)
+    return Verdict(f"labels kept {_points(gain, 'more often', 'less often')}", (gain.sign,))
 
 
 @rule(
@@ -265,8 +290,8 @@ def _consistent(side):
 )
 def _novel(side):
     copies, ratio = side.runs.mean("10-D", "copies"), side.runs.mean("10-D", "nearest_ratio")
-    ours = f"{_share(copies)} are; distance to the nearest {ratio.text()} times that of held-out reconstructions"
-    return ours, _graded(-copies.above(0.01))
+    ours = f"{_share(copies)} are copies; distance to the nearest {ratio.text()} times that of held-out reconstructions"
+    return Verdict(ours, (-copies.above(0.01),))
 
 
 @rule(
@@ -276,7 +301,8 @@ def _novel(side):
 )
 def _recognisable(side):
     gain = side.runs.difference("10-D", "10-D", "prior_confident", against="noise_confident")
-    return f"{_share(side.runs.mean('10-D', 'prior_confident'))} read with confidence, more by {_share(gain)}", _graded(gain.sign)
+    read = _share(side.runs.mean("10-D", "prior_confident"))
+    return Verdict(f"{read} read with confidence, {_points(gain, 'more', 'less')} than of pixels drawn alone", (gain.sign,))
 
 
 @rule(
@@ -289,9 +315,10 @@ def _choice(side):
     blurs = [side.runs.difference("10-D", few, "sharpness") for few in ("1-D", "baseline")]
     used = side.runs.mean("32-D", "active_units")
     gaps = [side.runs.difference(name, name, "train_elbo", against="val_elbo") for name in ("32-D", "10-D")]
-    ours = f"sharper than 2-D by {_share(blurs[1])}; of 32 dimensions {used.text(1)} active; gap {gaps[0].text()} nats"
+    sharper = _points(blurs[1], "sharper", "less sharp")
+    ours = f"{sharper} than 2-D; of 32 dimensions {used.text(1)} active; gap {gaps[0].text()} nats"
     waste = max(-used.above(31.5), gaps[0].exceeds(gaps[1]))
-    return ours, _graded(min(blur.sign for blur in blurs), waste)
+    return Verdict(ours, (min(blur.sign for blur in blurs), waste))
 
 
 @rule(
@@ -301,15 +328,15 @@ def _choice(side):
 )
 def _seen_digits(side):
     gain = side.runs.difference("10-D", "10-D", "naive_error", against="naive_error_training")
-    return f"the share falls by {_share(gain)}", _graded(gain.sign)
+    return Verdict(f"the share is {_points(gain, 'lower', 'higher')} on training digits", (gain.sign,))
 
 
 def _verdict(claim: str, side: Side) -> Verdict:
     """What a claim's rule finds."""
     try:
-        return Verdict(*RULES[claim][1](side))
+        return RULES[claim][1](side)
     except Missing as error:
-        return Verdict(f"— ({error})", UNMEASURED)
+        return Verdict(f"— ({error})")
 
 
 def claim_rows(evidence: Evidence) -> list[Row]:

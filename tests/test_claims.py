@@ -216,6 +216,16 @@ def test_the_tally_counts_each_side():
     assert listed.startswith('**24 confirmed** ([C1](00_baseline.ipynb "as it is"), [C2]') and listed.count("](") == 24
 
 
+def test_recipes_contradict_each_other_only_where_a_part_holds_and_fails():
+    def row(numbers, claim):
+        return {row.id: row for row in claim_rows(Evidence(side(numbers), side()))}[claim]
+
+    assert row(changed("deeper", class_gap=0.03), "C6").contrary() and not row(GOOD, "C6").contrary()
+    assert row(changed("deeper", psnr=14.0), "C5").contrary()  # in part
+    open_ = row(changed("deeper", psnr=15.0), "C5")  # this part is not decided: no contradiction
+    assert open_.settled() and not open_.contrary() and not row(GOOD, "C5").settled()
+
+
 def test_a_changed_result_file_changes_the_verdict(tmp_path, monkeypatch):
     """The committed tables, as a reader would edit them."""
     (tmp_path / "results").mkdir()

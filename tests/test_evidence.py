@@ -46,6 +46,13 @@ def test_limits_and_other_intervals_are_passed_by_the_whole_interval():
     assert [found.exceeds(Interval(0, *ends, 5)) for ends in ((0.0, 0.9), (0.0, 1.1), (3.1, 4.0))] == [1, 0, -1]
 
 
+def test_a_change_has_a_size_and_a_direction():
+    rise, fall = Interval(0.02, -0.01, 0.05, 3), Interval(-0.02, -0.05, 0.01, 3)
+    assert rise.change("higher", "lower", unit=" nats") == "0.02 ± 0.03 nats higher"
+    assert fall.change("more often", "less often", 1, 100, " points") == "2.0 ± 3.0 points less often"
+    assert interval([-1.5]).change("up", "down") == "1.50 (one run) down"
+
+
 def test_differences_are_paired_by_seed():
     luck = RNG.normal(0, 10, 5)  # common to both models of a seed: it must cancel
     runs = Runs(rows("a", 100 + luck) + rows("b", 99 + luck)[::-1])
