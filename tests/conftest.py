@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("HELPERS_THREADS", "1")
 
 from browser import EXECUTABLE, MISSING, Browser, is_required  # noqa: E402
