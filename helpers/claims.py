@@ -136,10 +136,9 @@ def _deeper_loss(side):
 
 @rule("C5", "confirmed when both the held-out ELBO and the PSNR of held-out reconstructions rise; partly when one does")
 def _deeper_held_out(side):
-    units = {"val_elbo": " nats", "psnr": " dB"}
-    gains = [side.runs.difference("deeper", "baseline", measure) for measure in units]
-    elbo, psnr = (gain.change("higher", "lower", unit=unit) for gain, unit in zip(gains, units.values(), strict=True))
-    return Verdict(f"ELBO {elbo}, PSNR {psnr}", tuple(gain.sign for gain in gains))
+    elbo, psnr = (side.runs.difference("deeper", "baseline", measure) for measure in ("val_elbo", "psnr"))
+    ours = f"ELBO {elbo.change('higher', 'lower', unit=' nats')}, PSNR {psnr.change('higher', 'lower', unit=' dB')}"
+    return Verdict(ours, (elbo.sign, psnr.sign))
 
 
 @rule(

@@ -55,14 +55,13 @@ class Interval:
         return int(self.low > other.high) - int(self.high < other.low)
 
     def scaled(self, factor: float) -> "Interval":
-        """The interval in another unit; factor: above zero."""
-        return Interval(factor * self.mean, factor * self.low, factor * self.high, self.n)
+        """The interval in another unit, or with a factor below zero the other way round."""
+        return Interval(factor * self.mean, *sorted((factor * self.low, factor * self.high)), self.n)
 
     def change(self, more: str, less: str, decimals: int = 2, scale: float = 1, unit: str = "") -> str:
         """A difference by its size and in words by its direction: "1.50 ± 0.30 nats lower"."""
-        rises = self.mean >= 0
-        size = self if rises else Interval(-self.mean, -self.high, -self.low, self.n)
-        return f"{size.text(decimals, scale, unit)} {more if rises else less}"
+        size, word = (self, more) if self.mean >= 0 else (self.scaled(-1), less)
+        return f"{size.text(decimals, scale, unit)} {word}"
 
     def text(self, decimals: int = 2, scale: float = 1, unit: str = "") -> str:
         """Mean and half of the interval, "1.50 ± 0.30"; "1.50 (one run)" where n is 1."""
