@@ -7,7 +7,7 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # whatever ~/.keras/keras.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reports every missing GPU as an error
 
 
-def _import_keras_silently():
+def import_keras_silently():
     """Import Keras while the process's standard error leads nowhere; exceptions are raised as ever.
 
     TensorFlow, as it is imported, writes there of CPU and GPU past every setting (tensorflow/tensorflow#100442),
@@ -24,4 +24,4 @@ def _import_keras_silently():
 
 
 if "ipykernel" in sys.modules:  # in a notebook
-    _import_keras_silently()
+    import_keras_silently()

@@ -14,7 +14,7 @@ from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 
-from helpers import paths
+from helpers import import_keras_silently, paths
 from helpers.comparison import RUNS, STEPS, comparison, fast_run, recipe_table, step_table
 from helpers.config import MODELS, model_config
 from helpers.sweep import sweep
@@ -61,7 +61,7 @@ class Alone(ProcessPoolExecutor):
     """One process at a time, each for one call: memory and threads are its own."""
 
     def __init__(self):
-        super().__init__(1, get_context("spawn"), max_tasks_per_child=1)
+        super().__init__(1, get_context("spawn"), initializer=import_keras_silently, max_tasks_per_child=1)
 
 
 def measure_steps(models: list[str], rounds: int, table: Path, terminal: Terminal) -> None:

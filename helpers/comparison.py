@@ -100,6 +100,14 @@ def luckiest(rows: list[dict]) -> list[dict]:
     return [min((row for row in rows if row["model"] == model), key=lambda row: row["target"]) for model in models]
 
 
+def together(rows: list[dict]) -> list[float]:
+    """How many times sooner all models of a `comparison` are done, one after the other; for each seed that reaches all."""
+    models = {row["model"] for row in rows}
+    reached = [[row for row in rows if row["seed"] == seed and row["ratio"]] for seed in sorted({row["seed"] for row in rows})]
+    complete = [each for each in reached if len(each) == len(models)]
+    return [sum(row["plain_seconds"] for row in each) / sum(row["fast_seconds"] for row in each) for each in complete]
+
+
 def unlucky(rows: list[dict]) -> list[dict]:
     """The rows whose plain run ends more than UNLUCKY nats above the luckiest seed of the same model."""
     best = {row["model"]: row["target"] for row in luckiest(rows)}

@@ -54,9 +54,10 @@ class Interval:
         """1 where the whole interval lies above another one, -1 where it lies below, else 0."""
         return int(self.low > other.high) - int(self.high < other.low)
 
-    def scaled(self, factor: float) -> "Interval":
-        """The interval in another unit, or with a factor below zero the other way round."""
-        return Interval(factor * self.mean, *sorted((factor * self.low, factor * self.high)), self.n)
+    def scaled(self, factor: float, start: float = 0) -> "Interval":
+        """The interval of start + factor · value: in another unit or, with a factor below zero, the other way round."""
+        mean, *ends = (start + factor * value for value in (self.mean, self.low, self.high))
+        return Interval(mean, *sorted(ends), self.n)
 
     def change(self, more: str, less: str, decimals: int = 2, scale: float = 1, unit: str = "") -> str:
         """A difference by its size and in words by its direction: "1.50 ± 0.30 nats lower"."""

@@ -10,7 +10,7 @@ from helpers import benchmark
 from helpers.benchmark import describe, time_steps
 from helpers.comparison import RUNS as RUNS_TABLE
 from helpers.comparison import STEPS as STEPS_TABLE
-from helpers.comparison import comparison, courses, luckiest, recipe_table, step_table, unlucky
+from helpers.comparison import comparison, courses, luckiest, recipe_table, step_table, together, unlucky
 from helpers.tables import read_table
 from helpers.terminal import Terminal
 
@@ -107,6 +107,14 @@ def test_the_luckiest_seed_and_the_unlucky_ones():
     rows = [{"model": "deeper", "target": loss} for loss in (160.0, 141.0, 146.0)] + [{"model": "1-D", "target": 165.0}]
     assert luckiest(rows) == [rows[1], rows[3]]
     assert unlucky(rows) == [rows[0]]
+
+
+def test_models_one_after_the_other_take_the_sum_of_their_times():
+    def row(model, seed, plain, fast):
+        return {"model": model, "seed": seed, "plain_seconds": plain, "fast_seconds": fast, "ratio": fast and plain / fast}
+
+    rows = [row("1-D", 0, 100, 10), row("10-D", 0, 300, 10), row("1-D", 1, 100, None), row("10-D", 1, 300, 10), row("1-D", 2, 9, 1)]
+    assert together(rows) == [20]
 
 
 def test_courses_are_plain_epochs_and_ends_of_fast_runs():

@@ -6,10 +6,11 @@ import re
 import pytest
 
 from helpers import paths
-from helpers.comparison import RUNS, STEPS, UNLUCKY, comparison, luckiest, recipe_table, unlucky
+from helpers.comparison import RUNS, STEPS, UNLUCKY, comparison, luckiest, recipe_table, together, unlucky
 from helpers.published import published
 from helpers.reproduction import ORIGINAL, final_rows, first_runs
 from helpers.tables import read_table
+from helpers.wording import spread
 
 README = (paths.ROOT / "README.md").read_text()
 
@@ -68,5 +69,6 @@ def test_the_benchmark_is_the_committed_one():
         cells = [model, str(seeds), loss, minutes, epochs, fast_minutes, ratio, held_out]
         assert f"| {' | '.join(cells)} |" in README
     assert f"{len(unlucky(rows))} of its {len(rows)} runs end more than {UNLUCKY} nats above" in README
+    assert f"All five models, one after the other: {spread(together(rows))} times sooner." in README
     factors = [f"{row['ratio']:.1f} ({row['model']})" for row in luckiest(rows)]
     assert f"by a factor of {', '.join(factors)}." in README

@@ -3,7 +3,7 @@
 import pytest
 
 from helpers.published import published
-from helpers.reproduction import convergence_table, gains, gains_text, reproduction_text
+from helpers.reproduction import convergence_table, gains, gains_text, longer_text, reproduction_text
 
 
 def repeated(*losses):
@@ -18,10 +18,10 @@ def test_sentences_follow_the_numbers():
     assert "Over seeds 0, 1 the 10-D model ends at 151.0, 125.0 nats." in text
 
 
-def converged(**losses):
+def long_runs(epochs=20, **losses):
     """Long runs of the fast recipe, a seed for each loss."""
     return [
-        {"model": model, "seed": seed, "training_loss": loss, "epochs": 20}
+        {"model": model, "seed": seed, "training_loss": loss, "val_loss": loss + 1, "epochs": epochs}
         for model, values in losses.items()
         for seed, loss in enumerate(values)
     ]
@@ -29,30 +29,48 @@ def converged(**losses):
 
 def test_a_gain_that_goes_at_convergence_was_the_optimisers():
     halved = published("baseline")["loss"] - published("deeper")["loss"]
-    stored = converged(baseline=[140.0, 150.0, 144.0], deeper=[144.0 - halved / 2])
+    baseline, noise = [140.0, 150.0, 144.0], [0.1, 0.0, -0.1]
+    stored = long_runs(baseline=baseline, deeper=[b - halved / 2 + e for b, e in zip(baseline, noise, strict=True)])
     (gain,) = gains(stored)
-    assert gain.published == pytest.approx(halved) and gain.converged == pytest.approx(halved / 2)
-    assert gain.optimisers_share == pytest.approx(0.5)
-    assert gains_text(stored).startswith(f"**deeper**: published {halved:.1f} nats below the baseline")
-    assert "50% of the published difference is the optimiser's" in gains_text(stored)
+    assert gain.published == pytest.approx(halved) and gain.converged.mean == pytest.approx(halved / 2)
+    half = 4.303 * 0.1 / 3**0.5  # Student's factor for three seeds; paired, the baseline's luck cancels
+    assert gain.converged.high - gain.converged.mean == pytest.approx(half, rel=1e-3)
+    assert gain.optimisers_share.mean == pytest.approx(0.5) and gain.optimisers_share.sign == 1
+    text = gains_text(stored)
+    assert text.startswith(f"**deeper**: published {halved:.1f} nats below the baseline, at convergence {halved / 2:.1f} ± 0.2 below,")
+    assert f"50 ± {100 * half / halved:.0f}% of the published difference is the optimiser's" in text
 
 
 def test_a_gain_that_grows_at_convergence_was_hidden():
     gap = published("baseline")["loss"] - published("10-D")["loss"]
-    stored = converged(baseline=[140.0], **{"10-D": [140.0 - 2 * gap]})
-    assert gains(stored)[0].optimisers_share == pytest.approx(-1)
-    assert "had hidden 100% on top" in gains_text(stored)
+    stored = long_runs(baseline=[140.0, 141.0], **{"10-D": [140.0 - 2 * gap, 141.1 - 2 * gap]})
+    assert gains(stored)[0].optimisers_share.mean == pytest.approx(-1, abs=0.01)
+    assert "had hidden 100 ± 2% on top" in gains_text(stored)
+
+
+def test_seeds_that_scatter_show_no_share_of_the_optimiser():
+    assert "no share of the published difference is shown" in gains_text(long_runs(baseline=[140.0], deeper=[135.0]))
+    assert "no share of the published difference is shown" in gains_text(long_runs(baseline=[140.0, 150.0], deeper=[135.0, 130.0]))
 
 
 def test_without_long_runs_nothing_is_said_of_the_optimiser():
-    assert gains([]) == gains(converged(deeper=[140.0])) == []
-    assert gains_text([]).startswith("No long runs")
+    assert gains([]) == gains(long_runs(deeper=[140.0])) == convergence_table([]) == []
+    assert gains_text([]).startswith("No long runs") and longer_text([]) == ""
+
+
+def test_longer_runs_tell_what_is_left_to_gain_and_change_no_gain():
+    short = long_runs(baseline=[140.0, 150.0], deeper=[130.0, 138.0])
+    longer = long_runs(40, baseline=[138.5], deeper=[130.2])
+    assert longer_text(short) == ""
+    text = longer_text(short + longer)
+    assert "for 40 epochs in place of 20" in text and "baseline −1.5 (−1.5), deeper 0.2 (0.2)" in text
+    assert gains_text(short + longer) == gains_text(short)
 
 
 def test_the_table_of_convergence_has_every_model_and_gains_where_they_mean_something():
     baseline, deeper, squared = convergence_table(
-        converged(baseline=[140.0, 142.0], deeper=[138.0], **{"squared error": [36.0]})
+        long_runs(baseline=[140.0, 142.0], deeper=[138.0], **{"squared error": [36.0]})
     )
-    assert baseline == ["baseline", "151.50", "141.00 (140.00 to 142.00)", 20, "–", "–"]
-    assert deeper == ["deeper", "141.42", "138.00", 20, "10.1", "3.0"]
+    assert baseline == ["baseline", 2, "151.50", "141.0 ± 12.7", "142.0 ± 12.7", "–", "–"]
+    assert deeper == ["deeper", 1, "141.42", "138.0 (one run)", "139.0 (one run)", "10.1", "2.0 (one run)"]
     assert squared[-2:] == ["–", "–"]
