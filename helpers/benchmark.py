@@ -5,6 +5,7 @@ a time and may be stopped and continued; they give losses. Steps are timed in tu
 machine to itself. Time to a loss is then steps times seconds a step, whatever else the machine did while it trained.
 """
 
+import math
 import resource
 import statistics
 import sys
@@ -79,7 +80,8 @@ def measure_steps(models: list[str], rounds: int, table: Path, terminal: Termina
 
 
 def time_steps(model: str, form: str) -> dict:
-    """Seconds of a training step of a model, and the most memory of this process, which should do nothing else.
+    """Seconds of a training step of a model, of its multiplications alone at the rate of a large matrix product, and the
+    most memory of this process, which should do nothing else.
 
     form: "plain" is Keras as the example uses it: `fit` on an array of floats, Adam, every setting of TensorFlow at
     its default; "fast" is what `fit_or_load` does.
@@ -106,9 +108,35 @@ def time_steps(model: str, form: str) -> dict:
     taken = [after - before for before, after in zip(watch.times, watch.times[1:], strict=False)][-(TIMED // size) :]
     seconds = statistics.median(taken)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    floor = 3 * size * multiply_adds(vae) / product_rate()  # forwards, and back to the inputs and to the weights
     about = {key: value for key, value in provenance().items() if key in ("date", "commit", "processor", "backend")}
-    speed = {"seconds_per_step": round(seconds, 5), "images_per_second": round(size / seconds, 1)}
+    speed = {"seconds_per_step": round(seconds, 5), "floor_seconds": round(floor, 5), "images_per_second": round(size / seconds, 1)}
     return {"model": model, "form": form, "batch_size": size} | speed | {"peak_memory_gb": round(peak / 1e9, 3)} | about
+
+
+def multiply_adds(vae) -> int:
+    """Multiplications by weights on an image's way through encoder and decoder, at most: cropped borders count."""
+    import keras
+
+    def places(layer) -> int:
+        """How often a layer applies its kernel."""
+        side = layer.input if isinstance(layer, keras.layers.Conv2DTranspose) else layer.output
+        return math.prod(side.shape[1:-1])
+
+    weighted = [layer for part in (vae.encoder, vae.decoder) for layer in part.layers if layer.weights]
+    return sum(math.prod(layer.kernel.shape) * places(layer) for layer in weighted)
+
+
+def product_rate(size: int = 2048) -> float:
+    """Multiplications a second in the product of two square matrices, the fastest of ten."""
+    from keras import ops
+
+    matrix, times = ops.ones((size, size)), []
+    for _ in range(10):
+        start = time.perf_counter()
+        ops.convert_to_numpy(matrix @ matrix)
+        times.append(time.perf_counter() - start)
+    return size**3 / min(times)
 
 
 def _plain_training(model: str):
@@ -138,7 +166,7 @@ def describe(runs: list[dict], steps: list[dict]) -> str:
     rows = comparison(runs, steps)
     head = ["model", "seed", "plain loss", "in", "fast loss", "in", "times sooner"]
     by_seed = [[row["model"], row["seed"], f"{row['target']:.2f}", clock(row["plain_seconds"]), *_reached(row)] for row in rows]
-    step = [["model", "recipe", "batch", "ms a step", "images a second", "GB at most"], *step_table(steps)]
+    step = [["model", "recipe", "batch", "ms a step", "floor", "images a second", "GB at most"], *step_table(steps)]
     ratio = [["model", "seeds", "times sooner (least to greatest)"], *([row[0], row[1], row[6]] for row in recipe_table(rows))]
     return "\n\n".join(aligned(table) for table in (step, [head, *by_seed], ratio))
 

@@ -5,12 +5,14 @@ import subprocess
 import sys
 
 import pytest
+import tensorflow as tf
 
 from helpers import benchmark
-from helpers.benchmark import describe, time_steps
+from helpers.benchmark import describe, multiply_adds, time_steps
 from helpers.comparison import RUNS as RUNS_TABLE
 from helpers.comparison import STEPS as STEPS_TABLE
 from helpers.comparison import comparison, courses, luckiest, recipe_table, step_table, together, unlucky
+from helpers.models import ARCHITECTURES, VAE
 from helpers.tables import read_table
 from helpers.terminal import Terminal
 
@@ -23,7 +25,7 @@ def run(recipe, epochs, eval_loss, *, seed=0, epoch=None, batch_size=128):
 
 ABOUT = {"model": "baseline", "batch_size": 64, "images_per_second": 3000.0, "peak_memory_gb": 0.8}
 STEPS = [
-    ABOUT | {"form": form, "seconds_per_step": seconds}
+    ABOUT | {"form": form, "seconds_per_step": seconds, "floor_seconds": 0.005}
     for form, seconds in [("plain", 0.03), ("fast", 0.02), ("plain", 0.05), ("fast", 0.01), ("plain", 0.04), ("fast", 0.01)]
 ]
 RUNS = [
@@ -65,7 +67,18 @@ def test_steps_are_timed_for_real(form, monkeypatch):
     monkeypatch.setattr(benchmark, "TIMED", 512)
     row = time_steps("baseline", form)
     assert 0.001 < row["seconds_per_step"] < 10 and 0.1 < row["peak_memory_gb"] < 20
+    assert 0 < row["floor_seconds"] < row["seconds_per_step"]
     assert row["images_per_second"] == pytest.approx(row["batch_size"] / row["seconds_per_step"], rel=0.01)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_multiplications_are_those_that_tensorflow_counts(architecture):
+    vae = VAE(architecture)
+    forwards = tf.function(lambda image: vae.decoder(vae.encoder(image)[0])).get_concrete_function(tf.TensorSpec((1, 28, 28, 1)))
+    options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation() | {"output": "none"}
+    counted = tf.compat.v1.profiler.profile(forwards.graph, options=options).total_float_ops
+    cropped = 0.09 if architecture == "deeper" else 0.01  # TensorFlow counts biases, and no product that is cut away
+    assert 2 * multiply_adds(vae) == pytest.approx(counted, rel=cropped)
 
 
 def test_a_cut_down_benchmark_runs_resumes_and_prints(own_cache, tmp_path, monkeypatch):
@@ -100,7 +113,7 @@ def test_the_reports_table_has_medians_over_seeds():
     fast, slow = sorted(30 * 469 * 0.04 / (length * 938 * 0.01) for length in (2, 3))
     assert ratio == f"{(fast + slow) / 2:.1f} ({fast:.1f} to {slow:.1f})"
     assert minutes.startswith(f"{2.5 * 938 * 0.01 / 60:.1f}")
-    assert step_table(STEPS)[1] == ["baseline", "fast", 64, "10.0 (10.0 to 20.0)", "3,000 (3,000 to 3,000)", "0.80"]
+    assert step_table(STEPS)[1] == ["baseline", "fast", 64, "10.0 (10.0 to 20.0)", "5.0", "3,000 (3,000 to 3,000)", "0.80"]
 
 
 def test_the_luckiest_seed_and_the_unlucky_ones():
