@@ -118,6 +118,16 @@ def gains_text(long_runs: list[dict]) -> str:
     return " ".join(sentences) or "No long runs of the fast recipe are stored beside this report."
 
 
+def headline(long_runs: list[dict]) -> str:
+    """What the optimiser had in the deeper model's published gain, for the abstract; empty where that is not shown."""
+    found = [gain for gain in gains(long_runs) if gain.model == "deeper" and gain.optimisers_share.sign > 0]
+    return "".join(
+        f"Of the {gain.published:.1f} nats that one more layer gains in the original, {gain.optimisers_share.text(0, 100, '%')} are "
+        f"the optimiser's: between models trained to convergence {gain.converged.text(1)} are left."
+        for gain in found
+    )
+
+
 def _gain_text(gain: Gain) -> str:
     """One sentence on a gain."""
     was = f"{abs(gain.published):.1f} nats {'below' if gain.published > 0 else 'above'}"
