@@ -110,8 +110,9 @@ def time_steps(model: str, form: str) -> dict:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     floor = 3 * size * multiply_adds(vae) / product_rate()  # forwards, and back to the inputs and to the weights
     about = {key: value for key, value in provenance().items() if key in ("date", "commit", "processor", "backend")}
-    speed = {"seconds_per_step": round(seconds, 5), "floor_seconds": round(floor, 5), "images_per_second": round(size / seconds, 1)}
-    return {"model": model, "form": form, "batch_size": size} | speed | {"peak_memory_gb": round(peak / 1e9, 3)} | about
+    speed = {"seconds_per_step": round(seconds, 5), "floor_seconds": round(floor, 5)}
+    speed |= {"images_per_second": round(size / seconds, 1), "peak_memory_gb": round(peak / 1e9, 3)}
+    return {"model": model, "form": form, "batch_size": size} | speed | about
 
 
 def multiply_adds(vae) -> int:

@@ -122,8 +122,8 @@ def headline(long_runs: list[dict]) -> str:
     """What the optimiser had in the deeper model's published gain, for the abstract; empty where that is not shown."""
     found = [gain for gain in gains(long_runs) if gain.model == "deeper" and gain.optimisers_share.sign > 0]
     return "".join(
-        f"Of the {gain.published:.1f} nats that one more layer gains in the original, {gain.optimisers_share.text(0, 100, '%')} are "
-        f"the optimiser's: between models trained to convergence {gain.converged.text(1)} are left."
+        f"Of the {gain.published:.1f} nats that one more layer gains in the original, "
+        f"{gain.optimisers_share.text(0, 100, '%')} are the optimiser's: between models trained to convergence {gain.converged.text(1)} are left."
         for gain in found
     )
 
@@ -138,7 +138,8 @@ def _gain_text(gain: Gain) -> str:
         verdict = f"the plain recipe had hidden {share.scaled(-1).text(0, 100, '%')} on top of the published difference"
     else:
         verdict = f"no share of the published difference is shown to be the optimiser's ({share.text(0, 100, '%')})"
-    return f"**{gain.model}**: published {was} the baseline, at convergence {gain.converged.change('below', 'above', 1)}, so that {verdict}."
+    now = gain.converged.change("below", "above", 1)
+    return f"**{gain.model}**: published {was} the baseline, at convergence {now}, so that {verdict}."
 
 
 def longer_text(long_runs: list[dict]) -> str:
@@ -147,13 +148,15 @@ def longer_text(long_runs: list[dict]) -> str:
     if not short or short == long:
         return ""
     found = []
-    for row in long:
+    for row in sorted(long, key=lambda row: list(MODELS).index(row["model"])):
         (before,) = [r for r in short if (r["model"], r["seed"]) == (row["model"], row["seed"])]
         changes = [number(row[measure] - before[measure], 1) for measure in ("training_loss", "val_loss")]
         found.append(f"{row['model']} {changes[0]} ({changes[1]})")
+    lengths = [runs[0]["epochs"] for runs in (long, short)]
     return (
-        f"How far from the end is that? Of each model one run (seed {long[0]['seed']}) was trained for {long[0]['epochs']} epochs in "
-        f"place of {short[0]['epochs']}. The training loss, and in brackets the loss on the test digits, change by, in nats: {', '.join(found)}."
+        f"How far from the end is that? Of each model one run (seed {long[0]['seed']}) was trained for {lengths[0]} epochs in place "
+        f"of {lengths[1]}. The training loss, and in brackets the loss on the test digits, change by, in nats: {', '.join(found)}. "
+        f"Luck alone sets single runs up to {RESOLUTION:g} nats apart."
     )
 
 

@@ -22,11 +22,11 @@ def number(value: float, decimals: int = 1) -> str:
 
 
 def spread(values: list[float], decimals: int = 1) -> str:
-    """The median of values, with the least and the greatest where there are several: "8.1 (7.9 to 8.6)"."""
+    """The median of values, with the least and the greatest where they differ: "8.1 (7.9 to 8.6)"."""
     if not values:
         return "–"
     middle, least, most = (number(f(values), decimals) for f in (median, min, max))
-    return middle if len(values) == 1 else f"{middle} ({least} to {most})"
+    return middle if least == most else f"{middle} ({least} to {most})"
 
 
 def ordinal(n: int) -> str:

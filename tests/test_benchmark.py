@@ -109,11 +109,11 @@ def test_the_reports_table_has_medians_over_seeds():
     ((name, seeds, plain_loss, plain_minutes, epochs, minutes, ratio, held_out),) = recipe_table(comparison(runs, STEPS))
     assert (name, seeds, epochs) == ("baseline", 2, "2 (2 to 3)")
     assert plain_loss == "149.5 (149.0 to 150.0)" and held_out == "−24.5 (−49.0 to 0.0)"
-    assert plain_minutes == f"{30 * 469 * 0.04 / 60:.1f} ({30 * 469 * 0.04 / 60:.1f} to {30 * 469 * 0.04 / 60:.1f})"
+    assert plain_minutes == f"{30 * 469 * 0.04 / 60:.1f}"
     fast, slow = sorted(30 * 469 * 0.04 / (length * 938 * 0.01) for length in (2, 3))
     assert ratio == f"{(fast + slow) / 2:.1f} ({fast:.1f} to {slow:.1f})"
     assert minutes.startswith(f"{2.5 * 938 * 0.01 / 60:.1f}")
-    assert step_table(STEPS)[1] == ["baseline", "fast", 64, "10.0 (10.0 to 20.0)", "5.0", "3,000 (3,000 to 3,000)", "0.80"]
+    assert step_table(STEPS)[1] == ["baseline", "fast", 64, "10.0 (10.0 to 20.0)", "5.0", "3,000", "0.80"]
 
 
 def test_the_luckiest_seed_and_the_unlucky_ones():
