@@ -6,8 +6,6 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
-from helpers.wording import count
-
 
 class Failure(Exception):
     """A command that failed; the message is for the person who gave it."""
@@ -79,7 +77,7 @@ def describe(event: dict) -> str:
     match event["event"]:
         case "start":
             resumed = f", resumed after epoch {event['epoch']}" if event.get("epoch") else ""
-            return f"{model}: training for {count(epochs, 'epoch')}{resumed}"
+            return f"{model}: training for {epochs} epoch{'s' * (epochs != 1)}{resumed}"
         case "cached":
             return f"{model}: trained before, taken from the cache"
         case "waiting":
