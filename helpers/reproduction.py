@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from helpers import paths
-from helpers.config import MODELS
+from helpers.comparison import PUBLISHED
 from helpers.evidence import Interval, Runs
 from helpers.published import published
 from helpers.results import load_result
@@ -107,7 +107,7 @@ def convergence_table(long_runs: list[dict]) -> list[list]:
         ends = [runs.mean(model, measure) for measure in ("training_loss", "val_loss")]
         gain = by_model.get(model)
         below = [number(gain.published, 1), gain.converged.text(1)] if gain else ["–", "–"]
-        paper = number(published(model)["loss"], 2) if model in MODELS and model != "dense" else "–"
+        paper = number(published(model)["loss"], 2) if model in PUBLISHED else "–"
         table.append([model, ends[0].n, paper, *(end.text(1) for end in ends), *below])
     return table
 
@@ -148,7 +148,7 @@ def longer_text(long_runs: list[dict]) -> str:
     if not short or short == long:
         return ""
     found = []
-    for row in sorted(long, key=lambda row: list(MODELS).index(row["model"])):
+    for row in sorted(long, key=lambda row: PUBLISHED.index(row["model"])):
         (before,) = [r for r in short if (r["model"], r["seed"]) == (row["model"], row["seed"])]
         changes = [number(row[measure] - before[measure], 1) for measure in ("training_loss", "val_loss")]
         found.append(f"{row['model']} {changes[0]} ({changes[1]})")
