@@ -5,13 +5,14 @@ import signal
 import sys
 from pathlib import Path
 
-from helpers import paths, pipeline
-from helpers.benchmark import benchmark
-from helpers.checks import check_choice
-from helpers.comparison import PUBLISHED
+from helpers import paths
+from helpers.runner import pipeline
+from helpers.runner.benchmark import benchmark
+from helpers.errors import check_choice
+from helpers.evidence.speed import PUBLISHED
 from helpers.config import PROFILES
-from helpers.sweep import configurations, parse_grid, sweep
-from helpers.terminal import Failure, Refusal
+from helpers.runner.sweep import configurations, parse_grid, sweep
+from helpers.errors import Failure, Refusal
 
 INTERRUPTED = 130  # the exit status of a command that Ctrl-C ended
 

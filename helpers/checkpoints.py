@@ -8,9 +8,10 @@ from pathlib import Path
 import keras
 from filelock import FileLock
 
-from helpers import digests, paths, results
+from helpers import paths, results
+from helpers import provenance as digests
 from helpers.config import TrainingConfig
-from helpers.recipes import read_recipe
+from helpers.config import read_recipe
 
 # On import: of the code that this process runs, whatever becomes of the files.
 CODE = {optimizer: digests.training_code(optimizer) for optimizer in digests.OPTIMIZERS}

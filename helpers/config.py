@@ -5,8 +5,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from helpers.checks import check_choice, check_integer
-from helpers.recipes import read_recipe
+from helpers.errors import check_choice, check_integer, check_number, literal
 
 CHOICES = {
     "architecture": ("convolutional", "deeper", "dense"),
@@ -34,6 +33,46 @@ PROFILES = {
 
 
 @dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Optimiser and learning rate. Model, objective, data and batch size are the configuration's.
+
+    Raises ValueError on construction, naming what is allowed, when a field is out of range.
+    """
+
+    optimizer: str = "muon"  # "muon": see optimizers.KernelMuon; "adam": Kingma & Ba 2015
+    peak: float = 0.008  # the highest learning rate
+    schedule: str = "cosine"  # "cosine": up for `warmup` of the steps, then down to 0; "constant"
+    warmup: float = 0.1
+    kernels: bool = True  # Muon: convolution kernels too, not the dense matrices alone
+
+    def __post_init__(self):
+        check_choice("recipe's optimizer", self.optimizer, ("muon", "adam"))
+        check_choice("recipe's schedule", self.schedule, ("cosine", "constant"))
+        check_choice("recipe's kernels", self.kernels, (True, False))
+        check_number("recipe's peak", self.peak, 0, 1)
+        check_number("recipe's warmup", self.warmup, 0, 1)
+
+
+RECIPES = {
+    "keras": Recipe(optimizer="adam", peak=0.001, schedule="constant"),  # the keras.io example
+    "fast": Recipe(),
+}
+
+
+def read_recipe(text: str) -> Recipe:
+    """The recipe that a text names: "fast", or a variation such as "fast peak=0.01 kernels=False".
+
+    Raises ValueError for an unknown name or field, or a value out of range.
+    """
+    name, *changes = str(text).split() or [""]
+    check_choice("recipe", name, RECIPES)
+    given = {field: literal(value) for field, _, value in (change.partition("=") for change in changes)}
+    for field in given:
+        check_choice("recipe's field", field, [known.name for known in dataclasses.fields(Recipe)])
+    return dataclasses.replace(RECIPES[name], **given)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
     """Everything that decides the weights of a trained model; equal configs give equal weights.
 
@@ -44,7 +83,7 @@ class TrainingConfig:
     latent_dim: int = 2
     loss: str = "bce"  # one of losses.PIXEL_LOSSES, summed over the 784 pixels
     split: str = "train"  # "train": the 60,000 training digits; "all": the original's 70,000
-    recipe: str = "fast"  # "keras": constant Adam, as published; "fast", or a variation: see recipes.read_recipe
+    recipe: str = "fast"  # "keras": constant Adam, as published; "fast", or a variation: see read_recipe
     epochs: int = 3
     batch_size: int = 64
     n_train: int | None = None  # use only the first n digits; None uses all of the split

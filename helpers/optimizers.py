@@ -1,9 +1,53 @@
-"""The optimiser of a recipe, on any Keras backend."""
+"""The optimiser of a recipe, and Muon for convolutional models, on any Keras backend."""
 
 import keras
+from keras import ops
 
-from helpers.muon import KernelMuon
-from helpers.recipes import Recipe
+from helpers.config import Recipe
+
+
+@keras.saving.register_keras_serializable("helpers")
+class KernelMuon(keras.optimizers.Muon):
+    """Muon (Jordan et al. 2024) for every weight that is a matrix, convolution kernels included; Adam for the rest.
+
+    Keras's Muon leaves kernels (height, width, in, out) to Adam. Here each is the matrix (height · width · in, out).
+    A kernel of a single row or column, such as one from a grey image or to one, has no direction to share out and
+    stays with Adam, as biases do. With kernels=False all kernels do.
+    """
+
+    def __init__(self, learning_rate=0.001, kernels=True, **kwargs):
+        super().__init__(learning_rate, **kwargs)
+        self.kernels = kernels
+
+    def _should_use_adamw(self, variable):
+        if len(variable.shape) == 4:
+            return not self.kernels or 1 in variable.shape[2:]
+        return super()._should_use_adamw(variable)
+
+    def _muon_update_step(self, gradient, variable, lr, m):
+        self.assign(m, gradient + self.momentum * m)
+        ahead = gradient + self.momentum * m  # Nesterov's
+        update = self.zeropower_via_newtonschulz5(ops.reshape(ahead, (-1, variable.shape[-1])), self.ns_steps)
+        self.assign_sub(variable, ops.reshape(self.lr_adjust(lr * update), variable.shape))
+
+    def zeropower_via_newtonschulz5(self, x, steps: int):
+        """The same polynomial of X as in Keras, (n, m), by way of the smaller of X Xᵀ and Xᵀ X.
+
+        Every iterate is Q X with Q a polynomial of G = X Xᵀ, so that only the first and the last product touch the
+        long side: a third of the time for a kernel of (2048, 128).
+        """
+        if x.shape[0] > x.shape[1]:
+            return ops.transpose(self.zeropower_via_newtonschulz5(ops.transpose(x), steps))
+        x = x / (ops.norm(x) + 1e-7)
+        one = ops.eye(x.shape[0])
+        gram, polynomial = x @ ops.transpose(x), one
+        for _ in range(steps):
+            factor = self.muon_a * one + self.muon_b * gram + self.muon_c * (gram @ gram)
+            gram, polynomial = factor @ gram @ factor, factor @ polynomial
+        return polynomial @ x
+
+    def get_config(self):
+        return super().get_config() | {"kernels": self.kernels}
 
 
 def build_optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:

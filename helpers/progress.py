@@ -5,7 +5,7 @@ import os
 import sys
 import time
 
-from helpers.terminal import clock, describe
+from helpers.runner.terminal import clock, describe
 
 SECONDS_BETWEEN = 0.5
 

@@ -16,7 +16,7 @@ from helpers.data import as_input, load_mnist, split_images
 from helpers.models import VAE
 from helpers.optimizers import build_optimizer
 from helpers.progress import Progress
-from helpers.recipes import read_recipe
+from helpers.config import read_recipe
 
 HISTORY = ("loss", "rate", "distortion", "eval_loss", "val_loss", "val_rate", "val_distortion", "seconds")
 DRAWS_PER_EPOCH = 100_000  # more than the draws of any epoch: epochs never share noise

@@ -15,12 +15,14 @@ import numpy as np
 import pytest
 from test_optimizers import after_steps, gradient
 
-from helpers import data, digests, metrics, paths
+from helpers import data, paths
+from helpers import provenance as digests
+from helpers.metrics import bounds as metrics
 from helpers.config import TrainingConfig
 from helpers.models import Sampling
-from helpers.muon import KernelMuon
+from helpers.optimizers import KernelMuon
 from helpers.progress import Progress
-from helpers.terminal import Refusal
+from helpers.errors import Refusal
 from helpers.training import EVALUATION_DRAWS, Entry, fit_or_load
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="compares TensorFlow with the others")

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from helpers import recipes
+from helpers import config as recipes
 from helpers.config import CHOICES, MODELS, PROFILES, TrainingConfig, model_config
 from helpers.losses import PIXEL_LOSSES
 

@@ -38,7 +38,7 @@ def test_the_digits_are_mnists(mnist):
 def test_one_wrong_pixel_is_noticed(mnist):
     images = mnist["test-images"].copy()
     images[5_000, 3, 3] ^= 1
-    with pytest.raises(data.DataError, match="somewhere: test-images is damaged"):
+    with pytest.raises(errors.DataError, match="somewhere: test-images is damaged"):
         data.verify(mnist | {"test-images": images}, "somewhere")
 
 
@@ -69,12 +69,12 @@ def test_a_source_with_other_digits_is_passed_over(tmp_path, mnist):
     swapped = mnist | {"test-labels": mnist["test-labels"][::-1]}
     sources = {"swapped": lambda: swapped, "good": lambda: mnist}
     data.verify(data.fetch(tmp_path, sources), "the cache")
-    with pytest.raises(data.DataError, match="swapped: DataError.*test-labels is damaged"):
+    with pytest.raises(errors.DataError, match="swapped: DataError.*test-labels is damaged"):
         data.fetch(tmp_path / "elsewhere", {"swapped": lambda: swapped})
 
 
 def test_without_any_source_the_error_tells_what_was_tried_and_what_to_do(tmp_path):
-    with pytest.raises(data.DataError) as error:
+    with pytest.raises(errors.DataError) as error:
         data.fetch(tmp_path, {"first": unreachable, "second": unreachable})
     message = str(error.value)
     for words in ("first: OSError: no route", "second: OSError", "by hand", str(tmp_path), "train-images.idx.gz"):

@@ -6,9 +6,9 @@ import pytest
 from keras import ops
 
 from helpers.models import VAE
-from helpers.muon import KernelMuon
+from helpers.optimizers import KernelMuon
 from helpers.optimizers import build_optimizer
-from helpers.recipes import RECIPES, Recipe, read_recipe
+from helpers.config import RECIPES, Recipe, read_recipe
 
 
 def gradient(shape, seed=0):

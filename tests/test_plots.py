@@ -12,7 +12,7 @@ from matplotlib.colors import to_rgb, to_rgba
 from scipy.stats import gaussian_kde, norm
 
 from helpers import data, plots
-from helpers.claims import VERDICTS
+from helpers.evidence.claims import VERDICTS
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.random((6, 28, 28))

@@ -6,10 +6,10 @@ import re
 import pytest
 
 from helpers import paths
-from helpers.comparison import RUNS, STEPS, UNLUCKY, comparison, luckiest, recipe_table, together, unlucky
-from helpers.published import published
-from helpers.reproduction import ORIGINAL, final_rows, first_runs
-from helpers.tables import read_table
+from helpers.evidence.speed import RUNS, STEPS, UNLUCKY, comparison, luckiest, recipe_table, together, unlucky
+from helpers.evidence.published import published
+from helpers.evidence.reproduction import ORIGINAL, final_rows, first_runs
+from helpers.evidence.tables import read_table
 from helpers.wording import spread
 
 README = (paths.ROOT / "README.md").read_text()

@@ -147,7 +147,8 @@ def test_no_progress_and_no_error_is_left_in_the_page(page):
 
 
 def test_the_inpainted_digits_are_the_originals_with_their_true_labels(page):
-    from helpers import data, inpainting
+    from helpers import data
+    from helpers.metrics import inpainting
 
     labels = data.test_digits()[1][inpainting.original_choice()]
     stored = page.find("img", alt=re.compile("mask|hidden|hole|square", re.I))

@@ -65,7 +65,7 @@ class Equation(Element):
 
 @dataclass
 class Figure(Element):
-    """A picture (SVG text), what `helpers.live` shows in its place where it can, and its numbers (CSV)."""
+    """A picture (SVG text), what `helpers.report.live` shows in its place where it can, and its numbers (CSV)."""
 
     label: str
     caption: Ast

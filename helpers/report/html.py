@@ -11,7 +11,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import TextLexer, get_lexer_by_name
 from pygments.util import ClassNotFound
 
-from helpers import live
+from helpers.report import live
 from helpers.report import pandoc, writing
 from helpers.report.document import Document, Figure, Heading
 from helpers.report.maths import Formulas

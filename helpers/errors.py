@@ -1,0 +1,58 @@
+"""What goes wrong, as exceptions, and the checks that refuse a value with what is allowed."""
+
+import ast
+import difflib
+from typing import Any
+
+
+class Failure(Exception):
+    """A command that failed; the message is for the person who gave it."""
+
+    status = 1
+
+
+class Refusal(Failure):
+    """A command that does not start as it was given; the message says why and what to do."""
+
+    status = 2
+
+
+class ParameterError(Refusal, ValueError):
+    """A parameters cell that cannot be read, or a value that a notebook cannot take."""
+
+
+class DataError(RuntimeError):
+    """A data set could not be obtained from any source, or a source gave other bytes than it should."""
+
+
+def literal(text: str) -> Any:
+    """Text as a Python literal, else unchanged."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _closest(name: object, allowed) -> str:
+    """A hint at the nearest allowed name, or an empty string."""
+    near = difflib.get_close_matches(str(name), [str(a) for a in allowed], n=1, cutoff=0.3)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def check_choice(field: str, value: object, allowed) -> None:
+    """Raise ValueError, naming what is allowed and what is nearest, unless value is allowed."""
+    if value not in allowed:
+        names = ", ".join(repr(a) for a in allowed)
+        raise ValueError(f"{field}={value!r} is not one of {names}{_closest(value, allowed)}")
+
+
+def check_integer(field: str, value: object, low: int, high: int) -> None:
+    """Raise ValueError unless value is an integer between low and high, both included."""
+    if type(value) is not int or not low <= value <= high:
+        raise ValueError(f"{field}={value!r} must be an integer from {low:,} to {high:,}")
+
+
+def check_number(field: str, value: object, low: float, high: float) -> None:
+    """Raise ValueError unless value is a number above low, up to high."""
+    if type(value) not in (int, float) or not low < value <= high:
+        raise ValueError(f"{field}={value!r} must be a number above {low:g}, up to {high:g}")

@@ -1,0 +1,1 @@
+"""What runs notebooks and trainings: parameters, processes, the cache, sweeps."""

@@ -1,0 +1,381 @@
+"""Live figures: what runs in the page is the Keras model, under the report's policy, by keyboard, mouse and touch."""
+
+import base64
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+
+from helpers.metrics import inpainting
+from helpers.report import live
+from helpers.metrics.latent import prior_quantiles
+from helpers.report.live import contents
+from helpers.report.live.weights import pack
+from helpers.models import VAE
+
+SCRIPTS = Path(__file__).parent / "live"
+NODE = shutil.which("node")
+TOLERANCE = 1e-4
+WARM, STEPS = 4, 24  # of the chains of fillings: first steps of pseudo-Gibbs, further steps
+
+
+def random_vae(architecture, latent_dim, gain=2.0):
+    """An untrained model whose biases are not zero either; `gain` times the usual kernels, so that inputs matter."""
+    model, rng = VAE(architecture, latent_dim, seed=3), np.random.default_rng(3)
+    for part in (model.encoder, model.decoder):
+        part.set_weights([gain * w if w.ndim > 1 else rng.normal(0, 0.3, w.shape) for w in part.get_weights()])
+    return model
+
+
+def odd_model():
+    """Layers that the report's models do not have: other kernels, strides and padding, no bias."""
+    layers = keras.layers
+    image, z = keras.Input((9, 8, 2)), keras.Input((3,))
+    x = layers.Conv2D(3, (5, 2), strides=(2, 1), padding="valid", activation="sigmoid")(image)
+    x = layers.Conv2D(5, (2, 4), strides=3, padding="same", use_bias=False)(x)
+    y = layers.Reshape((2, 3, 1))(layers.Dense(6, activation="relu")(z))
+    y = layers.Conv2DTranspose(5, (2, 3), strides=(3, 2), padding="valid")(y)
+    y = layers.Conv2DTranspose(2, (4, 5), strides=(1, 2), padding="same", use_bias=False)(y)
+    encoder, decoder = keras.Model(image, layers.Flatten()(x)), keras.Model(z, y)
+    rng = np.random.default_rng(1)
+    for weight in encoder.weights + decoder.weights:
+        weight.assign(rng.normal(0, 0.5, weight.shape))
+    return SimpleNamespace(encoder=encoder, decoder=decoder)
+
+
+MODELS = {
+    "convolutional": lambda: random_vae("convolutional", 2),
+    "deeper": lambda: random_vae("deeper", 2),
+    "dense": lambda: random_vae("dense", 10),
+    "odd": odd_model,
+}
+
+
+def outputs(network, x):
+    """What Keras says: a row per input, several outputs side by side."""
+    values = network(x)
+    parts = values if isinstance(values, list | tuple) else [values]
+    return np.concatenate([keras.ops.convert_to_numpy(part).reshape(len(x), -1) for part in parts], axis=1)
+
+
+@pytest.fixture(scope="module")
+def cases():
+    """Packed models, random inputs of both parts, and Keras's outputs."""
+    rng, made = np.random.default_rng(0), {}
+    for name, build in MODELS.items():
+        model = build()
+        made[name] = {"packed": pack(model)}
+        for part in ("encoder", "decoder"):
+            network = getattr(model, part)
+            draw = rng.random if part == "encoder" else rng.standard_normal
+            x = draw((4, *network.inputs[0].shape[1:])).astype("float32")
+            made[name][part] = {"x": x.reshape(4, -1).tolist(), "expected": outputs(network, x)}
+    return made
+
+
+def noise(exact):
+    """What `helpers.metrics.inpainting` draws from a generator with seed 5: for z, and (as uniform draws) to accept with."""
+    rng, normal, uniform = np.random.default_rng(5), [], []
+    for step in range(1 + WARM + STEPS):
+        normal += rng.standard_normal(2).tolist()
+        if exact and step > WARM:
+            uniform += np.exp(-rng.standard_exponential(1)).tolist()
+    return {"normal": normal, "uniform": uniform}
+
+
+@pytest.fixture(scope="module")
+def gibbs():
+    """A model, a digit with a hole, and the noise of the chains' steps."""
+    model, mask = random_vae("dense", 2, gain=1.0), inpainting.square_mask()
+    digit = np.random.default_rng(6).random((1, 28, 28, 1)).astype("float32")
+    draws = {"metropolis": noise(exact=True), "pseudo-gibbs": noise(exact=False)}
+    given = {"packed": pack(model), "digit": digit.ravel().tolist(), "hole": mask.ravel().astype(int).tolist()}
+    given |= {"noise": draws, "warm_up": WARM, "steps": STEPS}
+    return SimpleNamespace(model=model, hidden=inpainting.hide(digit, mask), mask=mask, given=given)
+
+
+ENGINE, ACT = ((SCRIPTS / name).read_text("utf-8") for name in ("engine.js", "act.js"))
+STORED = 'document.querySelector("#results")?.textContent'
+STORE = 'document.querySelector("#results").textContent = JSON.stringify(results);'
+
+
+def page(body, script, policy=None):
+    """A page under the report's policy, which allows this one script (or the one whose text is `policy`)."""
+    allowed = base64.b64encode(hashlib.sha256((policy or script).encode()).digest()).decode()
+    csp = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:; script-src 'sha256-{allowed}'"
+    head = f'<meta http-equiv="Content-Security-Policy" content="{csp}; base-uri \'none\'; form-action \'none\'">'
+    head += f'<meta charset="utf-8"><title>Test</title><style>{live.style()}</style>'
+    body += f'<pre id="results"></pre><script type="module">{script}</script>'
+    return f'<!DOCTYPE html><html lang="en"><head>{head}</head><body>{body}</body></html>'
+
+
+@pytest.fixture(scope="module")
+def browser(chromium, tmp_path_factory):
+    """A browser that opens the text of a page and answers an expression in it."""
+
+    def ask(text, expression):
+        file = tmp_path_factory.mktemp("page") / "page.html"
+        file.write_text(text, encoding="utf-8")
+        return chromium.ask(file.as_uri(), expression)
+
+    return ask
+
+
+def script_with(code, given, end):
+    """The page's script and a test's own, whose names stay apart."""
+    return f"{live.script()}{{\nconst given = {json.dumps(given)};\n{code}\n{end}\n}}\n"
+
+
+def run_in_page(ask, code, given):
+    return json.loads(ask(page("", script_with(code, given, STORE)), STORED))
+
+
+def run_in_node(folder, code, given):
+    for name in ("engine.js", "figures.js"):
+        shutil.copy(live.FOLDER / name, folder)
+    (folder / "package.json").write_text('{"type": "module"}')
+    imports = 'import { load, network } from "./engine.js";\nimport { chain } from "./figures.js";\n'
+    script = imports + f"const given = {json.dumps(given)};\n{code}\nconsole.log(JSON.stringify(results));\n"
+    (folder / "test.js").write_text(script, encoding="utf-8")
+    return json.loads(subprocess.check_output([NODE, "test.js"], cwd=folder, text=True, timeout=300))
+
+
+def _inputs(case):
+    """A case without the answers."""
+    return {"packed": case["packed"]} | {part: {"x": case[part]["x"]} for part in ("encoder", "decoder")}
+
+
+@pytest.fixture(scope="module", params=["Chromium", "Node.js"])
+def computed(request, cases, gibbs, tmp_path_factory):
+    """What the engine says to the same inputs, in a browser and in Node.js."""
+    given = {"cases": {name: _inputs(case) for name, case in cases.items()}, "gibbs": gibbs.given}
+    if request.param == "Chromium":
+        return run_in_page(request.getfixturevalue("browser"), ENGINE, given)
+    if NODE is None:
+        pytest.skip("no Node.js on this machine: the engine is not run there")
+    return run_in_node(tmp_path_factory.mktemp("engine"), ENGINE, given)
+
+
+@pytest.mark.parametrize("part", ["encoder", "decoder"])
+@pytest.mark.parametrize("name", MODELS)
+def test_the_engine_equals_keras(computed, cases, name, part):
+    expected = cases[name][part]["expected"]
+    np.testing.assert_allclose(computed[name][part], expected, rtol=0, atol=TOLERANCE)
+    assert np.ptp(expected, axis=0).max() > 1000 * TOLERANCE  # inputs that differ have answers that differ
+
+
+def test_one_wrong_weight_shows(computed, cases):
+    model = random_vae("convolutional", 2)
+    *others, kernel, bias = model.decoder.get_weights()
+    kernel[1, 1, 0, 5] += 0.01
+    model.decoder.set_weights([*others, kernel, bias])
+    z = np.array(cases["convolutional"]["decoder"]["x"], "float32")
+    assert np.abs(computed["convolutional"]["decoder"] - outputs(model.decoder, z)).max() > 2 * TOLERANCE
+
+
+def test_thirty_digits_a_second(computed):
+    assert computed["seconds"] < 1 / 30
+
+
+def test_the_metropolis_chain_is_that_of_helpers_inpainting(computed, gibbs):
+    found = computed["metropolis"]
+    task = (gibbs.model, gibbs.hidden, gibbs.mask, STEPS)
+    latest, share = inpainting.metropolis_gibbs(*task, seed=5, warm_up=WARM)
+    mean, _ = inpainting.metropolis_gibbs(*task, seed=5, warm_up=WARM, average=STEPS)
+    assert 0 < share[0] < 1  # a chain that takes all, or none, would not tell
+    assert found["share"] == pytest.approx(share[0])
+    np.testing.assert_allclose(found["filled"], latest.ravel(), rtol=0, atol=TOLERANCE)
+    np.testing.assert_allclose(found["mean"], mean.ravel(), rtol=0, atol=TOLERANCE)
+    assert np.abs(np.subtract(found["filled"], computed["pseudo-gibbs"]["filled"])).max() > 100 * TOLERANCE
+
+
+def test_the_pseudo_gibbs_chain_is_that_of_helpers_inpainting(computed, gibbs):
+    found = computed["pseudo-gibbs"]
+    every = 1 + WARM + STEPS
+    first, latest, mean = (
+        inpainting.pseudo_gibbs(gibbs.model, gibbs.hidden, gibbs.mask, steps, 5, average=average)
+        for steps, average in ((1, 1), (every, 1), (every, STEPS))
+    )
+    for name, expected in (("first", first), ("filled", latest), ("mean", mean)):
+        np.testing.assert_allclose(found[name], expected.ravel(), rtol=0, atol=TOLERANCE, err_msg=name)
+    assert np.abs(first - latest).max() > 100 * TOLERANCE
+
+
+def test_the_engine_refuses_what_does_not_fit(computed):
+    assert computed["refused"][0] == "1 values for a network that takes 2"
+    assert computed["refused"][1].startswith("5 weights for layers that have ")
+
+
+KL = [2.0, 0.001, 1.0]
+LABELS = np.array([4, 9, 4])
+MEANS = np.array([[1.0, 2.0], [-1.5, 0.5], [-2.0, -2.5]])
+
+@pytest.fixture(scope="module")
+def figures():
+    """Three models and the contents of the four figures, on a narrow page."""
+    plane, line, three = random_vae("convolutional", 2), random_vae("dense", 1), random_vae("dense", 3)
+    images = np.random.default_rng(2).random((2, 28, 28, 1)).astype("float32")
+    made = [
+        contents.plane(plane, MEANS, LABELS, start=(0.5, -1.0)),
+        contents.slider(line, prior_quantiles(11), samples=5),
+        contents.sliders(three, KL, [nats > 0.01 for nats in KL]),
+        contents.inpainting(plane, images, [3, 7], inpainting.square_mask(), steps=6, warm_up=2),
+    ]
+    static = "<p>A picture instead</p>"
+    body = "".join(live.fragment(content, static) for content in made) + live.networks(made)
+    return SimpleNamespace(plane=plane, line=line, three=three, images=images, made=made, body=body)
+
+
+@pytest.fixture(scope="module")
+def acted(figures, browser):
+    """What the page says after somebody has used every figure."""
+    end = f"act().catch(error => {{ results.error = error.stack; }}).finally(() => {{ {STORE} }});"
+    script = script_with(ACT, {"extent": figures.made[0]["data"]["extent"]}, end)
+    body = f'<main style="width: 350px; font: 16px sans-serif">{figures.body}</main>'
+    found = json.loads(browser(page(body, script), STORED))
+    assert "error" not in found, found["error"]
+    return found
+
+
+def assert_shown(pixels, image):
+    """Pixels show this image, dark on white, but for rounding to 8 bits (digits for the board are rounded twice)."""
+    np.testing.assert_allclose(pixels, 255 - 255 * image.ravel(), rtol=0, atol=1.01)
+
+
+def test_every_figure_comes_to_life_in_place_of_its_picture(acted):
+    assert acted["ready"] == [True] * 4
+    assert acted["static"] == [False] * 4
+
+
+def test_a_page_asks_for_nothing_and_keeps_the_policy(acted):
+    assert (acted["requests"], acted["violations"]) == (0, 0)
+
+
+def test_figures_fit_a_narrow_page(acted):
+    assert max(acted["wide"]) <= 0
+
+
+def test_what_can_be_used_has_a_name_and_takes_the_focus(acted):
+    assert acted["nameless"] == 0
+    assert acted["focusable"] == [11, 1, 5, 12]
+
+
+def test_the_plane_decodes_where_keys_and_mouse_point(acted, figures):
+    for name, z in (("start", (0.5, -1.0)), ("keys", (0.55, -0.9)), ("mouse", (-1.5, 0.5))):
+        assert_shown(acted["pixels"][name], figures.plane.decode(np.array([z], "float32")))
+    assert acted["texts"]["keys"].startswith("z = (0.55, −0.90)")
+    assert acted["texts"]["mouse"] == "z = (−1.50, 0.50)Nearest test digit: 9"
+    assert (acted["taken"], acted["left"]) == ([True] * 3, [False])
+    assert acted["chosen"] == [True, "4"]
+
+
+def test_the_slider_decodes_a_quantile(acted, figures):
+    assert_shown(acted["pixels"]["slid"], figures.line.decode(prior_quantiles(11)[9:10, np.newaxis].astype("float32")))
+    assert acted["texts"]["slid"] == acted["value"] == "z = 1.10; 86.4 % of the prior lie below"
+
+
+def test_sliders_decode_sample_and_return(acted, figures):
+    for name, z in (("one of three", [0, 1.5, 0]), ("sample", acted["sample"]), ("reset", [0, 0, 0])):
+        assert_shown(acted["pixels"][name], figures.three.decode(np.array([z], "float32")))
+    assert len(set(acted["sample"])) == 3
+    assert acted["reset"] == [0, 0, 0]
+    assert [row.endswith("active") for row in acted["marks"]] == [True, False, True]
+    assert "2.00 nats" in acted["marks"][0]
+
+
+def test_the_board_is_painted(acted, figures):
+    assert acted["hidden"] == ["100", "0", "40", "56", "40"]
+    stroke = np.zeros((28, 28), bool)
+    stroke[12:16, 12:22] = True
+    shown, digit = np.reshape(acted["pixels"]["painted"], (28, 28)), figures.images[0].reshape(28, 28)
+    assert (shown[stroke] == 255).all()  # the red part of the hole's colour
+    assert_shown(shown[~stroke], digit[~stroke])
+
+
+def test_the_chain_fills_the_hole_and_keeps_the_rest(acted, figures):
+    assert acted["texts"]["chain"] == "Metropolis-within-Gibbs, step 6"
+    hole, digit = inpainting.square_mask(), figures.images[0].reshape(28, 28)
+    shown = np.reshape(acted["pixels"]["chain"], (28, 28))
+    assert_shown(shown[~hole], digit[~hole])
+    assert np.abs(shown - (255 - 255 * digit))[hole].max() > 50
+
+
+def test_without_its_script_the_page_shows_the_pictures(figures, browser):
+    text = page(figures.body, f"{live.script()}document.title = 'Run';", policy="another script")
+    shown = "[...document.querySelectorAll('.live-static')].map(picture => picture.checkVisibility())"
+    loaded = "document.readyState === 'complete' && document.title"
+    answer = browser(text, f"{loaded} && [document.title, {shown}, document.querySelectorAll('.live-body').length]")
+    assert answer == ["Test", [True] * 4, 0]
+
+
+def test_a_network_stands_once_in_a_page(figures):
+    names = [set(content["networks"]) for content in figures.made]
+    assert len(names[0] & names[3]) == 1  # the plane and the board have the same decoder
+    assert figures.body.count("data-network=") == len(set.union(*names)) == 4
+
+
+def test_nothing_in_the_data_ends_the_script(figures):
+    content = figures.made[1] | {"data": {"text": "</script><!--"}}
+    assert live.fragment(content, "").count("</script>") == 1
+    assert "<!--" not in live.fragment(content, "")
+
+
+def test_the_script_imports_nothing():
+    assert not re.search(r"^\s*(import|export)\b|\beval\b|https?:", live.script(), re.M)
+
+
+def test_points_keep_four_digits(figures):
+    means = figures.made[0]["data"]["means"]
+    found = np.frombuffer(base64.b64decode(means["values"]), "<i2").reshape(-1, 2) * means["scale"]
+    np.testing.assert_allclose(found, MEANS, atol=1e-4)
+
+
+def test_the_widget_holds_what_the_page_holds(figures):
+    pytest.importorskip("anywidget", reason="anywidget is not installed: no widget")
+    made = live.widget(figures.made[1])
+    assert (made.figure, made.data, made.networks) == tuple(figures.made[1].values())
+    assert "export default { render }" in made._esm
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda f: contents.plane(f.line, MEANS, LABELS), "1 latent dimensions: the plane needs 2"),
+        (lambda f: contents.plane(f.plane, MEANS, LABELS[:2]), r"takes \(2, 2\)"),
+        (lambda f: contents.slider(f.plane, prior_quantiles(3)), "2 latent dimensions: the slider needs 1"),
+        (lambda f: contents.sliders(f.three, KL, [True]), "3 latent dimensions: the sliders needs 3 and 1"),
+        (lambda f: contents.inpainting(f.plane, f.images, [1], inpainting.square_mask()), "takes"),
+        (lambda f: pack(f.plane, ["classifier"]), "'encoder', 'decoder'"),
+        (lambda f: pack(chain_of(keras.layers.Conv2D(2, 3, dilation_rate=2))), "dilation_rate"),
+        (lambda f: pack(chain_of(keras.layers.Conv2D(2, 3, activation="tanh"))), "'tanh' is not one of 'linear'"),
+        (lambda f: pack(chain_of(keras.layers.Dense(2))), "axes of the input"),
+        (lambda f: pack(chain_of(keras.layers.MaxPooling2D())), "'MaxPooling2D' is not one of 'Dense'"),
+        (lambda f: pack(branched()), "does not follow"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused(figures, make, message):
+    with pytest.raises(ValueError, match=message):
+        make(figures)
+
+
+def chain_of(layer):
+    """A model whose encoder and decoder are one layer."""
+    image = keras.Input((8, 8, 2))
+    network = keras.Model(image, layer(image))
+    return SimpleNamespace(encoder=network, decoder=network)
+
+
+def branched():
+    """A model in which a layer takes the output of the layer before the one before it."""
+    x = keras.Input((4,))
+    first = keras.layers.Dense(4)(x)
+    second, third = keras.layers.Dense(2)(first), keras.layers.Dense(3)(first)
+    network = keras.Model(x, [third, keras.layers.Dense(3)(second)])
+    return SimpleNamespace(encoder=network, decoder=network)

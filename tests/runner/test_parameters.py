@@ -1,0 +1,176 @@
+"""Parameters are read as written, and refused before anything runs."""
+
+import ast
+import json
+
+import papermill
+import pytest
+
+from helpers import paths
+from helpers.runner.parameters import (
+    ParameterError,
+    parameters_cells,
+    parse_parameters,
+    read_parameters,
+    resolve,
+)
+
+CELL = """
+seed = 0                            # seed of everything
+beta: int | None = None             # None takes the profile's own
+scale: float = 1.5                  # a number
+name = 'a=b # c'                    # a text with signs
+grid: list[int] = [1, 2]            # a list
+norm: Literal["l1", "l2"] = "l2"    # a choice
+verbose = False                     # a switch
+free = None                         # anything
+often: "Optional[int]" = None       # a type in quotes, which needs no import
+"""
+
+
+@pytest.fixture
+def known():
+    return parse_parameters(CELL)
+
+
+def test_reads_name_default_and_comment(known):
+    assert {name: one.default for name, one in known.items()} == {
+        "seed": 0,
+        "beta": None,
+        "scale": 1.5,
+        "name": "a=b # c",
+        "grid": [1, 2],
+        "norm": "l2",
+        "verbose": False,
+        "free": None,
+        "often": None,
+    }
+    assert known["name"].help == "a text with signs"
+    assert known["beta"].expects == "int | None"
+    assert known["seed"].expects == "int"
+    assert known["often"].expects == "Optional[int]" and known["often"].value("3") == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("seed", "3", 3),
+        ("beta", "None", None),
+        ("beta", "7", 7),
+        ("scale", "2", 2),
+        ("scale", "1e-5", 1e-5),
+        ("name", "5", "5"),
+        ("name", "plain text", "plain text"),
+        ("name", "'quoted'", "quoted"),
+        ("grid", "[3]", [3]),
+        ("grid", "(3, 4)", (3, 4)),
+        ("norm", "l1", "l1"),
+        ("verbose", "True", True),
+        ("free", "{'a': 1}", {"a": 1}),
+    ],
+)
+def test_takes_a_value_of_the_type(known, name, text, value):
+    assert known[name].value(text) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("seed", "1.5"),
+        ("seed", "True"),
+        ("seed", "None"),
+        ("seed", "one"),
+        ("beta", "2.0"),
+        ("scale", "False"),
+        ("grid", "[1.5]"),
+        ("grid", "3"),
+        ("norm", "l3"),
+        ("verbose", "1"),
+        ("verbose", "true"),
+    ],
+)
+def test_refuses_a_value_of_another_type(known, name, text):
+    with pytest.raises(ParameterError) as refused:
+        known[name].value(text)
+    assert f"{name}={text}" in str(refused.value)
+    assert f"expected {known[name].expects}" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "cell", ["x = f(1)", "a, b = 1, 2", "import os", "x: int", "x: int = 'a'", "x: Wrong = 1", "x = ("]
+)
+def test_refuses_a_cell_that_is_not_assignments_of_literals(tmp_path, cell):
+    notebook = tmp_path / "00_odd.ipynb"
+    notebook.write_text(json.dumps({"cells": [{"metadata": {"tags": ["parameters"]}, "source": [cell]}]}))
+    with pytest.raises(ParameterError, match="00_odd.ipynb: the parameters cell must be"):
+        read_parameters(notebook)
+
+
+def test_each_notebook_gets_what_it_has():
+    notebooks = {
+        "00": parse_parameters("profile = 'report'\nseed = 0"),
+        "01": parse_parameters("seed = 0\nlatent_dim = 10"),
+        "02": {},
+    }
+    assert resolve(notebooks, ["seed=4", "latent_dim=5"], "smoke") == {
+        "00": {"profile": "smoke", "seed": 4},
+        "01": {"seed": 4, "latent_dim": 5},
+        "02": {},
+    }
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("laten_dim=5", "did you mean latent_dim"),
+        ("Seed=5", "did you mean seed"),
+        ("wholly_other=5", "there are: latent_dim, seed"),
+        ("seed", "write it as NAME=VALUE"),
+        ("profile=smoke", "--profile smoke"),
+        ("seed=1.5", "00: seed=1.5: expected int, given 1.5 [(]float"),
+        ("latent_dim=0", "00: latent_dim=0 must be an integer from 1"),
+    ],
+)
+def test_refusals_say_what_would_do(assignment, message):
+    notebooks = {"00": parse_parameters("profile = 'report'\nseed = 0\nlatent_dim = 10")}
+    with pytest.raises(ParameterError, match=message):
+        resolve(notebooks, [assignment], "report")
+
+
+NOTEBOOKS = sorted(paths.NOTEBOOKS.glob("*.ipynb"))
+
+
+def test_there_are_nine_notebooks():
+    assert [file.name[:2] for file in NOTEBOOKS] == [f"{number:02}" for number in range(9)]
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
+def test_notebook_is_clean(file):
+    cells = [cell for cell in json.loads(file.read_text())["cells"] if cell["cell_type"] == "code"]
+    assert [n for n, cell in enumerate(cells) if cell["outputs"] or cell["execution_count"]] == []
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
+def test_helpers_come_before_keras_whose_backend_and_messages_they_set(file):
+    cells = [cell for cell in json.loads(file.read_text())["cells"] if cell["cell_type"] == "code"]
+    tree = ast.parse("\n".join("".join(cell["source"]) for cell in cells))
+    imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = [node.module if isinstance(node, ast.ImportFrom) else node.names[0].name for node in imports]
+    packages = [name.split(".")[0] for name in names]
+    assert "keras" not in packages[: packages.index("helpers")]
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
+def test_notebook_has_one_parameters_cell_with_a_comment_for_each(file):
+    assert len(parameters_cells(json.loads(file.read_text()))) == 1
+    parameters = read_parameters(file)
+    assert "profile" in parameters
+    assert [name for name, one in parameters.items() if not one.help] == []
+
+
+@pytest.mark.parametrize("file", sorted(paths.NOTEBOOKS.glob("0*.ipynb")), ids=lambda file: file.stem)
+def test_papermill_says_of_every_parameter_what_it_is_and_does(file):
+    said = papermill.inspect_notebook(str(file))
+    assert list(said) == list(read_parameters(file))
+    for name, about in said.items():
+        assert about["inferred_type_name"] != "None" and len(about["help"].split()) > 2, name

@@ -1,0 +1,576 @@
+"""The runner: tiny notebooks through real papermill, in folders of their own."""
+
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from helpers import paths
+from helpers import provenance as digests
+from helpers.evidence import reproduction
+from helpers.runner import pipeline, publish
+from helpers.__main__ import main
+from helpers.errors import Failure, Refusal
+from helpers.runner.terminal import Events, Terminal, clock, describe
+
+PARAMETERS = "profile = 'report'  # protocol\nseed = 0  # seed\nrate: float = 1.0  # a number\nnames = ['a']  # names"
+
+# Leaves a result with what the notebook saw, and when it began and ended.
+RECORD = """
+import json, os, time
+from pathlib import Path
+out, began = Path(os.environ["HELPERS_OUTPUT"]), time.time()
+def leave(name):
+    seen = {"began": began, "ended": time.time(), "profile": profile, "seed": seed, "rate": rate, "names": names,
+            "folder": os.getcwd(), "threads": os.environ["HELPERS_THREADS"], "omp": os.environ["OMP_NUM_THREADS"]}
+    (out / "results" / f"{name}.json").write_text(json.dumps(seen))
+"""
+
+# Waits until both notebooks are there: passes only when they run at the same time.
+MEET = """
+(out / "figures" / "HERE").touch()
+while not list(out.parent.glob("*/figures/THERE")):
+    assert time.time() < began + 60, "nobody else runs"
+    time.sleep(0.05)
+"""
+
+TRAIN = """
+large = b"x" * 300_000_000
+with open(os.environ["HELPERS_PROGRESS"], "a") as file:
+    for event in [{"event": "start", "epoch": 0}, {"event": "epoch", "epoch": 1, "loss": 150.126, "seconds_left": 65},
+                  {"event": "done", "epoch": 2, "loss": 149.0, "seconds_left": 0}]:
+        file.write(json.dumps({"model": "tiny", "epochs": 2} | event) + "\\n")
+"""
+
+
+def write_notebook(folder: Path, name: str, *sources: str, parameters: str = PARAMETERS) -> None:
+    """A notebook with a title, the parameters cell and one code cell for each source."""
+    cells = [new_markdown_cell(f"# {name}"), new_code_cell(parameters, metadata={"tags": ["parameters"]})]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    folder.mkdir(exist_ok=True)
+    cells += [new_code_cell(source) for source in sources]
+    nbformat.write(new_notebook(cells=cells, metadata=kernel), folder / f"{name}.ipynb")
+
+
+def render(notebooks: Path, output: Path) -> None:
+    """Stands for the real rendering: the documents name the notebooks."""
+    names = " ".join(sorted(file.stem for file in notebooks.glob("*.ipynb")))
+    for name in ("report.html", "report.pdf"):
+        (output / name).write_text(names)
+
+
+def published(output: Path) -> dict[str, bytes]:
+    """Every published file and its content."""
+    files = [file for file in output.rglob("*") if file.is_file() and not file.name.startswith("staging")]
+    return {str(f.relative_to(output)): f.read_bytes() for f in files if output / "staging" not in f.parents}
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    """A run where all goes well: 00 and 03 must meet, 01 needs 00; from another working directory."""
+    folder = tmp_path_factory.mktemp("good")
+    sources, output = folder / "notebooks here", folder / "output"
+    write_notebook(sources, "00_a", RECORD, MEET.replace("THERE", "c").replace("HERE", "a") + TRAIN, "leave('a')")
+    write_notebook(sources, "01_b", RECORD, "leave('b')")
+    write_notebook(sources, "03_c", RECORD, MEET.replace("THERE", "a").replace("HERE", "c"), "leave('c')")
+    before, text = Path.cwd(), io.StringIO()
+    os.chdir(folder)
+    try:
+        pipeline.make_report(
+            "smoke",
+            Path("output"),
+            2,
+            ["seed=7", "rate=1e-5", "names=('x', 'ÿ: 1')"],
+            folder=sources,
+            render=render,
+            terminal=Terminal(text),
+        )
+    finally:
+        os.chdir(before)
+    return output, text.getvalue()
+
+
+def seen(output: Path, name: str) -> dict:
+    return json.loads((output / "results" / f"{name}.json").read_text())
+
+
+def test_order_and_parallelism(good):
+    a, b, c = (seen(good[0], name) for name in "abc")
+    assert max(a["began"], c["began"]) < min(a["ended"], c["ended"])
+    assert b["began"] > a["ended"]
+
+
+def test_notebooks_get_parameters_threads_and_a_folder(good):
+    a = seen(good[0], "a")
+    assert (a["profile"], a["seed"], a["rate"], a["names"]) == ("smoke", 7, 1e-5, ["x", "ÿ: 1"])
+    assert a["threads"] == a["omp"] == str(max(1, pipeline.cores() // 2))
+    assert Path(a["folder"]) == good[0] / "staging" / "00_a"
+
+
+def test_everything_is_published_and_staging_gone(good):
+    output = good[0]
+    assert (output / "report.html").read_text() == (output / "report.pdf").read_text() == "00_a 01_b 03_c"
+    assert sorted(published(output)) == sorted(json.loads((output / "run.json").read_text())["files"])
+    assert {"figures/a", "results/b.json", "notebooks/03_c.ipynb", "run.json"} <= published(output).keys()
+    assert not (output / "staging").exists()
+
+
+def test_executed_notebooks_name_no_folder_in_their_metadata(good):
+    for file in (good[0] / "notebooks").iterdir():
+        assert str(good[0].parent) not in json.dumps(nbformat.read(file, as_version=4).metadata)
+
+
+def test_terminal_shows_training_and_a_summary(good):
+    output, text = good
+    for line in (
+        "00_a: runs (for the first time)",
+        "00_a: tiny: training for 2 epochs",
+        "00_a: tiny: epoch 1/2, loss 150.13, 1 min 05 s left",
+        "00_a: tiny: epoch 2/2, loss 149.00, trained",
+        "01_b: done in ",
+        "\ntotal ",
+        "\npeak memory ",
+        f"\n{output / 'report.html'}\n{output / 'report.pdf'}\n",
+    ):
+        assert line in text
+    assert text.index("00_a: done") < text.index("01_b: runs")
+    run = json.loads((output / "run.json").read_text())
+    assert run["peak_memory_gb"] > 0.3
+    assert run["minutes"].keys() == {"00_a", "01_b", "03_c"}
+
+
+def test_failures_are_named_and_the_last_report_stays(good, tmp_path):
+    output = good[0]
+    before = published(output)
+    write_notebook(tmp_path / "n", "00_raises", "x = 1", "# divides\n1/0", "x = 2")
+    write_notebook(tmp_path / "n", "01_killed", "import os", "os.kill(os.getpid(), 9)", "x = 2")
+    write_notebook(tmp_path / "n", "03_fine", RECORD, "leave('fine')")
+    text = io.StringIO()
+    with pytest.raises(Failure, match="nothing is published") as failed:
+        pipeline.make_report("smoke", output, 2, folder=tmp_path / "n", render=render, terminal=Terminal(text))
+    assert failed.value.status == 1
+    assert "00_raises: cell 4 (# divides): ZeroDivisionError: division by zero" in text.getvalue()
+    assert "01_killed: cell 4 (os.kill(os.getpid(), 9)): its kernel died" in text.getvalue()
+    assert "03_fine: done" in text.getvalue()
+    assert published(output) == before
+    assert f"notebook {output / 'staging' / '00_raises' / 'notebooks' / '00_raises.ipynb'}" in text.getvalue()
+    assert "ZeroDivisionError" in (output / "staging" / "00_raises" / "log.txt").read_text()
+
+
+def test_a_failed_rendering_keeps_the_last_report(tmp_path, monkeypatch):
+    def fail(notebooks, output):
+        render(notebooks, output)
+        raise OSError("disk full")
+
+    write_notebook(tmp_path / "n", "00_a")
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / "report.html").write_text("before")
+    monkeypatch.setattr(pipeline.Runner, "run", lambda self, folder, values: [])
+    text = io.StringIO()
+    with pytest.raises(OSError, match="disk full"):
+        pipeline.make_report(output=output, folder=tmp_path / "n", render=fail, terminal=Terminal(text))
+    assert published(output) == {"report.html": b"before"}
+    assert f"what ran is in {output / 'staging'}" in text.getvalue()
+
+
+def test_an_output_that_cannot_be_a_folder_is_named(tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    assert main(["report", "--output", str(tmp_path / "file")]) == 1
+    assert str(tmp_path / "file") in capsys.readouterr().err
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("wrong", ["sede=1", "seed=1.5", "seed"])
+def test_wrong_parameters_are_refused_before_anything_starts(tmp_path, wrong):
+    write_notebook(tmp_path / "n", "00_a", "1/0")
+    with pytest.raises(Refusal, match="seed"):
+        pipeline.make_report(output=tmp_path / "out", assignments=[wrong], folder=tmp_path / "n", render=render)
+    assert not (tmp_path / "out").exists()
+
+
+def test_odd_folders_are_refused(tmp_path):
+    with pytest.raises(Refusal, match="no notebooks in"):
+        pipeline.make_report(output=tmp_path / "out", folder=tmp_path, render=render)
+    write_notebook(tmp_path / "notebooks", "00_a")
+    with pytest.raises(Refusal, match="holds the sources"):
+        pipeline.make_report(output=tmp_path, folder=tmp_path / "notebooks", render=render)
+    write_notebook(tmp_path / "notebooks", "00_a-Copy1")
+    with pytest.raises(Refusal, match="00_a-Copy1.ipynb and 00_a.ipynb share a number"):
+        pipeline.make_report(output=tmp_path / "out", folder=tmp_path / "notebooks", render=render)
+
+
+def run_cli(*arguments: str, **options) -> subprocess.CompletedProcess:
+    """The command line as a person runs it."""
+    environment = os.environ | {"PYTHONPATH": str(paths.ROOT)}
+    command = [sys.executable, "-m", "helpers", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, **options)
+
+
+def test_command_line_refuses_with_status_2(tmp_path):
+    refused = run_cli("report", "-p", "sede=1", "--output", str(tmp_path / "out"), cwd=tmp_path)
+    assert refused.returncode == 2
+    assert refused.stderr == "error: -p sede=1: no notebook has a parameter sede; did you mean seed?\n"
+    assert run_cli("report", "--jobs", "0").returncode == 2
+    assert "report" in run_cli("--help").stdout
+
+
+def test_render_needs_executed_notebooks(tmp_path):
+    refused = run_cli("render", "--output", str(tmp_path), cwd=tmp_path)
+    assert refused.returncode == 2
+    assert refused.stderr.startswith(f"error: no executed notebooks in {tmp_path}: make them first, with ")
+
+
+def test_render_again_replaces_the_documents(tmp_path, capsys):
+    write_notebook(tmp_path / "notebooks", "00_a")
+    pipeline.render_again(tmp_path, render)
+    assert (tmp_path / "report.html").read_text() == "00_a"
+    assert capsys.readouterr().out == f"{tmp_path / 'report.html'}\n{tmp_path / 'report.pdf'}\n"
+    assert sorted(published(tmp_path)) == ["notebooks/00_a.ipynb", "report.html", "report.pdf"]
+
+
+def test_command_line_loads_no_training_library():
+    code = "import sys, helpers.__main__; print({'tensorflow', 'keras', 'numpy'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=paths.ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+LONG = """
+import os, subprocess, time
+child = subprocess.Popen(["sleep", "300"])
+with open("pids", "w") as file:
+    file.write(f"{os.getpid()} {child.pid}\\n")
+time.sleep(300)
+"""
+
+CLI = """
+import functools, sys
+from pathlib import Path
+from helpers import __main__
+from helpers.runner import pipeline
+pipeline.make_report = functools.partial(pipeline.make_report, folder=Path(sys.argv[1]))
+sys.exit(__main__.main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_stopping_the_runner_leaves_no_process(tmp_path, how):
+    write_notebook(tmp_path / "n", "00_a", LONG)
+    command = [sys.executable, "-c", CLI, str(tmp_path / "n"), "report", "--output", str(tmp_path / "out")]
+    environment = os.environ | {"PYTHONPATH": str(paths.ROOT)}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=environment, **quiet) as runner:
+        pids = wait_for_pids(tmp_path / "out" / "staging" / "00_a" / "pids")
+        pids += [process.pid for process in psutil.Process(runner.pid).children(recursive=True)]
+        runner.send_signal(how)
+        _, said = runner.communicate(timeout=30)
+    assert runner.returncode == 130
+    assert "the same command goes on from there" in said
+    assert [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"] == []
+    assert published(tmp_path / "out") == {}
+
+
+def wait_for_pids(file: Path) -> list[int]:
+    """The processes that a notebook says it has."""
+    until = time.monotonic() + 30
+    while not (file.exists() and file.read_text().endswith("\n")):
+        assert time.monotonic() < until, "the notebook has not started"
+        time.sleep(0.05)
+    return [int(pid) for pid in file.read_text().split()]
+
+
+def test_the_waits_of_the_whole_report():
+    waits = pipeline.waiting_for(f"{number:02}" for number in range(9))
+    assert [number for number, needs in waits.items() if not needs] == ["00", "03"]
+    assert waits["08"] == {"00", "01", "02", "03", "04", "07"}
+    assert pipeline.width(waits) == 5
+    assert pipeline.waiting_for(["05", "07", "08"]) == {"05": set(), "07": set(), "08": {"07"}}
+    assert pipeline.NEEDS == {"08": tuple(section[:2] for section in reproduction.SECTIONS)}
+
+
+def test_a_second_run_on_the_same_folder_is_refused(tmp_path):
+    with publish.staging(tmp_path):
+        with pytest.raises(Refusal, match="another run is writing"), publish.staging(tmp_path):
+            pass
+
+
+def stage(folder: Path, **files: str) -> Path:
+    """A staging folder with results and the two documents."""
+    (folder / "results").mkdir(parents=True)
+    for name, text in files.items():
+        (folder / "results" / name).write_text(text)
+    render(folder, folder)
+    return folder
+
+
+def test_publishing_replaces_what_a_run_made_and_nothing_else(tmp_path):
+    output = tmp_path / "out"
+    publish.publish(stage(tmp_path / "1", old="1", both="1"), output, {})
+    (output / "results" / "mine").write_text("mine")
+    publish.publish(stage(tmp_path / "2", new="2", both="2"), output, {})
+    texts = {file.name: file.read_text() for file in (output / "results").iterdir()}
+    assert texts == {"new": "2", "both": "2", "mine": "mine"}
+
+
+def test_the_same_report_is_known_by_its_files_and_parameters(tmp_path):
+    output, about = tmp_path / "out", {"profile": "smoke", "parameters": []}
+    publish.publish(stage(tmp_path / "1", both="1"), output, about)
+    (output / "results" / "mine").write_text("mine")
+    same, more, other = (
+        stage(tmp_path / "2", both="1"),
+        stage(tmp_path / "3", both="1", new="1"),
+        {"parameters": ["a=1"]},
+    )
+    assert publish.is_published(same, output, about)
+    assert not publish.is_published(same, output, about | other)
+    assert not publish.is_published(more, output, about)
+    (output / "results" / "both").write_text("2")
+    assert not publish.is_published(same, output, about)
+    assert not publish.is_published(same, tmp_path / "nowhere", about)
+
+
+def test_publishing_takes_all_back_when_a_rename_fails(tmp_path):
+    output = tmp_path / "out"
+    publish.publish(stage(tmp_path / "1", a="1", b="1"), output, {})
+    before = published(output)
+    staged = stage(tmp_path / "2", a="2", blocked="2")
+    (output / "results" / "blocked").mkdir()
+    (output / "results" / "blocked" / "blocked").mkdir()
+    with pytest.raises(OSError):
+        publish.publish(staged, output, {})
+    assert published(output) == before
+    assert (staged / "results" / "a").read_text() == "2"
+
+
+def test_the_reference_run_publishes_figures_at_the_top():
+    assert publish.figures_folder(paths.REFERENCE) == paths.ROOT / "figures"
+    assert publish.figures_folder(paths.REFERENCE / "smoke") == paths.REFERENCE / "smoke" / "figures"
+
+
+def test_events_wait_for_a_whole_line(tmp_path):
+    events = Events(tmp_path / "progress")
+    assert events.new() == []
+    with open(tmp_path / "progress", "w") as file:
+        file.write('{"a": 1}\n{"b"')
+        file.flush()
+        assert events.new() == [{"a": 1}]
+        assert events.new() == []
+        file.write(": 2}\n")
+        file.flush()
+    assert events.new() == [{"b": 2}]
+
+
+def test_status_line_is_replaced_on_a_terminal_and_absent_elsewhere():
+    class Screen(io.StringIO):
+        def isatty(self):
+            return True
+
+    live, plain = Screen(), io.StringIO()
+    for stream in (live, plain):
+        terminal = Terminal(stream)
+        terminal.status("epoch 1")
+        terminal.status("epoch 2")
+        terminal.line("done")
+    assert live.getvalue() == "epoch 1\r\033[Kepoch 2\r\033[Kdone\n"
+    assert plain.getvalue() == "done\n"
+
+
+def test_words_of_events_and_times():
+    assert [clock(seconds) for seconds in (0.4, 59.6, 3600 + 125)] == ["0 s", "1 min 00 s", "1 h 02 min"]
+    about = {"model": "10-D", "epochs": 6}
+    assert describe(about | {"event": "cached"}) == "10-D: trained before, taken from the cache"
+    assert describe(about | {"event": "start", "epoch": 2}) == "10-D: training for 6 epochs, resumed after epoch 2"
+    assert describe(about | {"event": "waiting"}) == "10-D: another process is training it; waiting"
+
+
+class Project:
+    """Three notebooks with code behind them, a cache and an output folder; 08_claims reads what 00_first stores."""
+
+    SOURCES = {
+        "00_first": "leave('00_first')",
+        "05_wide": "leave('05_wide')",
+        "08_claims": "assert os.listdir(out / 'results') == ['00_first.json']\nleave('08_claims')",
+    }
+    CODE = ("helpers/plots.py", "helpers/report/report.css", "requirements.txt")
+
+    def __init__(self, folder: Path):
+        self.folder, self.root, self.output = folder, folder / "root", folder / "output"
+        self.notebooks = self.root / "notebooks"
+
+    def write(self) -> None:
+        """The project as it is at first."""
+        for name in (*self.CODE, *(f"helpers/{name}.py" for name in (*digests.TRAINING, *digests.OPTIMIZERS["muon"]))):
+            (self.root / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.root / name).write_text("1\n")
+        for name, source in self.SOURCES.items():
+            self.change(name, source)
+
+    def change(self, name: str, *sources: str) -> None:
+        """Write a notebook; 05 alone has the parameter width."""
+        parameters = PARAMETERS + ("\nwidth = 1  # width" if name == "05_wide" else "")
+        write_notebook(self.notebooks, name, RECORD, *sources, parameters=parameters)
+
+    def report(self, *assignments: str, output: str = "output") -> str:
+        """Make the report; what the terminal shows."""
+        self.text = io.StringIO()
+        pipeline.make_report(
+            "smoke",
+            self.folder / output,
+            2,
+            assignments,
+            folder=self.notebooks,
+            render=render,
+            terminal=Terminal(self.text),
+            root=self.root,
+        )
+        return self.text.getvalue()
+
+    def ran(self) -> set[str]:
+        """The notebooks that the last report ran."""
+        return {line.partition(":")[0] for line in self.text.getvalue().splitlines() if ": runs (" in line}
+
+
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory):
+    """A project whose report has been made."""
+    project = Project(tmp_path_factory.mktemp("first"))
+    project.write()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HELPERS_CACHE", str(project.folder / "cache"))
+        project.report()
+    assert project.ran() == set(Project.SOURCES)
+    return project
+
+
+@pytest.fixture
+def project(first_run, tmp_path, monkeypatch):
+    """A copy of that project, cache and all, to change."""
+    shutil.copytree(first_run.folder, tmp_path / "project")
+    monkeypatch.setenv("HELPERS_CACHE", str(tmp_path / "project" / "cache"))
+    return Project(tmp_path / "project")
+
+
+def stamps(output: Path) -> dict[Path, int]:
+    """When each file of an output folder was written."""
+    return {file: file.stat().st_mtime_ns for file in output.rglob("*") if file.is_file() and file.suffix != ".lock"}
+
+
+def test_nothing_changed_starts_and_touches_nothing(project, monkeypatch):
+    monkeypatch.setattr(pipeline, "Job", None)
+    before, began = stamps(project.output), time.monotonic()
+    text = project.report()
+    assert time.monotonic() - began < 5
+    assert text.splitlines() == [
+        *(f"{name}: unchanged, kept" for name in Project.SOURCES),
+        "nothing changed",
+        str(project.output / "report.html"),
+        str(project.output / "report.pdf"),
+    ]
+    assert stamps(project.output) == before
+    assert not (project.output / "staging").exists()
+
+
+def test_outputs_and_execution_counts_of_a_source_do_not_count(project):
+    file = project.notebooks / "00_first.ipynb"
+    notebook = nbformat.read(file, as_version=4)
+    notebook.cells[-1] |= {"execution_count": 7, "outputs": [nbformat.v4.new_output("stream", text="seen")]}
+    notebook.cells[-1].metadata["execution"] = {"iopub.execute_input": "2020-01-01T00:00:00Z"}
+    nbformat.write(notebook, file)
+    assert "nothing changed" in project.report()
+
+
+def test_a_changed_cell_runs_its_notebook_and_what_needs_it(project):
+    project.change("00_first", "leave('00_first')", "2")
+    text = project.report()
+    assert "00_first: runs (its cells changed)" in text
+    assert "08_claims: runs (results/00_first.json changed)" in text
+    assert "05_wide: unchanged, kept" in text
+    run = json.loads((project.output / "run.json").read_text())
+    assert run["kept"] == ["05_wide"]
+    assert run["minutes"].keys() == Project.SOURCES.keys()
+    project.change("08_claims", Project.SOURCES["08_claims"], "2")
+    project.report()
+    assert project.ran() == {"08_claims"}
+
+
+def test_a_parameter_runs_the_notebooks_that_have_it_and_changed_back_nothing(project):
+    assert "05_wide: runs (its parameters changed)" in project.report("width=2")
+    assert project.ran() == {"05_wide"}
+    project.report()
+    assert project.ran() == set()
+    project.report("width=2", output="other")
+    assert project.ran() == set()
+    assert (project.folder / "other" / "report.html").exists()
+
+
+def test_a_plot_runs_all_notebooks_and_retrains_nothing(project):
+    before = digests.training_code(root=project.root)
+    (project.root / "helpers" / "plots.py").write_text("2\n")
+    assert "05_wide: runs (helpers/plots.py changed)" in project.report()
+    assert project.ran() == set(Project.SOURCES)
+    assert digests.training_code(root=project.root) == before
+
+
+def test_a_template_only_renders(project):
+    (project.root / "helpers" / "report" / "report.css").write_text("2\n")
+    text = project.report()
+    assert project.ran() == set()
+    assert "rendering (helpers/report/report.css changed)" in text
+    assert "nothing changed" in project.report()
+
+
+def test_what_is_damaged_in_the_cache_is_made_again(project):
+    (result,) = (project.folder / "cache" / "notebooks" / "00_first").glob("*/results/00_first.json")
+    result.write_text(result.read_text().replace("smoke", "smoky"))
+    text = project.report()
+    assert "00_first: runs (what was kept of it is damaged: results/00_first.json is not what was kept)" in text
+    assert "smoky" not in (project.output / "results" / "00_first.json").read_text()
+    assert project.ran() == {"00_first", "08_claims"}
+
+
+def test_what_is_missing_from_the_output_comes_back_from_the_cache(project):
+    (project.output / "results" / "05_wide.json").unlink()
+    (project.output / "report.html").write_text("mine")
+    before = published(project.output)
+    project.report()
+    assert project.ran() == set()
+    assert published(project.output).keys() - before.keys() == {"results/05_wide.json"}
+    assert (project.output / "report.html").read_text() == "00_first 05_wide 08_claims"
+
+
+def test_a_failure_keeps_what_went_well(project):
+    project.change("00_first", "leave('00_first')", "2")
+    project.change("05_wide", "1/0")
+    with pytest.raises(Failure, match="runs only what is missing"):
+        project.report()
+    assert project.ran() == set(Project.SOURCES)
+    project.change("05_wide", "leave('05_wide')", "1/1")
+    project.report()
+    assert project.ran() == {"05_wide"}
+
+
+def test_what_needs_a_failed_notebook_is_not_run(project):
+    project.change("00_first", "1/0")
+    with pytest.raises(Failure):
+        project.report()
+    assert "08_claims: not run, since it needs 00_first" in project.text.getvalue()
+    assert project.ran() == {"00_first"}
+
+
+def test_a_change_while_a_notebook_runs_makes_it_run_again(project):
+    edit = f"open({str(project.root / 'helpers' / 'plots.py')!r}, 'w').write('2')"
+    project.change("05_wide", "leave('05_wide')", edit)
+    assert "05_wide: helpers/plots.py changed while it ran; the next run repeats it" in project.report()
+    project.report()
+    assert "05_wide" in project.ran()
+    assert "nothing changed" in project.report()

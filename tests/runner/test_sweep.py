@@ -1,0 +1,305 @@
+"""A sweep trains every point of a grid once, side by side, whatever happens to its workers; one tidy table."""
+
+import csv
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from contextlib import contextmanager
+from pathlib import Path
+
+import dask
+import numpy as np
+import psutil
+import pytest
+from distributed import Client, LocalCluster
+
+from helpers import paths
+from helpers.runner import workers
+from helpers.config import model_config
+from helpers.runner.sweep import configurations, parse_grid, sweep
+from helpers.evidence.tables import read_table
+from helpers.errors import Failure, Refusal
+from helpers.runner.terminal import Terminal
+from helpers.runner.workers import Team
+
+EPOCHS, DIMENSIONS = 6, [3, 4, 5]
+
+
+def quiet():
+    return Terminal(io.StringIO())
+
+
+def wait_until(happened, process=None):
+    """Look until something has happened, as long as the process that is to do it lives."""
+    end = time.monotonic() + 600
+    while not happened():
+        assert time.monotonic() < end and (process is None or process.poll() is None)
+        time.sleep(0.02)
+
+
+def test_grids():
+    assert parse_grid(["seed=0..2", "model=baseline,1-D"]) == {"seed": [0, 1, 2], "model": ["baseline", "1-D"]}
+    assert parse_grid(["n_train=None,-5", "seed=0,3..4"]) == {"n_train": [None, -5], "seed": [0, 3, 4]}
+    configs = configurations({"model": ["baseline"], "seed": [0, 1], "latent_dim": [3]}, "smoke")
+    assert configs == [model_config("baseline", profile="smoke", seed=seed, latent_dim=3) for seed in (0, 1)]
+    assert [config.label for config in configurations({}, "original")][:2] == ["baseline", "deeper"]
+
+
+def test_none_takes_the_place_of_what_a_profile_sets():
+    (config,) = configurations({"model": ["dense"], "n_train": [None]}, "smoke")
+    assert config.n_train is None and model_config("dense", profile="smoke").n_train is not None
+
+
+def test_what_a_grid_names_twice_is_one_configuration():
+    configs = configurations({"model": ["baseline", "1-D"], "latent_dim": [1, 2], "seed": [0, 0]}, "smoke")
+    assert [config.latent_dim for config in configs] == [1, 2]
+
+
+@pytest.mark.parametrize("point", ["seed", "seed=", "=3", "seed=2..1"])
+def test_a_point_that_is_no_grid_is_refused(point):
+    with pytest.raises(ValueError):
+        parse_grid([point])
+
+
+def test_a_name_given_twice_is_refused():
+    with pytest.raises(ValueError, match="seed is given twice"):
+        parse_grid(["seed=1", "seed=2"])
+
+
+def test_a_sweep_writes_a_tidy_table_and_continues_from_it(tmp_path, own_cache):
+    grid = {"model": ["dense"], "n_train": [300], "epochs": [2]}
+    table, told = tmp_path / "table.csv", io.StringIO()
+    sweep(configurations(grid | {"latent_dim": [1, 2]}, "smoke"), table, jobs=2, terminal=Terminal(told))
+    rows = read_table(table)
+    assert [(row["latent_dim"], row["epoch"]) for row in rows] == [(1, 1), (1, 2), (2, 1), (2, 2)]
+    assert all(row["training_loss"] == pytest.approx(row["rate"] + row["distortion"], abs=0.01) for row in rows)
+    assert "\n[2/2] " in told.getvalue() and "dense 1-D: training for 2 epochs\n" in told.getvalue()
+    without_columns(table, "dataset", "val_rate")  # as if from before there were these
+    sweep(configurations(grid | {"seed": [0, 1]}, "smoke"), table, terminal=quiet())
+    after = read_table(table)
+    assert [(row["model"], row["seed"]) for row in after[::2]] == [("dense 1-D", 0), ("dense", 0), ("dense", 1)]
+    assert after[:2] == [row | {"val_rate": ""} for row in rows[:2]]
+    assert after[2:4] == rows[2:]  # the seconds too: it was not trained again
+    assert not list(own_cache.glob("progress-*"))
+
+
+def without_columns(table, *names):
+    """Rewrite a table without some of its columns."""
+    with table.open(newline="") as file:
+        rows = [{k: v for k, v in row.items() if k not in names} for row in csv.DictReader(file)]
+    with table.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def test_no_table_has_no_rows(tmp_path):
+    assert read_table(tmp_path / "none.csv") == []
+
+
+@pytest.fixture
+def start_sweep(tmp_path):
+    """Start a sweep in a process of its own, as from a terminal."""
+    processes = []
+
+    def start(*options):
+        command = [sys.executable, "-m", "helpers", "sweep", "--profile", "smoke", "--table", str(tmp_path / "table.csv")]
+        processes.append(subprocess.Popen([*command, *options], cwd=paths.ROOT, start_new_session=True))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.terminate()
+        process.wait()
+
+
+def press_ctrl_c(process):
+    """Interrupt as a terminal does; the exit status."""
+    os.killpg(process.pid, signal.SIGINT)
+    return process.wait(timeout=60)
+
+
+def test_ctrl_c_ends_a_sweep_and_all_its_workers(own_cache, start_sweep):
+    process = start_sweep("model=dense", "n_train=300", "epochs=5000", "seed=0..3", "--jobs", "2")
+    log = own_cache / "workers.log"
+    wait_until(lambda: log.exists() and log.read_text().count("dense: epoch ") > 4, process)
+    family = psutil.Process(process.pid).children(recursive=True)
+    assert press_ctrl_c(process) == 130
+    assert len(family) > 2 and not psutil.wait_procs(family, timeout=5)[1]
+    assert not list(own_cache.glob("progress-*"))
+
+
+def dies(how):
+    """Kill the worker that this runs in: never, always, or once, when a file is not there yet."""
+    if how == "always" or (how != "never" and not Path(how).exists()):
+        if how != "always":
+            Path(how).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return how
+
+
+def test_a_worker_of_this_machine_that_dies_is_replaced(own_cache, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # the workers import `dies`
+    once, told = str(tmp_path / "once"), io.StringIO()
+    with dask.config.set({"distributed.scheduler.allowed-failures": 1}):
+        with workers.workers(2, terminal=Terminal(told)) as team:
+            assert dict(team.run(dies, [once, "never"])) == {once: once, "never": "never"}
+            with pytest.raises(Failure, match="1 of 2 failed.*\n  always: FAILED .2 workers died of it"):
+                list(team.run(dies, ["always", "never"]))
+    assert "always: FAILED" in told.getvalue() and "never: FAILED" not in told.getvalue()
+
+
+@contextmanager
+def in_this_process(threads, workers=1):
+    """A client of a cluster whose worker is a thread, or more, of this process."""
+    options = {"n_workers": workers, "threads_per_worker": threads, "dashboard_address": ":0"}
+    with LocalCluster(processes=False, **options) as cluster, Client(cluster) as client:
+        yield client
+
+
+def test_a_cluster_without_workers_is_waited_for(tmp_path):
+    told = io.StringIO()
+    with in_this_process(1, workers=0) as client:
+        threading.Timer(0.5, client.cluster.scale, [1]).start()
+        assert list(Team(client, tmp_path, Terminal(told)).run(int, ["7"])) == [("7", 7)]
+    assert told.getvalue().count("waiting for workers: dask worker") == 1
+
+
+def test_a_call_that_fails_stops_no_other(tmp_path):
+    ended = []
+    with in_this_process(1) as client, pytest.raises(Failure, match="1 of 3 failed.*\n.*two: FAILED .ValueError"):
+        for _, result in Team(client, tmp_path, quiet()).run(int, ["1", "two", "3"]):
+            ended.append(result)
+    assert ended == [1, 3]
+
+
+def test_a_worker_with_several_threads_is_refused_and_so_is_one_that_does_not_share_the_folder(tmp_path):
+    with in_this_process(2) as client, pytest.raises(Refusal, match="2 threads.*--nthreads 1"):
+        list(Team(client, tmp_path, quiet()).run(int, ["1"]))
+    with in_this_process(1) as client, pytest.raises(Refusal, match="cannot write.*HELPERS_CACHE"):
+        list(Team(client, tmp_path / "elsewhere", quiet()).run(int, ["1"]))
+
+
+def test_an_address_where_no_scheduler_answers_is_refused(own_cache, monkeypatch):
+    monkeypatch.setattr(workers, "CONNECT", 1)
+    for address, match in {"tcp://127.0.0.1:1": "no Dask scheduler answers at tcp://127.0.0.1:1", "nowhere": "port"}.items():
+        with pytest.raises(Refusal, match=match), workers.workers(1, address):
+            raise AssertionError("there is no team")
+
+
+class Cluster:
+    """A scheduler and worker processes of one thread as a person starts them, which nothing replaces."""
+
+    def __init__(self, folder):
+        self.folder, self.processes = folder, []
+        self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--dashboard-address", ":0")
+        wait_until(lambda: "Scheduler at:" in self.log(0))
+        self.address = re.search(r"Scheduler at: +(\S+)", self.log(0))[1]
+        self.workers = [self._start("worker", self.address, "--nthreads", "1", "--no-nanny") for _ in range(2)]
+
+    def _start(self, *command):
+        folder = self.folder / str(len(self.processes))
+        folder.mkdir()
+        with (folder / "log").open("wb") as log:
+            command = [sys.executable, "-m", "dask", *command]
+            self.processes.append(subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT))
+        return self.processes[-1]
+
+    def log(self, number):
+        """What a process wrote: 0 is the scheduler."""
+        return (self.folder / str(number) / "log").read_text()
+
+    def trained(self):
+        """How often each epoch of each model was finished."""
+        return Counter(re.findall(r"^(dense.*): epoch (\d+)/", self.log(1) + self.log(2), re.MULTILINE))
+
+    def is_free(self):
+        """Whether no worker has anything to do."""
+        with Client(self.address) as client:
+            return not any(client.call_stack().values())
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    folder = tmp_path / "cluster"
+    folder.mkdir()
+    cluster = Cluster(folder)
+    yield cluster
+    for process in cluster.processes:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def without_package(tmp_path, monkeypatch):
+    """Processes that start cannot import this package."""
+    (tmp_path / "without").mkdir()
+    (tmp_path / "without" / "helpers.py").write_text("raise ImportError('there is none')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "without"))
+
+
+def test_workers_without_this_package_are_refused(own_cache, without_package, cluster):
+    with Client(cluster.address) as client:
+        client.wait_for_workers(2, timeout=60)
+    with pytest.raises(Refusal, match="cannot import.*install the same code"), workers.workers(1, cluster.address):
+        raise AssertionError("there is no team")
+
+
+def test_a_scheduler_that_dies_ends_the_work_with_a_word(own_cache, cluster):
+    with workers.workers(1, cluster.address, quiet()) as team, pytest.raises(Failure, match="scheduler is gone.*kept"):
+        for _ in team.run(time.sleep, [0, 60]):
+            cluster.scheduler.kill()
+
+
+def test_a_sweep_on_a_cluster_that_is_stopped_continued_and_loses_a_worker_trains_every_epoch_once(
+    own_cache, tmp_path, cluster, start_sweep, monkeypatch
+):
+    configs = configurations({"model": ["dense"], "latent_dim": DIMENSIONS, "n_train": [300], "epochs": [EPOCHS]}, "smoke")
+    grid = ["model=dense", "latent_dim=" + ",".join(map(str, DIMENSIONS)), "n_train=300", f"epochs={EPOCHS}"]
+    process = start_sweep(*grid, "--scheduler", cluster.address)
+    wait_until(lambda: all("epoch 2/" in cluster.log(number) for number in (1, 2)), process)
+    assert press_ctrl_c(process) == 130
+    wait_until(cluster.is_free)
+    before = cluster.trained()
+    assert 4 <= before.total() < len(configs) * EPOCHS
+
+    killer = threading.Thread(target=kill_in_training, args=(cluster,))
+    killer.start()
+    sweep(configs, tmp_path / "table.csv", scheduler=cluster.address, terminal=quiet())
+    killer.join()
+    every = {(config.label, str(epoch + 1)) for config in configs for epoch in range(EPOCHS)}
+    assert set(cluster.trained().values()) == {1}
+    assert len(every - set(cluster.trained())) <= 3  # what was kept, but the stop or the kill came before its line
+    killed = re.findall(r"^(dense.*): epoch", cluster.log(1), re.MULTILINE)[-1]
+    assert f"{killed}: training for {EPOCHS} epochs, resumed after epoch" in cluster.log(2)
+    assert len(read_table(tmp_path / "table.csv")) == len(every)
+
+    ended = [outcome(config) for config in configs]
+    monkeypatch.setenv("HELPERS_CACHE", str(tmp_path / "calm"))
+    for (history, weights), config in zip(ended, configs, strict=True):
+        calm_history, calm_weights = outcome(config)
+        assert history == calm_history
+        assert all(map(np.array_equal, weights, calm_weights))
+
+
+def outcome(config):
+    """The history, without the seconds, and the weights of a trained model."""
+    from helpers.training import (
+        fit_or_load,  # not above: workers that import `dies` need no TensorFlow
+    )
+
+    run = fit_or_load(config)
+    return {k: v for k, v in run.history.items() if k != "seconds"}, run.model.get_weights()
+
+
+def kill_in_training(cluster):
+    """Kill the first worker when it goes on to train."""
+    lines = cluster.log(1).count(": epoch ")
+    wait_until(lambda: cluster.log(1).count(": epoch ") > lines)
+    cluster.workers[0].kill()
