@@ -1,118 +1,122 @@
-"""What notebooks show: figures, tables, listings and computed prose, each with the metadata that the report reads.
+"""How notebooks show figures, tables and code: a cell returns them, `#|` lines caption them.
 
-Captions, table headers and table cells are inline Markdown; they may hold `$maths$` and links. Each function
-displays something that reads well in JupyterLab and in VS Code, and works without a kernel too (then it prints).
+    #| label: fig-loss
+    #| fig-cap: "Loss per epoch. Look for the epoch from which the curve is flat."
+    #| fig-alt: "Two falling curves."
+    plots.loss_curves(run.history)
+
+Quarto and MyST read the same lines, and so does the report maker. `start` makes JupyterLab and
+VS Code show the captions too. Captions are inline Markdown: they may hold `$maths$` and links.
 """
 
 import csv
 import inspect
 import io
+import os
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import matplotlib
-from IPython import display as ipython
-from IPython.core.interactiveshell import InteractiveShell
+import pandas as pd
+import yaml
+from IPython.core.getipython import get_ipython
+from IPython.display import HTML, Markdown, display
+from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 from matplotlib.pyplot import close
 
 from helpers import paths
-from helpers.report.live import widget
 
-PIXELS_PER_INCH = 150
 MOST_DATA = 6_000  # points that a figure gives as numbers
-_ALIGNMENTS = {"l": ":---", "c": ":---:", "r": "---:"}
+ALIGNMENTS = {"l": ":---", "c": ":---:", "r": "---:"}
+_OPTION = re.compile(r"#\|\s?(.*)")
+_texts: WeakKeyDictionary[Figure, dict[str, str]] = WeakKeyDictionary()  # set by `caption`
+Shown = TypeVar("Shown", Figure, Axes, pd.DataFrame)
 
 
-def show_figure(fig: Figure, label: str, caption: str, alt: str, live: dict | None = None) -> None:
-    """Save a figure as figures/LABEL.svg and .png, display the SVG with its caption, and close it.
+def start() -> None:
+    """Prepare a notebook: Keras without its messages, threads and determinism, captions."""
+    quiet_keras()
+    from helpers.training import prepare_backend
 
-    `alt` says in plain text what a reader sees who cannot see the figure. `live`, of `helpers.report.live.contents`, is what
-    moves in the figure's place: in the HTML report, and in a notebook that is run by hand.
-    ValueError: a label that does not start with "fig-", no caption, no alternative text of its own.
+    prepare_backend()
+    shell: Any = get_ipython()
+    if shell is None:
+        return
+    shown = shell.display_formatter.ipython_display_formatter
+    shown.for_type(Figure, _show_figure)
+    shown.for_type(Axes, lambda ax: _show_figure(ax.figure))
+    shown.for_type(pd.DataFrame, _show_table)
+    shown.for_type(Source, _show_source)
+    shown.for_type_by_name("helpers.report.live", "LiveFigure", _show_live)
+
+
+def quiet_keras() -> None:
+    """Import Keras while the process's standard error is closed; exceptions are raised as ever.
+
+    TensorFlow writes there of CPU and GPU past every setting (tensorflow/tensorflow#100442).
     """
-    _check(label, "fig", caption)
-    if not alt.strip() or alt.strip() == caption.strip():
-        raise ValueError(f"figure {label} needs alternative text that is not its caption")
-    svg, png, data = _draw(fig, "svg"), _draw(fig, "png"), figure_data(fig)
-    close(fig)
-    _save(label, svg, png)
-    bundle = {"image/svg+xml": svg.decode(), "text/plain": f"{label}: {alt}"}
-    report = {"kind": "figure", "label": label, "caption": caption, "alt": alt}
-    report |= {name: value for name, value in (("live", live), ("data", data)) if value}
-    _publish(bundle, report)
-    if live and paths.by_hand() and InteractiveShell.initialized():
-        ipython.display(widget(live))
-    _publish(_markdown(f"*{caption}*"), {"kind": "caption"})
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        import keras  # noqa: F401
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
-def show_table(
-    header: Sequence[str],
-    rows: Sequence[Sequence[str | int | float]],
-    label: str,
-    caption: str,
-    align: str | None = None,
-) -> None:
-    """Display a table; `align` has one of l, c, r for each column (default: the first left, the others right).
+def cell_options(source: str) -> tuple[dict[str, Any], str]:
+    """The options in a cell's first lines, `#| key: value`, and the rest of the cell.
 
-    ValueError: a label that does not start with "tbl-", no caption, rows or `align` of another length than the header.
+    Raises ValueError where the lines are no YAML mapping.
     """
-    _check(label, "tbl", caption)
-    align = align or "l" + "r" * (len(header) - 1)
-    cells = [[str(cell) for cell in row] for row in rows]
-    _check_shape(label, header, cells, align)
-    metadata = {"kind": "table", "label": label, "caption": caption}
-    metadata |= {"header": list(header), "rows": cells, "align": align}
-    _publish(_markdown(f"*{caption}*\n\n{_pipe_table(header, cells, align)}"), metadata)
+    lines = source.split("\n")
+    count = next((n for n, line in enumerate(lines) if not _OPTION.match(line)), len(lines))
+    text = "\n".join(_OPTION.sub(r"\1", line) for line in lines[:count])
+    try:
+        options = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise ValueError(f"the `#|` lines are not YAML: {error}") from error
+    if not isinstance(options, dict):
+        raise ValueError(f"the `#|` lines must read `key: value`, not {text!r}")
+    return options, "\n".join(lines[count:])
 
 
-def show_source(obj: Callable | type, label: str, caption: str) -> None:
-    """Display the source code of a function or class as a listing, taken from the file that defines it."""
-    _check(label, "lst", caption)
-    code = textwrap.dedent(inspect.getsource(obj)).rstrip()
-    text = f"*{caption}*\n\n```python\n{code}\n```"
-    _publish(_markdown(text), {"kind": "listing", "label": label, "caption": caption, "code": code})
+def caption(shown: Shown, caption: str = "", alt: str = "") -> Shown:
+    """A figure, Axes or DataFrame with computed texts, used in place of those of the `#|` lines.
+
+    alt: what a reader who cannot see the figure should know, with its numbers.
+    """
+    texts = {name: text for name, text in (("caption", caption), ("alt", alt)) if text}
+    if isinstance(shown, pd.DataFrame):
+        shown.attrs |= texts
+    else:
+        _texts.setdefault(_figure_of(shown), {}).update(texts)
+    return shown
 
 
-def show_text(markdown: str) -> None:
-    """Display computed prose; the report treats it exactly as a Markdown cell."""
-    _publish(_markdown(textwrap.dedent(markdown).strip()))
+class Source:
+    """The source code of a function or class, as a cell shows it."""
+
+    def __init__(self, obj: Callable | type):
+        self.code = textwrap.dedent(inspect.getsource(obj)).rstrip()
 
 
-def _check(label: str, kind: str, caption: str) -> None:
-    if not re.fullmatch(kind + r"(-[a-z0-9]+)+", label):
-        raise ValueError(f"label {label!r}: expected {kind}-name in lower-case letters, digits and hyphens")
-    if not caption.strip():
-        raise ValueError(f"{label} needs a caption")
-
-
-def _check_shape(label: str, header: Sequence[str], rows: list[list[str]], align: str) -> None:
-    if len(align) != len(header) or set(align) - set(_ALIGNMENTS):
-        raise ValueError(f"{label}: align {align!r} needs one of l, c, r for each of {len(header)} columns")
-    for number, row in enumerate(rows, start=1):
-        if len(row) != len(header):
-            raise ValueError(f"{label}: row {number} has {len(row)} cells, the header has {len(header)}")
-
-
-def _draw(fig: Figure, format: str) -> bytes:
-    """The figure as a file whose bytes depend on nothing but the figure."""
-    style = {"svg.hashsalt": "report", "svg.fonttype": "path"}
-    metadata = {"Date": None} if format == "svg" else {"Software": None}
-    file = io.BytesIO()
-    with matplotlib.rc_context(style):
-        fig.savefig(
-            file, format=format, dpi=PIXELS_PER_INCH, bbox_inches="tight", pad_inches=0.05, metadata=metadata
-        )
-    return file.getvalue()
+def source(obj: Callable | type) -> Source:
+    """The code of a function or class, taken from the file that defines it, to end a cell with."""
+    return Source(obj)
 
 
 def figure_data(fig: Figure) -> str:
-    """The numbers that a figure's lines, points and bars show, as CSV: panel, series, x, y; "" where it has none.
+    """The numbers of a figure's lines, points and bars as CSV: panel, series, x, y; "" if none.
 
-    Images have none, nor lines across a whole panel; a figure of more than MOST_DATA numbers would weigh too much.
+    Images have none, nor lines across a whole panel; more than MOST_DATA numbers are left out.
     """
     rows = [(panel, *row) for panel, ax in enumerate(fig.axes, start=1) for row in _series(ax)]
     if not rows or len(rows) > MOST_DATA:
@@ -122,48 +126,117 @@ def figure_data(fig: Figure) -> str:
     return text.getvalue()
 
 
-def _series(ax) -> Iterator[tuple[str, str, str]]:
+def _series(ax: Axes) -> Iterator[tuple[str, str, str]]:
     """Series, x and y of every point of an Axes' lines, scatters and bars, to six digits."""
     lines = [line for line in ax.lines if line.get_transform() == ax.transData]
-    found = [(line.get_label(), line.get_xydata()) for line in lines]
-    found += [(c.get_label(), c.get_offsets()) for c in ax.collections if isinstance(c, PathCollection)]
-    found += [
-        (bars.get_label(), [(bar.get_x() + bar.get_width() / 2, bar.get_height()) for bar in bars])
-        for bars in ax.containers
-        if isinstance(bars, BarContainer)
-    ]
+    found: list[tuple[Any, Any]] = [(line.get_label(), line.get_xydata()) for line in lines]
+    scatters = [points for points in ax.collections if isinstance(points, PathCollection)]
+    found += [(points.get_label(), points.get_offsets()) for points in scatters]
+    for bars in ax.containers:
+        if isinstance(bars, BarContainer):
+            tops = [(bar.get_x() + bar.get_width() / 2, bar.get_height()) for bar in bars]
+            found.append((bars.get_label(), tops))
     for number, (label, points) in enumerate(found, start=1):
         name = f"series {number}" if str(label).startswith("_") else label
         yield from ((name, f"{float(x):.6g}", f"{float(y):.6g}") for x, y in points)
 
 
-def _save(label: str, svg: bytes, png: bytes) -> None:
-    folder = paths.figures()
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{label}.svg").write_bytes(svg)
-    (folder / f"{label}.png").write_bytes(png)
+def svg(fig: Figure) -> str:
+    """The figure as SVG whose bytes depend on nothing but the figure."""
+    file = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "report", "svg.fonttype": "path"}):
+        options: dict[str, Any] = {"dpi": 150, "bbox_inches": "tight", "pad_inches": 0.05}
+        fig.savefig(file, format="svg", metadata={"Date": None}, **options)
+    return file.getvalue().decode()
 
 
-def _pipe_table(header: Sequence[str], rows: list[list[str]], align: str) -> str:
-    lines = [list(header), [_ALIGNMENTS[letter] for letter in align], *rows]
-    return "\n".join("| " + " | ".join(_pipe_cell(cell) for cell in line) + " |" for line in lines)
+def pipe_table(frame: pd.DataFrame) -> str:
+    """A DataFrame as a Markdown table; an index that is no plain count becomes its first columns.
+
+    frame.attrs["align"]: one of l, c, r for each column (default: the first left, others right).
+    Raises ValueError for another number of letters.
+    """
+    frame = frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()
+    align = frame.attrs.get("align") or "l" + "r" * (len(frame.columns) - 1)
+    if len(align) != len(frame.columns) or set(align) - set(ALIGNMENTS):
+        count = len(frame.columns)
+        raise ValueError(f"align {align!r} needs one of l, c, r for each of {count} columns")
+    rows = frame.itertuples(index=False, name=None)
+    lines = [tuple(frame.columns), tuple(ALIGNMENTS[letter] for letter in align), *rows]
+    return "\n".join(f"| {' | '.join(_pipe_cell(str(cell)) for cell in line)} |" for line in lines)
 
 
 def _pipe_cell(text: str) -> str:
     """One line in which no bar ends the cell: \\vert in maths, escaped elsewhere."""
     parts = re.split(r"(\$[^$]+\$)", " ".join(text.split()))
-    maths = [re.sub(r"(?<!\\)\|", r"\\vert ", part).replace(r"\|", r"\Vert ") for part in parts[1::2]]
+    bars = [re.sub(r"(?<!\\)\|", r"\\vert ", part) for part in parts[1::2]]
+    maths = [part.replace(r"\|", r"\Vert ") for part in bars]
     words = [re.sub(r"(?<!\\)\|", r"\\|", part) for part in parts[::2]]
     return "".join(word + formula for word, formula in zip(words, [*maths, ""], strict=True))
 
 
-def _markdown(text: str) -> dict[str, str]:
-    return {"text/markdown": text, "text/plain": text}
+def _figure_of(shown: Figure | Axes) -> Figure:
+    """The figure itself, or that of an Axes."""
+    fig = shown.figure if isinstance(shown, Axes) else shown
+    assert isinstance(fig, Figure)
+    return fig
 
 
-def _publish(bundle: dict[str, str | bytes], report: dict | None = None) -> None:
-    """Display a MIME bundle with metadata for the report; outside IPython print its plain text."""
-    if InteractiveShell.initialized():
-        ipython.display(bundle, raw=True, metadata={"report": report} if report else {})
-    else:
-        print(bundle["text/plain"])
+def _options() -> dict[str, Any]:
+    """The `#|` options of the cell that runs."""
+    shell: Any = get_ipython()
+    return cell_options(shell.history_manager.input_hist_raw[-1])[0] if shell else {}
+
+
+def _show_figure(fig: Figure, live: dict | None = None) -> None:
+    """Display the SVG with its caption, and keep it as figures/LABEL.svg."""
+    options = _options()
+    texts = {"caption": options.get("fig-cap"), "alt": options.get("fig-alt")} | _texts.get(fig, {})
+    words, alt = texts["caption"] or "", texts["alt"] or ""
+    picture, label = svg(fig), options.get("label", "")
+    close(fig)  # else pyplot shows it again
+    if label:
+        paths.figures().mkdir(parents=True, exist_ok=True)
+        (paths.figures() / f"{label}.svg").write_text(picture, "utf-8")
+    report = {"kind": "figure", "caption": words, "alt": alt}
+    report |= {"data": figure_data(fig), "live": live}
+    bundle = {"image/svg+xml": picture, "text/plain": alt or "a figure"}
+    _publish(bundle, {name: value for name, value in report.items() if value})
+    _show_caption(words)
+
+
+def _show_live(figure: Any) -> None:
+    """Display a live figure: its static picture and, by hand, the widget that moves."""
+    _show_figure(figure.static, figure.content)
+    if paths.by_hand():
+        display(figure.widget())
+
+
+def _show_table(frame: pd.DataFrame) -> None:
+    """Display a labelled table as the report will show it, any other as pandas does."""
+    options = _options()
+    if not str(options.get("label", "")).startswith("tbl-"):
+        display(HTML(frame.to_html(max_rows=20, max_cols=12)))
+        return
+    words, table = frame.attrs.get("caption") or options.get("tbl-cap", ""), pipe_table(frame)
+    _show_caption(words)
+    _publish({"text/markdown": table, "text/plain": table}, {"kind": "table", "caption": words})
+
+
+def _show_source(shown: Source) -> None:
+    """Display code as a listing."""
+    words, text = _options().get("lst-cap", ""), f"```python\n{shown.code}\n```"
+    report = {"kind": "listing", "caption": words, "code": shown.code}
+    _publish({"text/markdown": text, "text/plain": shown.code}, report)
+    _show_caption(words)
+
+
+def _show_caption(words: str) -> None:
+    """Display a caption, which the report maker leaves out: it sets its own, with a number."""
+    if words:
+        display(Markdown(f"*{words}*"), metadata={"report": {"kind": "caption"}})
+
+
+def _publish(bundle: dict[str, str], report: dict[str, Any]) -> None:
+    """Display a MIME bundle with what the report maker needs to know of it."""
+    display(bundle, raw=True, metadata={"report": report})
