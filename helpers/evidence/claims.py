@@ -340,7 +340,7 @@ def _verdict(claim: str, side: RecipeEvidence) -> Verdict:
 
 def claim_rows(evidence: Evidence) -> list[Claim]:
     """All claims of the original report with our values and verdicts, in its order."""
-    sides = {"plain": evidence.plain, "fast": evidence.fast}
+    sides = evidence.by_recipe()
     return [
         Claim(**claim, rule=RULES[claim["id"]][0], **{name: _verdict(claim["id"], side) for name, side in sides.items()})
         for claim in claim_texts()
@@ -365,27 +365,3 @@ def listing(rows: list[Claim], form: str) -> str:
         f"**{len(found)} {verdict}** ({', '.join(links[row.id] for row in found)})"
         for verdict, found in _by_verdict(rows, form).items()
     )
-
-
-def abstract_text(evidence: Evidence, rows: list[Claim], profile: str) -> str:
-    """The abstract's computed sentences; first of all, whether the numbers mean anything."""
-    trial = ["**This is a trial run on few digits: it shows that everything works, and its numbers mean nothing.**"]
-    counted = (
-        f"Of the original's {len(rows)} claims, for models trained as it trained them: {listing(rows, 'plain')}. For models "
-        f"trained by this report's recipe: {listing(rows, 'fast')}. [Figure](#fig-verdicts) shows them side by side."
-    )
-    return " ".join([*trial * (profile == "smoke"), counted, *_hidden_text(evidence)])
-
-
-def _hidden_text(evidence: Evidence) -> list[str]:
-    """What the original's recipe leaves unused of the 10-D model, in a sentence."""
-    try:
-        ends = {form: getattr(evidence, form).runs.mean("10-D", "val_elbo") for form in ("plain", "fast")}
-        lead = evidence.fast.runs.difference("10-D", "baseline", "val_elbo")
-    except Missing:
-        return []
-    return [
-        f"The 10-D model's held-out ELBO is {ends['plain'].text(1)} nats by the original's recipe and {ends['fast'].text(1)} by "
-        f"this report's, which puts it {lead.text(1)} nats ahead of the baseline: the original's training often left "
-        "most of the ten dimensions unused."
-    ]

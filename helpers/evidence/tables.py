@@ -52,7 +52,7 @@ def read(file: Path, exploratory: bool | None = None) -> pd.DataFrame:
     file = Path(file)
     if not file.exists():
         kind = kinds()[TABLES.get(file.name, "measures")]
-        names = dict.fromkeys((*kind.identity, *kind.values, *(PROVENANCE if kind.has_provenance else ())))
+        names = (*kind.identity, *kind.values, *kind.provenance)
         return pd.DataFrame({name: _typed([], declared()[name], file) for name in names})
     try:
         texts = pd.read_csv(file, dtype=str, keep_default_na=False)
@@ -77,7 +77,7 @@ def merge(file: Path, rows: Iterable[dict] | pd.DataFrame, trial: bool = False) 
     text = given.astype(object).to_csv(index=False)
     new = _checked(pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False), file)
     kind = _kind(new)
-    if not trial and kind.has_provenance:
+    if not trial and kind.provenance:
         _refuse_uncommitted(new, file)
     old = read(file)
     if file.exists() and _kind(old) != kind:
@@ -123,12 +123,11 @@ def _kind(table: pd.DataFrame) -> Kind:
 def _checked(texts: pd.DataFrame, file: Path, lenient: bool = False) -> pd.DataFrame:
     """Cells of text with the types of their columns; lenient: provenance may lack."""
     kind, known = _kind(texts), declared()
-    allowed = {*kind.identity, *kind.values, *(PROVENANCE if kind.has_provenance else ())}
     if not isinstance(texts.index, pd.RangeIndex) or texts.isna().any(axis=None):
         raise Refusal(f"{file} is damaged: some row has more or fewer cells than its first line has names")
-    if unknown := [name for name in texts if name not in allowed]:
-        raise Refusal(f"{file}: column {unknown[0]!r} is none of a table of {kind.name} (helpers/evidence/columns.py)")
-    needed = [*kind.identity, *(PROVENANCE if kind.has_provenance else ())]
+    if unknown := [name for name in texts if name not in (*kind.identity, *kind.values, *kind.provenance)]:
+        raise Refusal(f"{file}: column {unknown[0]!r} is none of a table of {kind.name} (helpers/evidence/columns.json)")
+    needed = (*kind.identity, *kind.provenance)
     defaults = DEFAULTS | ({"dataset": "mnist"} | dict.fromkeys(PROVENANCE, "") if lenient else {})
     missing = [name for name in needed if name not in texts]
     if lost := [name for name in missing if name not in defaults]:
