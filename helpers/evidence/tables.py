@@ -1,9 +1,11 @@
 """Tables of runs (CSV): read with their columns checked, merged without losing rows, written whole or not at all."""
 
+import csv
 import io
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TextIO
 
 import pandas as pd
 
@@ -54,10 +56,8 @@ def read(file: Path, exploratory: bool | None = None) -> pd.DataFrame:
         kind = kinds()[TABLES.get(file.name, "measures")]
         names = (*kind.identity, *kind.values, *kind.provenance)
         return pd.DataFrame({name: _typed([], declared()[name], file) for name in names})
-    try:
-        texts = pd.read_csv(file, dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise Refusal(f"{file} cannot be read as a table: {error}") from error
+    with file.open(newline="", encoding="utf-8") as stream:
+        texts = _texts(stream, file)
     old = file.parent.name == EXPLORATORY if exploratory is None else exploratory
     table = _checked(texts, file, lenient=old)
     return table if old else _of_one_code(table, file)
@@ -74,8 +74,7 @@ def merge(file: Path, rows: Iterable[dict] | pd.DataFrame, trial: bool = False) 
     given = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows), dtype=object)
     if not len(given):
         return read(file)
-    text = given.astype(object).to_csv(index=False)
-    new = _checked(pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False), file)
+    new = _checked(_texts(io.StringIO(given.astype(object).to_csv(index=False)), file), file)
     kind = _kind(new)
     if not trial and kind.provenance:
         _refuse_uncommitted(new, file)
@@ -114,6 +113,20 @@ def stored(*names: str, folder: Path | None = None) -> pd.DataFrame:
     return rows[~_identities(rows, kind).duplicated()].reset_index(drop=True)
 
 
+def _texts(stream: TextIO, file: Path) -> pd.DataFrame:
+    """The cells of CSV as text. Raises Refusal where a row has more or fewer cells than there are columns."""
+    try:
+        names, *rows = (cells for cells in csv.reader(stream, strict=True) if cells)
+    except (csv.Error, ValueError) as error:
+        raise Refusal(f"{file} cannot be read as a table: {error}") from error
+    for line, cells in enumerate(rows, 2):
+        if len(cells) != len(names):
+            raise Refusal(f"{file}, line {line}: {len(cells)} cells in a table of {len(names)} columns")
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise Refusal(f"{file}: column {twice[0]!r} is there twice")
+    return pd.DataFrame(rows, columns=names, dtype=object)
+
+
 def _kind(table: pd.DataFrame) -> Kind:
     """The kind of a table, by its columns."""
     marks = {"round": "steps", "epoch": "courses", "peak": "search"}
@@ -123,8 +136,6 @@ def _kind(table: pd.DataFrame) -> Kind:
 def _checked(texts: pd.DataFrame, file: Path, lenient: bool = False) -> pd.DataFrame:
     """Cells of text with the types of their columns; lenient: provenance may lack."""
     kind, known = _kind(texts), declared()
-    if not isinstance(texts.index, pd.RangeIndex) or texts.isna().any(axis=None):
-        raise Refusal(f"{file} is damaged: some row has more or fewer cells than its first line has names")
     if unknown := [name for name in texts if name not in (*kind.identity, *kind.values, *kind.provenance)]:
         raise Refusal(f"{file}: column {unknown[0]!r} is none of a table of {kind.name} (helpers/evidence/columns.json)")
     needed = (*kind.identity, *kind.provenance)
