@@ -156,4 +156,4 @@ def paired_text(
     size = f"{abs(difference.mean()):.{decimals}f}{f' {unit}' if unit else ''}"
     if abs(difference.mean()) < 2 * stats.sem(difference):
         return f"within the noise of the images ({size})"
-    return f"{size} {words[difference.mean() < 0]}"
+    return f"{size} {words[int(difference.mean() < 0)]}"
