@@ -1,4 +1,4 @@
-"""Measured runs over seeds: means, differences paired by seed, and their 95 % confidence intervals."""
+"""Measured runs over seeds: means, differences paired by seed, and 95 % confidence intervals."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -57,7 +57,7 @@ class Interval:
         return int(self.low > other.high) - int(self.high < other.low)
 
     def scaled(self, factor: float, start: float = 0) -> "Interval":
-        """The interval of start + factor · value: in another unit, or reversed by a factor below 0."""
+        """The interval of start + factor · value: in another unit, or reversed if negative."""
         mean, *ends = (start + factor * value for value in (self.mean, self.low, self.high))
         return Interval(mean, min(ends), max(ends), self.n)
 

@@ -1,7 +1,7 @@
-"""Everything that is measured of one trained model, as one row of numbers: what sweeps compare over seeds.
+"""Everything that is measured of one trained model, as one row: what sweeps compare over seeds.
 
-Sizes are chosen so that a model takes half a minute on one core; every model is measured on the same
-images. A new measure is a function with the decorator `metric`, and a column in
+Sizes are chosen so that a model takes half a minute on one core; every model is measured on the
+same images. A new measure is a function with the decorator `metric`, and a column in
 evidence/columns.json.
 """
 
@@ -183,7 +183,7 @@ def steps(subject: Subject) -> dict[str, float]:
 
 @metric("samples")
 def generated(subject: Subject) -> dict[str, float]:
-    """Samples from the prior, from a mixture fitted to the means, and from the aggregate posterior."""
+    """Samples from the prior, a mixture fitted to the means, and the aggregate posterior."""
     mean, log_var = subject.codes
     real = subject.classifier.features(subject.test[0][:SAMPLES])
     mixture = latent.fit_mixture(mean, COMPONENTS, SEED)
@@ -193,7 +193,7 @@ def generated(subject: Subject) -> dict[str, float]:
         "aggregate": latent.sample_aggregate(mean, log_var, SAMPLES, SEED),
     }
     images = {name: likelihoods.decoded_mean(subject.model, z) for name, z in drawn.items()}
-    found = {}
+    found: dict[str, float] = {}
     for origin, x in images.items():
         found |= {f"{origin}_{name}": value for name, value in judged(subject, x, real).items()}
     noise = samples.pixel_noise(subject.train[0], IMAGES, SEED)
@@ -202,7 +202,7 @@ def generated(subject: Subject) -> dict[str, float]:
 
 
 def judged(subject: Subject, images: np.ndarray, real: np.ndarray) -> dict[str, float]:
-    """What the classifier makes of images (n, 28, 28, 1), compared with its features of real ones."""
+    """What the classifier makes of images (n, 28, 28, 1), beside its features of real ones."""
     read = subject.classifier.probabilities(images)
     features = subject.classifier.features(images)
     return {
