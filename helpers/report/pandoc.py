@@ -24,8 +24,11 @@ def _call(**request: Any) -> Any:
 
 
 def unparsed(text: str, form: str = "markdown") -> dict:
-    """A text, Markdown or HTML, in the place of its blocks."""
-    return {"t": _UNPARSED, "c": [text, form]}
+    """A text, Markdown or HTML, in the place of its blocks.
+
+    Without an end of line pandoc's CommonMark loses the last row of a pipe table.
+    """
+    return {"t": _UNPARSED, "c": [f"{text}\n", form]}
 
 
 def waits(blocks: list[dict]) -> bool:
