@@ -7,9 +7,11 @@ import json
 import tokenize
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from types import EllipsisType
-from typing import Any, Literal, Union
+from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -45,7 +47,7 @@ class Parameter:
 
 
 def fits(value: Any, kind: Any) -> bool:
-    """Whether a value may stand where the annotation `kind` does; an int is a float, a bool neither."""
+    """Whether a value may stand where the annotation does; an int is a float, a bool neither."""
     try:
         TypeAdapter(kind).validate_python(value, strict=True)
     except ValidationError:
@@ -63,14 +65,14 @@ def annotated(node: ast.expr) -> Any:
         case ast.Name(id=name) if name in PLAIN:
             return PLAIN[name]
         case ast.BinOp(op=ast.BitOr()):
-            return Union[annotated(node.left), annotated(node.right)]
+            return annotated(node.left) | annotated(node.right)
         case ast.Subscript(value=ast.Name(id="Literal")):
             return Literal[ast.literal_eval(node.slice)]
         case ast.Subscript(value=ast.Name(id=name)):
             several = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
             inner = tuple(map(annotated, several))
             if name in ("Optional", "Union"):
-                return Union[(*inner, None) if name == "Optional" else inner]
+                return reduce(or_, (*inner, None) if name == "Optional" else inner)
             if name in ("list", "tuple", "dict"):
                 return PLAIN[name][inner]
     raise ValueError(f"{ast.unparse(node)!r} is no type that a parameter can have")
@@ -99,13 +101,12 @@ def read_parameters(file: Path) -> dict[str, Parameter]:
     """
     cells = parameters_cells(read_notebook(file))
     if len(cells) > 1:
-        raise ParameterError(f"{file.name}: {len(cells)} cells are tagged parameters; one is allowed")
+        raise ParameterError(f"{file.name}: {len(cells)} cells are tagged parameters, not one")
     try:
         return parse_parameters("".join(cells[0]["source"])) if cells else {}
     except (ValueError, SyntaxError, TypeError) as error:
-        raise ParameterError(
-            f"{file.name}: the parameters cell must be assignments of literals, such as seed = 0 ({error})"
-        ) from error
+        rule = "the parameters cell must be assignments of literals, such as seed = 0"
+        raise ParameterError(f"{file.name}: {rule} ({error})") from error
 
 
 def parse_parameters(source: str) -> dict[str, Parameter]:
@@ -114,9 +115,10 @@ def parse_parameters(source: str) -> dict[str, Parameter]:
     Read from its syntax tree: papermill's own inspector passes over `x: int | None = 1` and over
     text that holds a "=". Raises ValueError for anything but assignments of literals.
     """
+    statements = ast.parse(source).body
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     comments = {t.start[0]: t.string.lstrip("# ") for t in tokens if t.type == tokenize.COMMENT}
-    found = [_parameter(node, comments) for node in ast.parse(source).body]
+    found = [_parameter(node, comments) for node in statements]
     return {parameter.name: parameter for parameter in found}
 
 
@@ -152,7 +154,7 @@ def resolve(
     values = {}
     for notebook, parameters in notebooks.items():
         try:
-            chosen = {name: parameters[name].value(given[name]) for name in given if name in parameters}
+            chosen = {n: parameters[n].value(text) for n, text in given.items() if n in parameters}
             _check_ranges(chosen, profile)
         except ValueError as error:
             raise ParameterError(f"{notebook}: {error}") from error
@@ -167,7 +169,7 @@ def _split(assignment: str, known: list[str]) -> tuple[str, str]:
     if not equals:
         raise ParameterError(f"-p {assignment}: write it as -p NAME=VALUE or -p NAME VALUE")
     if name == "profile":
-        raise ParameterError(f"-p {assignment}: the profile of all notebooks is set by --profile {text}")
+        raise ParameterError(f"-p {assignment}: all notebooks have the one of --profile {text}")
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1, cutoff=NEAR)
         hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
@@ -176,7 +178,7 @@ def _split(assignment: str, known: list[str]) -> tuple[str, str]:
 
 
 def _check_ranges(values: dict[str, Any], profile: str) -> None:
-    """Raise ValueError where the training's configuration would, for the parameters that it knows."""
+    """Raise ValueError where the training's configuration would, for what it knows."""
     trained = {field.name for field in fields(TrainingConfig)} & values.keys()
     single = {name: values[name] for name in trained if not isinstance(values[name], list | tuple)}
     model_config("baseline", profile=profile, **single)

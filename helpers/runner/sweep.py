@@ -9,7 +9,6 @@ from helpers import provenance
 from helpers.config import TrainingConfig, model_config
 from helpers.errors import Refusal, check_choice, literal
 from helpers.evidence import tables
-from helpers.evidence.columns import HISTORY
 from helpers.runner.terminal import Terminal
 from helpers.runner.workers import workers
 
@@ -68,11 +67,10 @@ def _train(config: TrainingConfig) -> list[dict]:
     from helpers.training import fit_or_load  # a worker pays for TensorFlow, the caller does not
 
     run = fit_or_load(config)
-    history = {"training_loss": run.history["loss"]} | run.history
+    names = {name: "training_loss" if name == "loss" else name for name in run.history}
+    about = _about(run)  # its "loss" is the configuration's
     return [
-        _about(run)
-        | {"epoch": epoch + 1}
-        | {name: round(history[name][epoch], 4) for name in HISTORY if name in history}
+        about | {"epoch": epoch + 1} | {names[n]: round(v[epoch], 4) for n, v in run.history.items()}
         for epoch in range(config.epochs)
     ]
 

@@ -4,6 +4,7 @@ What this machine starts listens on 127.0.0.1 alone, and ends with the process t
 Dask's workers watch a pipe from their parent.
 """
 
+import itertools
 import logging
 import os
 import shutil
@@ -45,6 +46,7 @@ class WorkerPool:
 
     def __init__(self, client, folder: Path, terminal: Terminal, local: bool = False):
         self.client, self.folder, self.terminal, self.local = client, folder, terminal, local
+        self.numbers = itertools.count()  # of its calls
         self.lonely: float | None = None  # since when there have been no workers
 
     def run(
@@ -56,8 +58,8 @@ class WorkerPool:
         done, Failure says which failed and why. Raises Refusal when a worker cannot be used as it
         was started.
         """
-        folder = Path(tempfile.mkdtemp(dir=self.folder))
-        calls = [Call(item, name(item), folder / f"{n}.jsonl") for n, item in enumerate(items)]
+        file = "{}.jsonl".format
+        calls = [Call(one, name(one), self.folder / file(next(self.numbers))) for one in items]
         waiting, failures = calls[::-1], []
         running: dict[Any, Call] = {}
         while waiting or running:
