@@ -76,9 +76,8 @@ def add_report(commands) -> None:
     )
     _add_output(parser)
     _add_notebooks(parser)
-    parser.add_argument(
-        "--jobs", type=_count, metavar="N", help="notebooks at a time (default: the cores there are)"
-    )
+    what = "notebooks at a time (default: the cores there are)"
+    parser.add_argument("--jobs", type=_count, metavar="N", help=what)
     parser.add_argument(
         "-p",
         dest="parameters",
@@ -113,8 +112,7 @@ def _assignments(groups: Iterable[list[str]]) -> Iterator[str]:
 def add_render(commands) -> None:
     """`render`: make the documents again."""
     what = "make report.html and report.pdf again, from notebooks that have run"
-    where = ", which are in the folder notebooks of the output folder"
-    parser = commands.add_parser("render", help=what, description=f"{what[0].upper()}{what[1:]}{where}.")
+    parser = commands.add_parser("render", help=what, description=f"M{what[1:]}.")
     _add_output(parser)
     parser.set_defaults(run=_render)
 
@@ -128,18 +126,16 @@ def _render(given: argparse.Namespace) -> None:
 def _add_workers(parser: argparse.ArgumentParser) -> None:
     """The options that decide where trainings run, and whether their code must be committed."""
     where = parser.add_mutually_exclusive_group()
-    where.add_argument(
-        "--jobs", type=_count, metavar="N", help="trainings at a time (default: the cores there are)"
-    )
+    what = "trainings at a time (default: the cores there are)"
+    where.add_argument("--jobs", type=_count, metavar="N", help=what)
     where.add_argument(
         "--scheduler",
         metavar="ADDRESS",
-        help="train on the Dask cluster of this scheduler, such as tcp://10.0.0.1:8786; its workers "
-        "share the cache, and whoever reaches it can run code on them",
+        help="train on the Dask cluster of this scheduler, such as tcp://10.0.0.1:8786; its "
+        "workers share the cache, and whoever reaches it can run code on them",
     )
-    parser.add_argument(
-        "--trial", action="store_true", help="allow code that is not committed; the rows say so"
-    )
+    what = "allow code that is not committed; the rows say so"
+    parser.add_argument("--trial", action="store_true", help=what)
 
 
 def add_sweep(commands) -> None:
@@ -155,12 +151,12 @@ def add_sweep(commands) -> None:
         "grid",
         nargs="*",
         metavar="NAME=VALUES",
-        help="what to combine: model=baseline,10-D  seed=0..4  latent_dim=1,2,4 (default: the baseline)",
+        help="what to combine: model=baseline,10-D  seed=0..4  latent_dim=1,2,4 (default: the "
+        "baseline)",
     )
     _add_profile(parser)
-    parser.add_argument(
-        "--table", type=Path, required=True, metavar="FILE", help="where the table goes (CSV)"
-    )
+    what = "where the table goes (CSV)"
+    parser.add_argument("--table", type=Path, required=True, metavar="FILE", help=what)
     parser.add_argument(
         "--measure",
         action="store_true",

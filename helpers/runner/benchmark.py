@@ -13,6 +13,7 @@ import sys
 import time
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import dask
 
@@ -24,7 +25,7 @@ from helpers.runner.sweep import refuse_uncommitted, sweep
 from helpers.runner.terminal import Terminal
 from helpers.runner.workers import workers
 
-PLAIN = {"recipe": "keras", "batch_size": 128}  # with 30 epochs, the example on keras.io
+PLAIN: dict[str, Any] = {"recipe": "keras", "batch_size": 128}  # with 30 epochs: keras.io
 LENGTHS = (1, 2, 3, 4, 5, 6, 8, 12)  # epochs of the fast recipe, until one reaches the plain loss
 FORMS = ("plain", "fast")
 TIMED = 5_120  # images that a timing trains on, after as many that warm up
@@ -50,19 +51,20 @@ def benchmark(
     refuse_uncommitted(trial)
     terminal = terminal or Terminal()
     points = list(product(models, seeds))
-    shared = {"n_train": images}
-    plain = [model_config(m, seed=s, epochs=epochs, **shared, **PLAIN) for m, s in points]
+    fixed: dict[str, Any] = PLAIN | {"n_train": images}
+    plain = [model_config(m, seed=s, epochs=epochs, **fixed) for m, s in points]
     sweep(plain, folder / RUNS, jobs, scheduler, terminal, trial=trial)
     for length in (length for length in LENGTHS if length < epochs):
         runs = tables.read(folder / RUNS)
         left = [(model, seed) for model, seed in points if fast_run(runs, model, seed) is None]
-        fast = [model_config(m, seed=s, epochs=length, **shared) for m, s in left]
+        fast = [model_config(m, seed=s, epochs=length, n_train=images) for m, s in left]
         if fast:
             sweep(fast, folder / RUNS, jobs, scheduler, terminal, trial=trial)
     tables.merge(folder / STEPS, measure_steps(models, rounds, terminal), trial=trial)
     rows = comparison(tables.read(folder / RUNS), tables.read(folder / STEPS))
     shown = ["model", "seed", "target", "plain_seconds", "loss", "fast_seconds", "ratio"]
-    for table in (step_table(tables.read(folder / STEPS)), rows[shown].round(2), recipe_table(rows)):
+    steps = step_table(tables.read(folder / STEPS))
+    for table in (steps, rows[shown].round(2), recipe_table(rows)):
         terminal.line(f"{table.to_string(index=False, na_rep='not reached')}\n")
 
 
@@ -136,8 +138,8 @@ def multiply_adds(vae) -> int:
         side = layer.input if isinstance(layer, keras.layers.Conv2DTranspose) else layer.output
         return math.prod(side.shape[1:-1])
 
-    weighted = [layer for part in (vae.encoder, vae.decoder) for layer in part.layers if layer.weights]
-    return sum(math.prod(layer.kernel.shape) * places(layer) for layer in weighted)
+    layers = [*vae.encoder.layers, *vae.decoder.layers]
+    return sum(math.prod(one.kernel.shape) * places(one) for one in layers if one.weights)
 
 
 def product_rate(size: int = 2048) -> float:

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from helpers.runner.parameters import read_notebook
 
 KEPT = 5  # entries of a cache: those that were used last
 NAMED = 3  # changed parts that are named before the rest is counted
-TABLES = "helpers.evidence"  # a notebook that reaches this package reads tables of runs
+TABLES = "helpers/evidence/tables.py"  # what a notebook reaches when it reads tables of runs
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class ResultCache:
 
 
 def _read(folder: Path) -> Entry:
-    """An entry as its manifest describes it. Raises OSError, ValueError or TypeError for a bad one."""
+    """An entry as its manifest describes it. OSError, ValueError, TypeError for a bad one."""
     entry = Entry(folder, **json.loads((folder / "manifest.json").read_text()))
     outside = [name for name in entry.files if not is_inside(folder / name, folder)]
     if outside:
@@ -144,11 +145,9 @@ def notebook_parts(source: Path, values: dict[str, Any], given: dict[str, str]) 
     notebook = read_notebook(source)
     code = provenance.code_parts(imported(notebook))
     parts = {"its cells": _cells(notebook), "its parameters": digest(values)}
-    if any(name.startswith(TABLES) for name in code):
-        files = sorted((paths.REFERENCE / "results").rglob("*.csv"))
-        files += sorted((paths.ROOT / "helpers" / "evidence").glob("*.json"))
-        parts |= _files(files)
-    return parts | code | _environment() | given
+    parts |= {"Keras": " ".join([version("keras"), *provenance.backend()])}
+    tables = sorted((paths.REFERENCE / "results").rglob("*.csv")) if TABLES in code else []
+    return parts | _files(tables) | code | _environment() | given
 
 
 def rendering_parts(notebooks: dict[str, str]) -> dict[str, str]:

@@ -31,9 +31,9 @@ MEMORY_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes, of what the syst
 class Job:
     """A notebook being run by papermill in a folder of its own, which must not be there yet.
 
-    values: its parameters; needs: entries whose stored results it reads; parts: what it is made from;
-    threads: those of its numerical libraries. Once `finished`, it has its `cost` (seconds, and GB of memory
-    in its largest process) and, if it failed, its `failure` in words.
+    values: its parameters; needs: entries whose stored results it reads; parts: what it is made
+    from; threads: those of its numerical libraries. Once `finished`, it has its `cost` (seconds,
+    and GB of memory in its largest process) and, if it failed, its `failure` in words.
     """
 
     def __init__(
@@ -92,6 +92,7 @@ class Job:
         if not pid:
             return False
         self.process.returncode = os.waitstatus_to_exitcode(status)
+        assert self.process.stdin
         self.process.stdin.close()
         memory = usage.ru_maxrss * MEMORY_UNIT / 1e9
         self.cost = {"seconds": time.monotonic() - self.began, "memory_gb": memory}

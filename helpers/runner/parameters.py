@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from functools import reduce
 from operator import or_
 from pathlib import Path
-from types import EllipsisType
+from types import EllipsisType, GenericAlias
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
@@ -74,7 +74,7 @@ def annotated(node: ast.expr) -> Any:
             if name in ("Optional", "Union"):
                 return reduce(or_, (*inner, None) if name == "Optional" else inner)
             if name in ("list", "tuple", "dict"):
-                return PLAIN[name][inner]
+                return GenericAlias(PLAIN[name], inner)
     raise ValueError(f"{ast.unparse(node)!r} is no type that a parameter can have")
 
 
@@ -131,8 +131,7 @@ def _parameter(node: ast.stmt, comments: dict[int, str]) -> Parameter:
             expects = "anything" if default is None else kind.__name__
         case ast.AnnAssign(target=ast.Name(id=name), annotation=note, value=ast.expr() as value):
             default, kind = ast.literal_eval(value), annotated(note)
-            quoted = isinstance(note, ast.Constant) and isinstance(note.value, str)
-            expects = str(note.value) if quoted else ast.unparse(note)
+            expects = ast.unparse(note).strip("'\"")
         case _:
             raise ValueError(f"line {node.lineno} is {ast.unparse(node)!r}")
     if not fits(default, kind):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -54,14 +55,16 @@ class Source:
 def discover(folder: Path) -> dict[str, Source]:
     """The notebooks of a folder by name, in their order.
 
-    A notebook has a place when its metadata says `"report": {"order": 3}` or its name begins with
-    digits; others are left out. Raises Refusal when there are none, when two share a place, or when
-    they wait for each other.
+    A notebook has a place when its metadata says `"report": {"order": 3}` or its name begins
+    with digits; others are left out. Raises Refusal when there are none, when two share a place,
+    or when they wait for each other.
     """
-    found = sorted(filter(None, map(_source, sorted(folder.glob("*.ipynb")))), key=lambda s: s.order)
-    for one, other in zip(found, found[1:], strict=False):
+    placed = filter(None, map(_source, sorted(folder.glob("*.ipynb"))))
+    found = sorted(placed, key=lambda source: source.order)
+    for one, other in pairwise(found):
         if one.order == other.order:
-            raise Refusal(f"{one.file.name} and {other.file.name} share place {one.order:g}: move one")
+            both = f"{one.file.name} and {other.file.name}"
+            raise Refusal(f"{both} share place {one.order:g}: move one")
     if not found:
         raise Refusal(f"no notebooks in {folder}")
     sources = {source.name: source for source in found}
@@ -106,7 +109,7 @@ def known_parameters(folder: Path = paths.NOTEBOOKS) -> dict[str, dict[str, Para
 
 @dataclass(frozen=True)
 class End:
-    """How a notebook ended: with an entry in the cache unless it failed, with a job if it was run."""
+    """How a notebook ended: with an entry in the cache unless it failed, with a job if it ran."""
 
     name: str
     entry: Entry | None = None
@@ -127,7 +130,7 @@ class End:
 
 
 class Runner:
-    """Runs notebooks, each after those that it waits for, unless the cache has what it would make.
+    """Runs notebooks, each after those it waits for, unless the cache has what it would make.
 
     A notebook that fails stops none of the others but those that need its results.
     """
@@ -138,7 +141,7 @@ class Runner:
         self.workers = workers or min(cores(), width(self.waits))
         self.threads = max(1, cores() // self.workers)
         self.running: dict[str, Job] = {}
-        self.parts: dict[str, Callable[[], dict[str, str]]] = {}  # what each is made from, as of now
+        self.parts: dict[str, Callable[[], dict[str, str]]] = {}  # what each is made from, now
         self.ended: dict[str, End] = {}
         self.training: dict[str, str] = {}  # what the status line says of a notebook
 
@@ -149,9 +152,8 @@ class Runner:
         """
         try:
             while len(self.ended) < len(self.sources):
-                for name in self.sources:
-                    ready = name not in self.running | self.ended
-                    if ready and self.waits[name] <= self.ended.keys() and len(self.running) < self.workers:
+                for name in self._ready():
+                    if len(self.running) < self.workers:
                         self._begin(name, folder / name, values[name])
                 self._look()
                 if self.running:
@@ -160,6 +162,11 @@ class Runner:
             self.terminal.close()
             jobs.stop(self.running.values())
         return [self.ended[name] for name in self.sources]
+
+    def _ready(self) -> list[str]:
+        """The notebooks that wait for nothing more, in their order."""
+        left = [name for name in self.sources if name not in self.running | self.ended]
+        return [name for name in left if self.waits[name] <= self.ended.keys()]
 
     def _begin(self, name: str, folder: Path, values: dict[str, Any]) -> None:
         """Take a notebook from the cache, else run it in a folder of its own; say which and why."""
@@ -171,7 +178,7 @@ class Runner:
             self.ended[name] = End(name)
             self.terminal.line(f"{name}: not run, since it needs {lacking}")
             return
-        given = {file: found for entry in entries for file, found in entry.under("results").items()}
+        given = {file: one for entry in entries for file, one in entry.under("results").items()}
         self.parts[name] = partial(notebook_parts, source.file, values, given)
         parts = self.parts[name]()
         entry, why = _kept(name).find(parts)
@@ -250,7 +257,7 @@ def make_report(
     render: Render = default_render,
     terminal: Terminal | None = None,
 ) -> None:
-    """Run those notebooks of a folder that have to run; publish the report unless nothing changed.
+    """Run those notebooks of a folder that have to run; publish the report if anything changed.
 
     assignments: "NAME=VALUE", for every notebook with that parameter. Raises Refusal before
     anything starts, and Failure, with nothing published, when a notebook failed.
@@ -277,14 +284,16 @@ def make_report(
     runner.terminal.line(f"{output / 'report.html'}\n{output / 'report.pdf'}")
 
 
-def _fill(staged: Path, entries: list[Entry], render: Render, terminal: Terminal) -> dict[str, float]:
-    """Put what the notebooks made, and the documents, into the staging folder: the rendering's cost.
+def _fill(
+    staged: Path, entries: list[Entry], render: Render, terminal: Terminal
+) -> dict[str, float]:
+    """Put what the notebooks made into the staging folder, and the documents: what these cost.
 
     The documents are rendered, or come from the cache.
     """
     for entry in entries:
         entry.copy_to(staged)
-    notebooks = {name: found for entry in entries for name, found in entry.under("notebooks").items()}
+    notebooks = {file: one for entry in entries for file, one in entry.under("notebooks").items()}
     parts, kept = rendering_parts(notebooks), ResultCache("documents")
     documents, why = kept.find(parts)
     if documents:
@@ -312,7 +321,7 @@ def _left(staged: Path) -> str:
 def _record(
     runner: Runner, ended: list[End], seconds: float, rendering: dict[str, float] | None = None
 ) -> dict[str, Any]:
-    """What run.json says of the cost: of the run that made each part, and of the largest process."""
+    """What run.json says of the cost: of the runs that made the parts, of the largest process."""
     costs = [end.cost for end in ended] + [rendering or {"seconds": 0.0, "memory_gb": 0.0}]
     return {
         "workers": runner.workers,
@@ -340,7 +349,7 @@ def _summary(ended: list[End], run: dict, terminal: Terminal) -> None:
 
 
 def render_again(output: Path, render: Render = default_render) -> None:
-    """Render an output folder's report again from its notebooks. Raises Refusal when it has none."""
+    """Render a folder's report again from its executed notebooks; Refusal when it has none."""
     notebooks = output / "notebooks"
     if not any(notebooks.glob("*.ipynb")) or notebooks == paths.NOTEBOOKS:
         hint = "make them first, with python -m helpers report"

@@ -104,7 +104,8 @@ def exchange(folder: Path, output: Path, stale: list[str]) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir() or not os.access(target.parent, os.W_OK):
             raise Failure(f"cannot write {target}: nothing is published")
-    moves = {os.path.relpath(old, folder): os.path.relpath(new, output) for old, new in files.items()}
+    path = os.path.relpath
+    moves = {path(old, folder): path(new, output) for old, new in files.items()}
     gone = sorted({*stale} - {*moves.values()})
     write_json(folder / "journal.json", {"moves": moves, "gone": gone})
     finish(output)

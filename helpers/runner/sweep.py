@@ -1,4 +1,4 @@
-"""Train many configurations, several at a time, and write one table: a row per epoch, or per run."""
+"""Train many configurations, several at a time, and write one table: a row per epoch or run."""
 
 import dataclasses
 import itertools
@@ -32,10 +32,10 @@ def parse_grid(points: list[str]) -> dict[str, list]:
             form = "NAME=VALUE,VALUE or NAME=FIRST..LAST"
             raise ValueError(f"{point!r} is not of the form {form}")
         if name in grid:
-            raise ValueError(f"{name} is given twice: write all its values in one, {name}=VALUE,VALUE")
+            raise ValueError(f"{name} is given twice: write {name}=VALUE,VALUE")
         grid[name] = [value for part in values.split(",") for value in _values(part)]
         if not 0 < len(grid[name]) <= MOST:
-            raise ValueError(f"{point!r} holds {len(grid[name]):,} values; allowed are 1 to {MOST:,}")
+            raise ValueError(f"{point!r} holds no value, or more than {MOST:,}")
     return grid
 
 
@@ -69,10 +69,11 @@ def _train(config: TrainingConfig) -> list[dict]:
     run = fit_or_load(config)
     names = {name: "training_loss" if name == "loss" else name for name in run.history}
     about = _about(run)  # its "loss" is the configuration's
-    return [
-        about | {"epoch": epoch + 1} | {names[n]: round(v[epoch], 4) for n, v in run.history.items()}
-        for epoch in range(config.epochs)
-    ]
+    rows = []
+    for epoch in range(config.epochs):
+        course = {names[key]: round(values[epoch], 4) for key, values in run.history.items()}
+        rows.append(about | {"epoch": epoch + 1} | course)
+    return rows
 
 
 def _measure(config: TrainingConfig) -> list[dict]:

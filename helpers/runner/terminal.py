@@ -1,4 +1,4 @@
-"""What a person sees of a batch run: lines that stay and, on a terminal, a progress bar below them."""
+"""What a person sees of a batch run: lines that stay and, on a terminal, a bar below them."""
 
 import json
 import sys

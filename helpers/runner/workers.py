@@ -64,7 +64,7 @@ class WorkerPool:
         running: dict[Any, Call] = {}
         while waiting or running:
             hosts = self._hosts()
-            while waiting and len(running) < len(hosts):  # none waits behind one that kills a worker
+            while waiting and len(running) < len(hosts):  # none queues behind a fatal one
                 call = waiting.pop()
                 given = (function, call.item, call.progress, paths.cache(), hosts)
                 running[self.client.submit(_call, *given, pure=False)] = call
@@ -86,7 +86,7 @@ class WorkerPool:
         self.client.restart()
 
     def _hosts(self) -> list[str]:
-        """The machine of each worker. Says so when there are none; raises Failure when none comes."""
+        """The machine of each worker. Says when there are none; Failure when none will come."""
         try:
             hosts = [_host(address) for address in self.client.nthreads()]
         except OSError as error:
@@ -103,7 +103,7 @@ class WorkerPool:
         return hosts
 
     def _report(self, running: Iterable["Call"], waiting: int, total: int) -> None:
-        """Epochs move the status line; that a training starts, or waits for another's, is a line."""
+        """Epochs move the status line; that a training starts, or waits for one, is a line."""
         for call in running:
             for event in call.events.new():
                 call.shown = describe(event | {"model": call.name})
@@ -153,15 +153,15 @@ def _call(function: Callable, item: Any, progress: Path, cache: Path, hosts: lis
     worker = get_worker()
     if worker.state.nthreads != 1:
         raise Refusal(
-            f"the worker {worker.address} has {worker.state.nthreads} threads, but trains one model "
-            f"at a time: start it with {START.format(worker.scheduler.address)}"
+            f"the worker {worker.address} has {worker.state.nthreads} threads, but trains one "
+            f"model at a time: start it with {START.format(worker.scheduler.address)}"
         )
     try:
         progress.touch()
     except OSError as error:
         raise Refusal(
-            f"the worker {worker.address} cannot write to {cache} ({error}): name a folder that all "
-            "machines share in HELPERS_CACHE"
+            f"the worker {worker.address} cannot write to {cache} ({error}): name a folder that "
+            "all machines share in HELPERS_CACHE"
         ) from error
     os.environ.update(HELPERS_CACHE=str(cache), HELPERS_PROGRESS=str(progress))
     neighbours = max(1, hosts.count(_host(worker.address)))

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from helpers import paths, provenance
-from helpers.runner.cache import KEPT, ResultCache, imported, notebook_parts, rendering_parts
+from helpers.runner.cache import KEPT, TABLES, ResultCache, imported, notebook_parts, rendering_parts
 
 
 def cell(source, kind="code", **metadata):
@@ -18,14 +18,18 @@ def root(tmp_path, monkeypatch):
     cells = [cell("# Words", "markdown"), cell(["%matplotlib inline\n", "from helpers import plots"])]
     files = {"00_a.ipynb": json.dumps({"cells": cells, "metadata": {}}), "requirements.txt": "keras"}
     files |= {"helpers/report/report.css": "a", "report/results/runs.csv": "a\n"}
-    files |= {"helpers/evidence/claims.json": "{}"}
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     monkeypatch.setattr(paths, "ROOT", tmp_path)
     monkeypatch.setattr(paths, "REFERENCE", tmp_path / "report")
-    monkeypatch.setattr(provenance, "code_parts", lambda names: {name: "1" for name in names})
+    monkeypatch.setattr(provenance, "code_parts", lambda names: {module(name): "1" for name in names})
     return tmp_path
+
+
+def module(name):
+    """The file of an imported name, as the real `code_parts` gives it."""
+    return name.removesuffix(".stored").replace(".", "/") + ".py"
 
 
 def changed_by(root, change):
@@ -45,7 +49,6 @@ def changed_by(root, change):
     "name, what",
     [
         ("report/results/runs.csv", set()),
-        ("helpers/evidence/claims.json", set()),
         ("helpers/report/report.css", {"document: helpers/report/report.css"}),
         ("requirements.txt", {"requirements.txt", "document: requirements.txt"}),
         ("README.md", set()),
@@ -58,18 +61,23 @@ def test_what_a_change_of_a_file_changes(root, name, what):
 def test_the_code_that_a_notebook_imports_counts_and_no_other(root, monkeypatch):
     def change(name):
         old = provenance.code_parts
-        monkeypatch.setattr(provenance, "code_parts", lambda names: old(names) | {n: "2" for n in names if n == name})
+        monkeypatch.setattr(provenance, "code_parts", lambda names: old(names) | {module(n): "2" for n in names if n == name})
 
     assert changed_by(root, lambda: change("helpers.data")) == set()
-    assert changed_by(root, lambda: change("helpers.plots")) == {"helpers.plots"}
+    assert changed_by(root, lambda: change("helpers.plots")) == {"helpers/plots.py"}
 
 
 def test_tables_count_for_a_notebook_that_reads_them(root):
     add_cell(root, cell("from helpers.evidence.tables import stored"))
-    names = ["report/results/runs.csv", "helpers/evidence/claims.json", "report/results/exploratory/old.csv"]
+    names = ["report/results/runs.csv", "report/results/exploratory/old.csv"]
     (root / "report/results/exploratory").mkdir()
     for name in names:
         assert changed_by(root, lambda name=name: (root / name).write_text("b")) == {name}
+
+
+def test_the_module_that_reads_tables_has_this_name():
+    assert TABLES in provenance.code_parts(["helpers.evidence.statistics"])
+    assert TABLES not in provenance.code_parts(["helpers.plots"])
 
 
 def add_cell(root, new):

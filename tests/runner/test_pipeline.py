@@ -575,7 +575,7 @@ def test_what_needs_a_failed_notebook_is_not_run(project):
 
 
 def test_a_change_while_a_notebook_runs_makes_it_run_again(project):
-    edit = f"open({str(project.root / 'helpers' / 'plots.py')!r}, 'w').write('2')"
+    edit = f"open({str(project.root / 'helpers' / 'errors.py')!r}, 'w').write('2')"
     project.change("05_wide", "leave('05_wide')", edit)
     assert "05_wide: helpers/errors.py changed while it ran; the next run repeats it" in project.report()
     project.report()
