@@ -34,17 +34,10 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     """The options that decide where a report is."""
     _add_profile(parser)
     where = parser.add_mutually_exclusive_group()
-    where.add_argument(
-        "--output",
-        type=Path,
-        metavar="DIR",
-        help="where the report is (default: report/latest, or report/PROFILE of other profiles)",
-    )
-    where.add_argument(
-        "--reference",
-        action="store_true",
-        help="the tracked reference run: report/, and figures/ at the top",
-    )
+    what = "where the report is (default: report/latest, or report/PROFILE of other profiles)"
+    where.add_argument("--output", type=Path, metavar="DIR", help=what)
+    what = "the tracked reference run: report/, and figures/ at the top"
+    where.add_argument("--reference", action="store_true", help=what)
 
 
 def _add_notebooks(parser: argparse.ArgumentParser) -> None:
@@ -78,16 +71,10 @@ def add_report(commands) -> None:
     _add_notebooks(parser)
     what = "notebooks at a time (default: the cores there are)"
     parser.add_argument("--jobs", type=_count, metavar="N", help=what)
-    parser.add_argument(
-        "-p",
-        dest="parameters",
-        action="append",
-        nargs="+",
-        default=[],
-        metavar="NAME=VALUE",
-        help="set a parameter in every notebook that has it ('parameters' lists them); may be "
-        "repeated; -p NAME VALUE does the same",
-    )
+    what = "set a parameter in every notebook that has it ('parameters' lists them); may be "
+    what += "repeated; -p NAME VALUE does the same"
+    several = {"action": "append", "nargs": "+", "default": [], "metavar": "NAME=VALUE"}
+    parser.add_argument("-p", dest="parameters", help=what, **several)
     parser.set_defaults(run=_report)
 
 
@@ -128,12 +115,9 @@ def _add_workers(parser: argparse.ArgumentParser) -> None:
     where = parser.add_mutually_exclusive_group()
     what = "trainings at a time (default: the cores there are)"
     where.add_argument("--jobs", type=_count, metavar="N", help=what)
-    where.add_argument(
-        "--scheduler",
-        metavar="ADDRESS",
-        help="train on the Dask cluster of this scheduler, such as tcp://10.0.0.1:8786; its "
-        "workers share the cache, and whoever reaches it can run code on them",
-    )
+    what = "train on the Dask cluster of this scheduler, such as tcp://10.0.0.1:8786; its workers "
+    what += "share the cache, and whoever reaches it can run code on them"
+    where.add_argument("--scheduler", metavar="ADDRESS", help=what)
     what = "allow code that is not committed; the rows say so"
     parser.add_argument("--trial", action="store_true", help=what)
 
@@ -147,21 +131,13 @@ def add_sweep(commands) -> None:
         "table: a row per run and epoch. Trained models are kept: a sweep that was stopped goes on "
         "where it was, and a table that holds other runs already is added to.",
     )
-    parser.add_argument(
-        "grid",
-        nargs="*",
-        metavar="NAME=VALUES",
-        help="what to combine: model=baseline,10-D  seed=0..4  latent_dim=1,2,4 (default: the "
-        "baseline)",
-    )
+    what = "what to combine: model=baseline,10-D  seed=0..4  latent_dim=1,2 (default: the baseline)"
+    parser.add_argument("grid", nargs="*", metavar="NAME=VALUES", help=what)
     _add_profile(parser)
     what = "where the table goes (CSV)"
     parser.add_argument("--table", type=Path, required=True, metavar="FILE", help=what)
-    parser.add_argument(
-        "--measure",
-        action="store_true",
-        help="measure every trained model, half a minute each: one row per run, not one per epoch",
-    )
+    what = "measure every trained model, half a minute each: one row per run, not one per epoch"
+    parser.add_argument("--measure", action="store_true", help=what)
     _add_workers(parser)
     parser.set_defaults(run=_sweep)
 
@@ -205,6 +181,7 @@ def add_benchmark(commands) -> None:
 def _benchmark(given: argparse.Namespace) -> None:
     from helpers.config import model_config
     from helpers.runner.benchmark import benchmark
+    from helpers.runner.pipeline import cores
     from helpers.runner.sweep import parse_grid
 
     try:
@@ -215,7 +192,8 @@ def _benchmark(given: argparse.Namespace) -> None:
             model_config("baseline", seed=seed, epochs=given.epochs, n_train=given.images)
     except ValueError as error:
         raise Refusal(str(error)) from error
-    options = (given.epochs, given.rounds, given.images, given.jobs or 1, given.scheduler)
+    jobs = given.jobs or cores()
+    options = (given.epochs, given.rounds, given.images, jobs, given.scheduler)
     benchmark(grid["model"], grid["seed"], *options, folder=given.output, trial=given.trial)
 
 

@@ -32,15 +32,9 @@ TIMED = 5_120  # images that a timing trains on, after as many that warm up
 
 
 def benchmark(
-    models: list[str],
-    seeds: list[int],
-    epochs: int = 30,
-    rounds: int = 3,
-    images: int | None = None,
-    jobs: int = 1,
-    scheduler: str | None = None,
-    folder: Path = paths.REFERENCE / "results",
-    terminal: Terminal | None = None,
+    models: list[str], seeds: list[int], epochs: int = 30, rounds: int = 3,
+    images: int | None = None, jobs: int = 1, scheduler: str | None = None,
+    folder: Path = paths.REFERENCE / "results", terminal: Terminal | None = None,
     trial: bool = False,
 ) -> None:
     """Train by both recipes, time their steps, write both tables and print the comparison.

@@ -37,13 +37,8 @@ class Job:
     """
 
     def __init__(
-        self,
-        source: Path,
-        folder: Path,
-        values: dict[str, Any],
-        needs: Iterable[Entry],
-        parts: dict[str, str],
-        threads: int,
+        self, source: Path, folder: Path, values: dict[str, Any], needs: Iterable[Entry],
+        parts: dict[str, str], threads: int,
     ):
         self.name, self.folder, self.parts = source.stem, folder, parts
         self.result = folder / "notebooks" / source.name

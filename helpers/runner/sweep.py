@@ -100,13 +100,8 @@ def refuse_uncommitted(trial: bool) -> None:
 
 
 def sweep(
-    configs: list[TrainingConfig],
-    table: Path,
-    jobs: int = 1,
-    scheduler: str | None = None,
-    terminal: Terminal | None = None,
-    measure: bool = False,
-    trial: bool = False,
+    configs: list[TrainingConfig], table: Path, jobs: int = 1, scheduler: str | None = None,
+    terminal: Terminal | None = None, measure: bool = False, trial: bool = False,
 ) -> None:
     """Train the configurations and put their rows into the table after each one.
 

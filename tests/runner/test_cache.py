@@ -5,7 +5,14 @@ import json
 import pytest
 
 from helpers import paths, provenance
-from helpers.runner.cache import KEPT, TABLES, ResultCache, imported, notebook_parts, rendering_parts
+from helpers.runner.cache import (
+    KEPT,
+    TABLES,
+    ResultCache,
+    imported,
+    notebook_parts,
+    rendering_parts,
+)
 
 
 def cell(source, kind="code", **metadata):
@@ -15,15 +22,23 @@ def cell(source, kind="code", **metadata):
 @pytest.fixture
 def root(tmp_path, monkeypatch):
     """A project whose notebook imports a plot and no tables."""
-    cells = [cell("# Words", "markdown"), cell(["%matplotlib inline\n", "from helpers import plots"])]
-    files = {"00_a.ipynb": json.dumps({"cells": cells, "metadata": {}}), "requirements.txt": "keras"}
+    cells = [
+        cell("# Words", "markdown"),
+        cell(["%matplotlib inline\n", "from helpers import plots"]),
+    ]
+    files = {
+        "00_a.ipynb": json.dumps({"cells": cells, "metadata": {}}),
+        "requirements.txt": "keras",
+    }
     files |= {"helpers/report/report.css": "a", "report/results/runs.csv": "a\n"}
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     monkeypatch.setattr(paths, "ROOT", tmp_path)
     monkeypatch.setattr(paths, "REFERENCE", tmp_path / "report")
-    monkeypatch.setattr(provenance, "code_parts", lambda names: {module(name): "1" for name in names})
+    monkeypatch.setattr(
+        provenance, "code_parts", lambda names: {module(name): "1" for name in names}
+    )
     return tmp_path
 
 
@@ -61,7 +76,11 @@ def test_what_a_change_of_a_file_changes(root, name, what):
 def test_the_code_that_a_notebook_imports_counts_and_no_other(root, monkeypatch):
     def change(name):
         old = provenance.code_parts
-        monkeypatch.setattr(provenance, "code_parts", lambda names: old(names) | {module(n): "2" for n in names if n == name})
+        monkeypatch.setattr(
+            provenance,
+            "code_parts",
+            lambda names: old(names) | {module(n): "2" for n in names if n == name},
+        )
 
     assert changed_by(root, lambda: change("helpers.data")) == set()
     assert changed_by(root, lambda: change("helpers.plots")) == {"helpers/plots.py"}
@@ -107,8 +126,14 @@ def test_parameters_and_results_of_others_count(root):
 
 
 def test_all_ways_to_import_are_seen():
-    sources = ["import helpers.plots as p, os", "from helpers import data, models\nfrom json import loads"]
-    sources += ["%pip install x\ndef f():\n    from helpers.metrics.bounds import elbo", "this is no code"]
+    sources = [
+        "import helpers.plots as p, os",
+        "from helpers import data, models\nfrom json import loads",
+    ]
+    sources += [
+        "%pip install x\ndef f():\n    from helpers.metrics.bounds import elbo",
+        "this is no code",
+    ]
     found = imported({"cells": [cell("from helpers import no", "markdown"), *map(cell, sources)]})
     wings = ["helpers.data", "helpers.metrics.bounds.elbo", "helpers.models", "helpers.plots"]
     assert found == wings
@@ -140,10 +165,15 @@ def test_the_reason_is_what_differs_from_the_nearest_entry(cache, file):
     for parts in ({"a": "1", "b": "1", "c": "1", "d": "1"}, {"a": "2", "b": "2"}):
         cache.add(parts, {"x": file}, {})
     assert cache.find({"a": "2", "b": "1"}) == (None, "b changed")
-    assert cache.find({"a": "9", "b": "9", "e": "1", "f": "1"}) == (None, "a, b, e and 1 more changed")
+    assert cache.find({"a": "9", "b": "9", "e": "1", "f": "1"}) == (
+        None,
+        "a, b, e and 1 more changed",
+    )
 
 
-@pytest.mark.parametrize("name, text", [("x", "other"), ("manifest.json", "{"), ("manifest.json", "[]")])
+@pytest.mark.parametrize(
+    "name, text", [("x", "other"), ("manifest.json", "{"), ("manifest.json", "[]")]
+)
 def test_a_damaged_entry_is_removed_and_named(cache, file, name, text):
     entry = cache.add({"a": "1"}, {"x": file}, {})
     (entry.folder / name).write_text(text)
@@ -169,7 +199,9 @@ def test_a_failed_copy_leaves_nothing(cache, tmp_path, file):
 def test_an_entry_made_twice_stays_the_first(cache, file):
     first = cache.add({"a": "1"}, {"x": file}, {"seconds": 1.0})
     file.write_text("made by another run")
-    assert cache.add({"a": "1"}, {"x": file}, {"seconds": 9.0}) == first == cache.find({"a": "1"})[0]
+    assert (
+        cache.add({"a": "1"}, {"x": file}, {"seconds": 9.0}) == first == cache.find({"a": "1"})[0]
+    )
 
 
 def test_the_entries_used_last_are_kept(cache, file):

@@ -23,7 +23,10 @@ from helpers.runner.cache import Entry
 from helpers.runner.terminal import Events, Terminal
 
 CODE = paths.ROOT  # of the package that is tested
-PARAMETERS = "profile = 'report'  # protocol\nseed = 0  # seed\nrate: float = 1.0  # a number\nnames = ['a']  # names"
+PARAMETERS = """profile = 'report'  # protocol
+seed = 0  # seed
+rate: float = 1.0  # a number
+names = ['a']  # names"""
 
 # Leaves a result with what the notebook saw, and when it began and ended.
 RECORD = """
@@ -31,8 +34,9 @@ import json, os, time
 from pathlib import Path
 out, began = Path(os.environ["HELPERS_OUTPUT"]), time.time()
 def leave(name):
-    seen = {"began": began, "ended": time.time(), "profile": profile, "seed": seed, "rate": rate, "names": names,
-            "folder": os.getcwd(), "threads": os.environ["HELPERS_THREADS"], "omp": os.environ["OMP_NUM_THREADS"]}
+    seen = {"began": began, "ended": time.time(), "profile": profile, "seed": seed, "rate": rate,
+            "names": names, "folder": os.getcwd(), "threads": os.environ["HELPERS_THREADS"],
+            "omp": os.environ["OMP_NUM_THREADS"]}
     (out / "results" / f"{name}.json").write_text(json.dumps(seen))
 """
 
@@ -47,18 +51,24 @@ while not list(out.parent.glob("*/figures/THERE")):
 TRAIN = """
 large = b"x" * 300_000_000
 with open(os.environ["HELPERS_PROGRESS"], "a") as file:
-    for event in [{"event": "start", "epoch": 0}, {"event": "epoch", "epoch": 1, "loss": 150.126, "seconds_left": 65},
+    for event in [{"event": "start", "epoch": 0},
+                  {"event": "epoch", "epoch": 1, "loss": 150.126, "seconds_left": 65},
                   {"event": "done", "epoch": 2, "loss": 149.0, "seconds_left": 0}]:
         file.write(json.dumps({"model": "tiny", "epochs": 2} | event) + "\\n")
 """
 
 
-def write_notebook(folder: Path, name: str, *sources: str, parameters: str = PARAMETERS, **report) -> None:
+def write_notebook(
+    folder: Path, name: str, *sources: str, parameters: str = PARAMETERS, **report
+) -> None:
     """A notebook with a title, the parameters cell and one code cell for each source.
 
     report: what its metadata says of its place and its needs.
     """
-    cells = [new_markdown_cell(f"# {name}"), new_code_cell(parameters, metadata={"tags": ["parameters"]})]
+    cells = [
+        new_markdown_cell(f"# {name}"),
+        new_code_cell(parameters, metadata={"tags": ["parameters"]}),
+    ]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     folder.mkdir(exist_ok=True)
     cells += [new_code_cell(source) for source in sources]
@@ -75,18 +85,32 @@ def render(notebooks: Path, output: Path) -> None:
 
 def published(output: Path) -> dict[str, bytes]:
     """Every published file and its content."""
-    files = [file for file in output.rglob("*") if file.is_file() and not file.name.startswith("staging")]
-    return {str(f.relative_to(output)): f.read_bytes() for f in files if output / "staging" not in f.parents}
+    files = [
+        file for file in output.rglob("*") if file.is_file() and not file.name.startswith("staging")
+    ]
+    return {
+        str(f.relative_to(output)): f.read_bytes()
+        for f in files
+        if output / "staging" not in f.parents
+    }
 
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory):
-    """A run where all goes well: 00 and 03 must meet, 01 needs 00; from another working directory."""
+    """A run where all goes well, from another folder: 00 and 03 must meet, 01 needs 00."""
     folder = tmp_path_factory.mktemp("good")
     sources, output = folder / "notebooks here", folder / "output"
-    write_notebook(sources, "00_a", RECORD, MEET.replace("THERE", "c").replace("HERE", "a") + TRAIN, "leave('a')")
+    write_notebook(
+        sources,
+        "00_a",
+        RECORD,
+        MEET.replace("THERE", "c").replace("HERE", "a") + TRAIN,
+        "leave('a')",
+    )
     write_notebook(sources, "01_b", RECORD, "leave('b')", after=["00_a"])
-    write_notebook(sources, "03_c", RECORD, MEET.replace("THERE", "a").replace("HERE", "c"), "leave('c')")
+    write_notebook(
+        sources, "03_c", RECORD, MEET.replace("THERE", "a").replace("HERE", "c"), "leave('c')"
+    )
     before, text = Path.cwd(), io.StringIO()
     os.chdir(folder)
     try:
@@ -123,9 +147,17 @@ def test_notebooks_get_parameters_threads_and_a_folder(good):
 
 def test_everything_is_published_and_staging_gone(good):
     output = good[0]
-    assert (output / "report.html").read_text() == (output / "report.pdf").read_text() == "00_a 01_b 03_c"
-    assert sorted(published(output)) == sorted(json.loads((output / "run.json").read_text())["files"])
-    assert {"figures/a", "results/b.json", "notebooks/03_c.ipynb", "run.json"} <= published(output).keys()
+    assert (
+        (output / "report.html").read_text()
+        == (output / "report.pdf").read_text()
+        == "00_a 01_b 03_c"
+    )
+    assert sorted(published(output)) == sorted(
+        json.loads((output / "run.json").read_text())["files"]
+    )
+    assert {"figures/a", "results/b.json", "notebooks/03_c.ipynb", "run.json"} <= published(
+        output
+    ).keys()
     assert not (output / "staging").exists()
 
 
@@ -161,13 +193,18 @@ def test_failures_are_named_and_the_last_report_stays(good, tmp_path):
     write_notebook(tmp_path / "n", "03_fine", RECORD, "leave('fine')")
     text = io.StringIO()
     with pytest.raises(Failure, match="nothing is published") as failed:
-        pipeline.make_report("smoke", output, 2, folder=tmp_path / "n", render=render, terminal=Terminal(text))
+        pipeline.make_report(
+            "smoke", output, 2, folder=tmp_path / "n", render=render, terminal=Terminal(text)
+        )
     assert failed.value.status == 1
     assert "00_raises: cell 4 (# divides): ZeroDivisionError: division by zero" in text.getvalue()
     assert "01_killed: cell 4 (os.kill(os.getpid(), 9)): its kernel died" in text.getvalue()
     assert "03_fine: done" in text.getvalue()
     assert published(output) == before
-    assert f"notebook {output / 'staging' / '00_raises' / 'notebooks' / '00_raises.ipynb'}" in text.getvalue()
+    assert (
+        f"notebook {output / 'staging' / '00_raises' / 'notebooks' / '00_raises.ipynb'}"
+        in text.getvalue()
+    )
     assert "ZeroDivisionError" in (output / "staging" / "00_raises" / "log.txt").read_text()
 
 
@@ -184,7 +221,9 @@ def test_a_failed_rendering_keeps_the_last_report(tmp_path, monkeypatch):
     monkeypatch.setattr(pipeline.Runner, "run", lambda self, folder, values: [ended])
     text = io.StringIO()
     with pytest.raises(OSError, match="disk full"):
-        pipeline.make_report(output=output, folder=tmp_path / "n", render=fail, terminal=Terminal(text))
+        pipeline.make_report(
+            output=output, folder=tmp_path / "n", render=fail, terminal=Terminal(text)
+        )
     assert published(output) == {"report.html": b"before"}
     assert f"what ran is in {output / 'staging'}" in text.getvalue()
 
@@ -200,7 +239,9 @@ def test_an_output_that_cannot_be_a_folder_is_named(tmp_path, capsys):
 def test_wrong_parameters_are_refused_before_anything_starts(tmp_path, wrong):
     write_notebook(tmp_path / "n", "00_a", "1/0")
     with pytest.raises(Refusal, match="seed"):
-        pipeline.make_report(output=tmp_path / "out", assignments=[wrong], folder=tmp_path / "n", render=render)
+        pipeline.make_report(
+            output=tmp_path / "out", assignments=[wrong], folder=tmp_path / "n", render=render
+        )
     assert not (tmp_path / "out").exists()
 
 
@@ -235,7 +276,9 @@ def test_place_and_needs_come_from_the_notebook_itself(tmp_path):
 
 def test_a_run_goes_to_a_folder_that_git_ignores_unless_it_is_the_reference(monkeypatch):
     went = []
-    monkeypatch.setattr(pipeline, "make_report", lambda profile, output, *_, **__: went.append(output))
+    monkeypatch.setattr(
+        pipeline, "make_report", lambda profile, output, *_, **__: went.append(output)
+    )
     for options in ([], ["--profile", "smoke"], ["--reference"], ["--output", "mine"]):
         assert main(["report", *options]) == 0
     report = paths.REFERENCE
@@ -254,13 +297,17 @@ def run_cli(*arguments: str, **options) -> subprocess.CompletedProcess:
     """The command line as a person runs it."""
     environment = os.environ | {"PYTHONPATH": str(paths.ROOT)}
     command = [sys.executable, "-m", "helpers", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, **options)
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=60, **options
+    )
 
 
 def test_command_line_refuses_with_status_2(tmp_path):
     refused = run_cli("report", "-p", "sede=1", "--output", str(tmp_path / "out"), cwd=tmp_path)
     assert refused.returncode == 2
-    assert refused.stderr == "error: -p sede=1: no notebook has a parameter sede; did you mean seed?\n"
+    assert (
+        refused.stderr == "error: -p sede=1: no notebook has a parameter sede; did you mean seed?\n"
+    )
     assert run_cli("report", "-p", "sede", "1").stderr == refused.stderr
     assert run_cli("report", "--jobs", "0").returncode == 2
     assert "report" in run_cli("--help").stdout
@@ -275,7 +322,9 @@ def test_a_reader_who_has_enough_sees_no_traceback():
 def test_render_needs_executed_notebooks(tmp_path):
     refused = run_cli("render", "--output", str(tmp_path), cwd=tmp_path)
     assert refused.returncode == 2
-    assert refused.stderr.startswith(f"error: no executed notebooks in {tmp_path}: make them first, with ")
+    assert refused.stderr.startswith(
+        f"error: no executed notebooks in {tmp_path}: make them first, with "
+    )
 
 
 def test_render_again_replaces_the_documents(tmp_path, capsys):
@@ -287,8 +336,12 @@ def test_render_again_replaces_the_documents(tmp_path, capsys):
 
 
 def test_command_line_loads_no_training_library():
-    code = "import sys, helpers.__main__; print({'tensorflow', 'keras', 'numpy'} & sys.modules.keys())"
-    done = subprocess.run([sys.executable, "-c", code], cwd=paths.ROOT, capture_output=True, text=True, check=True)
+    code = (
+        "import sys, helpers.__main__; print({'tensorflow', 'keras', 'numpy'} & sys.modules.keys())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=paths.ROOT, capture_output=True, text=True, check=True
+    )
     assert done.stdout == "set()\n"
 
 
@@ -325,7 +378,9 @@ def test_stopping_the_runner_leaves_no_process(tmp_path, how):
 
 def alive(pids: list[int]) -> list[int]:
     """Those processes that have not ended."""
-    return [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]
+    return [
+        pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"
+    ]
 
 
 def test_killing_the_runner_leaves_no_process(tmp_path):
@@ -333,7 +388,12 @@ def test_killing_the_runner_leaves_no_process(tmp_path):
     with start_report(tmp_path) as runner:
         pids = wait_for_pids(tmp_path / "out" / "staging" / "00_a" / "pids")
         family = psutil.Process(runner.pid).children(recursive=True)
-        listening = [c.laddr.ip for one in family for c in one.net_connections("inet") if c.status == "LISTEN"]
+        listening = [
+            c.laddr.ip
+            for one in family
+            for c in one.net_connections("inet")
+            if c.status == "LISTEN"
+        ]
         runner.kill()
     assert listening and set(listening) == {"127.0.0.1"}  # the kernel's sockets
     until = time.monotonic() + 5
@@ -385,7 +445,7 @@ def test_a_bar_is_below_the_lines_on_a_terminal_and_absent_elsewhere():
 
 
 class Project:
-    """Three notebooks with code behind them, a cache and an output folder; 08_claims reads what 00_first stores."""
+    """Three notebooks with code behind them; 08_claims reads what 00_first stores."""
 
     SOURCES = {
         "00_first": "leave('00_first')",
@@ -413,7 +473,9 @@ class Project:
             parameters, more = f"{PARAMETERS}\nwidth = 1  # width", ("from helpers import errors",)
         if name == "08_claims":
             report = {"needs": ["00_first"]}
-        write_notebook(self.notebooks, name, RECORD, *more, *sources, parameters=parameters, **report)
+        write_notebook(
+            self.notebooks, name, RECORD, *more, *sources, parameters=parameters, **report
+        )
 
     def use(self, patch: pytest.MonkeyPatch) -> None:
         """Take this project for the one at hand."""
@@ -445,7 +507,11 @@ class Project:
 
     def ran(self) -> set[str]:
         """The notebooks that the last report ran."""
-        return {line.partition(":")[0] for line in self.text.getvalue().splitlines() if ": runs (" in line}
+        return {
+            line.partition(":")[0]
+            for line in self.text.getvalue().splitlines()
+            if ": runs (" in line
+        }
 
 
 @pytest.fixture(scope="module")
@@ -471,7 +537,11 @@ def project(first_run, tmp_path, monkeypatch):
 
 def stamps(output: Path) -> dict[Path, int]:
     """When each file of an output folder was written."""
-    return {file: file.stat().st_mtime_ns for file in output.rglob("*") if file.is_file() and file.suffix != ".lock"}
+    return {
+        file: file.stat().st_mtime_ns
+        for file in output.rglob("*")
+        if file.is_file() and file.suffix != ".lock"
+    }
 
 
 def test_nothing_changed_starts_and_touches_nothing(project, monkeypatch):
@@ -492,7 +562,10 @@ def test_nothing_changed_starts_and_touches_nothing(project, monkeypatch):
 def test_outputs_and_execution_counts_of_a_source_do_not_count(project):
     file = project.notebooks / "00_first.ipynb"
     notebook = nbformat.read(file, as_version=4)
-    notebook.cells[-1] |= {"execution_count": 7, "outputs": [nbformat.v4.new_output("stream", text="seen")]}
+    notebook.cells[-1] |= {
+        "execution_count": 7,
+        "outputs": [nbformat.v4.new_output("stream", text="seen")],
+    }
     notebook.cells[-1].metadata["execution"] = {"iopub.execute_input": "2020-01-01T00:00:00Z"}
     nbformat.write(notebook, file)
     assert "nothing changed" in project.report()
@@ -537,10 +610,16 @@ def test_a_template_only_renders(project):
 
 
 def test_what_is_damaged_in_the_cache_is_made_again(project):
-    (result,) = (project.folder / "cache" / "notebooks" / "00_first").glob("*/results/00_first.json")
+    (result,) = (project.folder / "cache" / "notebooks" / "00_first").glob(
+        "*/results/00_first.json"
+    )
     result.write_text(result.read_text().replace("smoke", "smoky"))
     text = project.report()
-    assert "00_first: runs (what was kept of it is damaged: results/00_first.json is not what was kept)" in text
+    assert (
+        "00_first: runs (what was kept of it is damaged: "
+        "results/00_first.json is not what was kept)"
+        in text
+    )
     assert "smoky" not in (project.output / "results" / "00_first.json").read_text()
     assert project.ran() == {"00_first", "08_claims"}
 
@@ -577,7 +656,10 @@ def test_what_needs_a_failed_notebook_is_not_run(project):
 def test_a_change_while_a_notebook_runs_makes_it_run_again(project):
     edit = f"open({str(project.root / 'helpers' / 'errors.py')!r}, 'w').write('2')"
     project.change("05_wide", "leave('05_wide')", edit)
-    assert "05_wide: helpers/errors.py changed while it ran; the next run repeats it" in project.report()
+    assert (
+        "05_wide: helpers/errors.py changed while it ran; the next run repeats it"
+        in project.report()
+    )
     project.report()
     assert "05_wide" in project.ran()
     assert "nothing changed" in project.report()

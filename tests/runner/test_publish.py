@@ -27,7 +27,9 @@ def stage(folder: Path, **files: str) -> Path:
 def published(output: Path, *more: Path) -> dict[str, str]:
     """Every published file and its content."""
     files = [file for folder in (output, *more) for file in folder.rglob("*") if file.is_file()]
-    kept = (file for file in files if output / "staging" not in file.parents and file.suffix != ".lock")
+    kept = (
+        file for file in files if output / "staging" not in file.parents and file.suffix != ".lock"
+    )
     return {os.path.relpath(file, output): file.read_text() for file in kept}
 
 
@@ -99,9 +101,9 @@ def test_the_reference_run_publishes_figures_at_the_top():
 
 
 def test_a_second_run_on_the_same_folder_is_refused(tmp_path):
-    with publish.staging(tmp_path):
-        with pytest.raises(Refusal, match="another run is writing"), publish.staging(tmp_path):
-            pass
+    refused = pytest.raises(Refusal, match="another run is writing")
+    with publish.staging(tmp_path), refused, publish.staging(tmp_path):
+        pass
 
 
 # Publishes once more, and is killed before the step of this number: every rename, replacement and
@@ -150,7 +152,9 @@ def test_a_kill_at_any_step_leaves_the_old_report_or_the_new_one(tmp_path, monke
         (output / "results" / "mine.csv").write_text("mine")
         old = published(output, root / "figures")
         command = [sys.executable, "-c", KILLED, str(Path(__file__).parent), str(root), str(last)]
-        done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(Path(publish.__file__).parents[2])})
+        done = subprocess.run(
+            command, env=os.environ | {"PYTHONPATH": str(Path(publish.__file__).parents[2])}
+        )
         ended = done.returncode == 0
         assert ended or done.returncode == -signal.SIGKILL
         between = published(output, root / "figures")
@@ -158,7 +162,12 @@ def test_a_kill_at_any_step_leaves_the_old_report_or_the_new_one(tmp_path, monke
             after = published(output, root / "figures")
         assert after.pop("results/mine.csv") == old.pop("results/mine.csv") == "mine"
         assert after in (old, new)
-        seen.append((between in (old | {"results/mine.csv": "mine"}, new | {"results/mine.csv": "mine"}), after == new))
+        seen.append(
+            (
+                between in (old | {"results/mine.csv": "mine"}, new | {"results/mine.csv": "mine"}),
+                after == new,
+            )
+        )
     assert last > 10  # moves of seven files and one removal, at least
     assert [whole for whole, _ in seen].count(False) >= 5  # kills do fall between the moves
     assert [is_new for _, is_new in seen] == sorted(is_new for _, is_new in seen)

@@ -1,4 +1,4 @@
-"""A sweep trains every point of a grid once, side by side, whatever happens to its workers; one tidy table."""
+"""A sweep trains every point of a grid once, whatever happens to its workers."""
 
 import io
 import os
@@ -44,11 +44,21 @@ def wait_until(happened, process=None):
 
 
 def test_grids():
-    assert parse_grid(["seed=0..2", "model=baseline,1-D"]) == {"seed": [0, 1, 2], "model": ["baseline", "1-D"]}
-    assert parse_grid(["n_train=None,-5", "seed=0,3..4"]) == {"n_train": [None, -5], "seed": [0, 3, 4]}
+    assert parse_grid(["seed=0..2", "model=baseline,1-D"]) == {
+        "seed": [0, 1, 2],
+        "model": ["baseline", "1-D"],
+    }
+    assert parse_grid(["n_train=None,-5", "seed=0,3..4"]) == {
+        "n_train": [None, -5],
+        "seed": [0, 3, 4],
+    }
     configs = configurations({"model": ["baseline"], "seed": [0, 1], "latent_dim": [3]}, "smoke")
-    assert configs == [model_config("baseline", profile="smoke", seed=seed, latent_dim=3) for seed in (0, 1)]
-    assert configurations({"seed": [5]}, "original") == [model_config("baseline", profile="original", seed=5)]
+    assert configs == [
+        model_config("baseline", profile="smoke", seed=seed, latent_dim=3) for seed in (0, 1)
+    ]
+    assert configurations({"seed": [5]}, "original") == [
+        model_config("baseline", profile="original", seed=5)
+    ]
 
 
 def test_none_takes_the_place_of_what_a_profile_sets():
@@ -57,7 +67,9 @@ def test_none_takes_the_place_of_what_a_profile_sets():
 
 
 def test_what_a_grid_names_twice_is_one_configuration():
-    configs = configurations({"model": ["baseline", "1-D"], "latent_dim": [1, 2], "seed": [0, 0]}, "smoke")
+    configs = configurations(
+        {"model": ["baseline", "1-D"], "latent_dim": [1, 2], "seed": [0, 0]}, "smoke"
+    )
     assert [config.latent_dim for config in configs] == [1, 2]
 
 
@@ -72,7 +84,9 @@ def test_a_name_given_twice_is_refused():
         parse_grid(["seed=1", "seed=2"])
 
 
-@pytest.mark.parametrize("grid", [{"model": [[]]}, {"epochs": [[]]}, {"seed": [0.5]}, {"colour": [1]}])
+@pytest.mark.parametrize(
+    "grid", [{"model": [[]]}, {"epochs": [[]]}, {"seed": [0.5]}, {"colour": [1]}]
+)
 def test_what_no_configuration_can_be_is_refused(grid):
     with pytest.raises(ValueError, match="model|epochs|seed|what to combine"):
         configurations(grid, "smoke")
@@ -87,7 +101,9 @@ def test_a_grid_of_too_many_combinations_is_refused():
 def committed(monkeypatch):
     """The code as if it were that of a commit."""
     about = provenance.about()
-    monkeypatch.setattr(provenance, "about", lambda measuring=False: about | {"commit": "0123456789"})
+    monkeypatch.setattr(
+        provenance, "about", lambda measuring=False: about | {"commit": "0123456789"}
+    )
 
 
 def test_a_sweep_writes_a_tidy_table_and_continues_from_it(tmp_path, own_cache):
@@ -132,8 +148,20 @@ def start_sweep(tmp_path):
 
     def start(*options):
         table = str(tmp_path / "table.csv")
-        command = [sys.executable, "-m", "helpers", "sweep", "--trial", "--profile", "smoke", "--table", table]
-        processes.append(subprocess.Popen([*command, *options], cwd=paths.ROOT, start_new_session=True))
+        command = [
+            sys.executable,
+            "-m",
+            "helpers",
+            "sweep",
+            "--trial",
+            "--profile",
+            "smoke",
+            "--table",
+            table,
+        ]
+        processes.append(
+            subprocess.Popen([*command, *options], cwd=paths.ROOT, start_new_session=True)
+        )
         return processes[-1]
 
     yield start
@@ -193,8 +221,12 @@ import socket, sys
 family = socket.AF_INET6 if ":" in {address!r} else socket.AF_INET
 with socket.create_server(({address!r}, 0), family=family): print(flush=True); sys.stdin.read()
 """
-    shell = f"{sys.executable} -c {shlex.quote(code)}; :"  # a child of the process that is looked at
-    with subprocess.Popen(["sh", "-c", shell], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    shell = (
+        f"{sys.executable} -c {shlex.quote(code)}; :"  # a child of the process that is looked at
+    )
+    with subprocess.Popen(
+        ["sh", "-c", shell], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
         process.stdout.readline()
         assert listening(process) == {address}
 
@@ -211,18 +243,23 @@ def dies(how):
 def test_a_worker_of_this_machine_that_dies_is_replaced(own_cache, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # the workers import `dies`
     once, told = str(tmp_path / "once"), io.StringIO()
-    with dask.config.set({"distributed.scheduler.allowed-failures": 1}):
-        with workers.workers(2, terminal=Terminal(told)) as pool:
-            assert dict(pool.run(dies, [once, "never"])) == {once: once, "never": "never"}
-            with pytest.raises(Failure, match="1 of 2 failed.*\n  always: FAILED .2 workers died of it"):
-                list(pool.run(dies, ["always", "never"]))
+    few = dask.config.set({"distributed.scheduler.allowed-failures": 1})
+    failed = "1 of 2 failed.*\n  always: FAILED .2 workers died of it"
+    with few, workers.workers(2, terminal=Terminal(told)) as pool:
+        assert dict(pool.run(dies, [once, "never"])) == {once: once, "never": "never"}
+        with pytest.raises(Failure, match=failed):
+            list(pool.run(dies, ["always", "never"]))
     assert "always: FAILED" in told.getvalue() and "never: FAILED" not in told.getvalue()
 
 
 @contextmanager
 def in_this_process(threads, workers=1):
     """A client of a cluster whose worker is a thread, or more, of this process."""
-    options = {"n_workers": workers, "threads_per_worker": threads, "dashboard_address": "127.0.0.1:0"}
+    options = {
+        "n_workers": workers,
+        "threads_per_worker": threads,
+        "dashboard_address": "127.0.0.1:0",
+    }
     with LocalCluster(processes=False, **options) as cluster, Client(cluster) as client:
         yield client
 
@@ -237,13 +274,18 @@ def test_a_cluster_without_workers_is_waited_for(tmp_path):
 
 def test_a_call_that_fails_stops_no_other(tmp_path):
     ended = []
-    with in_this_process(1) as client, pytest.raises(Failure, match="1 of 3 failed.*\n.*two: FAILED .ValueError"):
+    with (
+        in_this_process(1) as client,
+        pytest.raises(Failure, match="1 of 3 failed.*\n.*two: FAILED .ValueError"),
+    ):
         for _, result in WorkerPool(client, tmp_path, quiet()).run(int, ["1", "two", "3"]):
             ended.append(result)
     assert ended == [1, 3]
 
 
-def test_a_worker_with_several_threads_is_refused_and_so_is_one_that_does_not_share_the_folder(tmp_path):
+def test_a_worker_with_several_threads_is_refused_and_so_is_one_that_does_not_share_the_folder(
+    tmp_path,
+):
     with in_this_process(2) as client, pytest.raises(Refusal, match="2 threads.*--nthreads 1"):
         list(WorkerPool(client, tmp_path, quiet()).run(int, ["1"]))
     with in_this_process(1) as client, pytest.raises(Refusal, match="cannot write.*HELPERS_CACHE"):
@@ -252,20 +294,30 @@ def test_a_worker_with_several_threads_is_refused_and_so_is_one_that_does_not_sh
 
 def test_an_address_where_no_scheduler_answers_is_refused(own_cache, monkeypatch):
     monkeypatch.setattr(workers, "CONNECT", 1)
-    for address, match in {"tcp://127.0.0.1:1": "no Dask scheduler answers at tcp://127.0.0.1:1", "nowhere": "port"}.items():
+    for address, match in {
+        "tcp://127.0.0.1:1": "no Dask scheduler answers at tcp://127.0.0.1:1",
+        "nowhere": "port",
+    }.items():
         with pytest.raises(Refusal, match=match), workers.workers(1, address):
             raise AssertionError("there is no pool")
 
 
 class Cluster:
-    """A scheduler and worker processes of one thread as a person starts them, which nothing replaces."""
+    """A scheduler and workers of one thread as a person starts them; nothing replaces them."""
 
     def __init__(self, folder):
         self.folder, self.processes = folder, []
-        self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--dashboard-address", "127.0.0.1:0")
+        self.scheduler = self._start(
+            "scheduler", "--host", "127.0.0.1", "--port", "0", "--dashboard-address", "127.0.0.1:0"
+        )
         wait_until(lambda: "Scheduler at:" in self.log(0))
         self.address = re.search(r"Scheduler at: +(\S+)", self.log(0))[1]
-        self.workers = [self._start("worker", self.address, "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny") for _ in range(2)]
+        self.workers = [
+            self._start(
+                "worker", self.address, "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny"
+            )
+            for _ in range(2)
+        ]
 
     def _start(self, *command):
         folder = self.folder / str(len(self.processes))
@@ -283,7 +335,9 @@ class Cluster:
 
     def trained(self):
         """How often each epoch of each model was finished."""
-        return Counter(re.findall(r"^(dense.*): epoch (\d+)/", self.log(1) + self.log(2), re.MULTILINE))
+        return Counter(
+            re.findall(r"^(dense.*): epoch (\d+)/", self.log(1) + self.log(2), re.MULTILINE)
+        )
 
     def is_free(self):
         """Whether no worker has anything to do."""
@@ -313,12 +367,18 @@ def without_package(tmp_path, monkeypatch):
 def test_workers_without_this_package_are_refused(own_cache, without_package, cluster):
     with Client(cluster.address) as client:
         client.wait_for_workers(2, timeout=60)
-    with pytest.raises(Refusal, match="cannot import.*install the same code"), workers.workers(1, cluster.address):
+    with (
+        pytest.raises(Refusal, match="cannot import.*install the same code"),
+        workers.workers(1, cluster.address),
+    ):
         raise AssertionError("there is no pool")
 
 
 def test_a_scheduler_that_dies_ends_the_work_with_a_word(own_cache, cluster):
-    with workers.workers(1, cluster.address, quiet()) as pool, pytest.raises(Failure, match="scheduler is gone.*kept"):
+    with (
+        workers.workers(1, cluster.address, quiet()) as pool,
+        pytest.raises(Failure, match="scheduler is gone.*kept"),
+    ):
         for _ in pool.run(time.sleep, [0, 60]):
             cluster.scheduler.kill()
 
@@ -326,8 +386,16 @@ def test_a_scheduler_that_dies_ends_the_work_with_a_word(own_cache, cluster):
 def test_a_sweep_on_a_cluster_that_is_stopped_continued_and_loses_a_worker_trains_every_epoch_once(
     own_cache, tmp_path, cluster, start_sweep, monkeypatch
 ):
-    configs = configurations({"model": ["dense"], "latent_dim": DIMENSIONS, "n_train": [300], "epochs": [EPOCHS]}, "smoke")
-    grid = ["model=dense", "latent_dim=" + ",".join(map(str, DIMENSIONS)), "n_train=300", f"epochs={EPOCHS}"]
+    configs = configurations(
+        {"model": ["dense"], "latent_dim": DIMENSIONS, "n_train": [300], "epochs": [EPOCHS]},
+        "smoke",
+    )
+    grid = [
+        "model=dense",
+        "latent_dim=" + ",".join(map(str, DIMENSIONS)),
+        "n_train=300",
+        f"epochs={EPOCHS}",
+    ]
     process = start_sweep(*grid, "--scheduler", cluster.address)
     wait_until(lambda: all("epoch 2/" in cluster.log(number) for number in (1, 2)), process)
     assert press_ctrl_c(process) == 130
@@ -341,7 +409,9 @@ def test_a_sweep_on_a_cluster_that_is_stopped_continued_and_loses_a_worker_train
     killer.join()
     every = {(config.label, str(epoch + 1)) for config in configs for epoch in range(EPOCHS)}
     assert set(cluster.trained().values()) == {1}
-    assert len(every - set(cluster.trained())) <= 3  # what was kept, but the stop or the kill came before its line
+    assert (
+        len(every - set(cluster.trained())) <= 3
+    )  # what was kept, but the stop or the kill came before its line
     killed = re.findall(r"^(dense.*): epoch", cluster.log(1), re.MULTILINE)[-1]
     assert f"{killed}: training for {EPOCHS} epochs, resumed after epoch" in cluster.log(2)
     assert len(tables.read(tmp_path / "table.csv")) == len(every)
