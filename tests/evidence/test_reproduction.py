@@ -5,7 +5,14 @@ import pytest
 
 from helpers.evidence import reproduction
 from helpers.evidence.published import published
-from helpers.evidence.reproduction import convergence_table, gains, gains_text, headline, longer_text, reproduction_text
+from helpers.evidence.reproduction import (
+    convergence_table,
+    gains,
+    gains_text,
+    headline,
+    longer_text,
+    reproduction_text,
+)
 
 NONE = pd.DataFrame()
 

@@ -10,7 +10,16 @@ from helpers import paths, provenance
 from helpers.config import TrainingConfig
 from helpers.errors import Refusal
 from helpers.evidence import columns
-from helpers.evidence.tables import KEYS, PROVENANCE, TABLES, exploratory_tables, find, merge, read, stored
+from helpers.evidence.tables import (
+    KEYS,
+    PROVENANCE,
+    TABLES,
+    exploratory_tables,
+    find,
+    merge,
+    read,
+    stored,
+)
 
 ABOUT = dict.fromkeys(PROVENANCE, "x") | {"commit": "0123456789", "training_code": "aaa", "measuring_code": "bbb", "threads": 2}
 
