@@ -12,6 +12,7 @@ import pytest
 os.environ.setdefault("HELPERS_THREADS", "1")
 
 from browser import EXECUTABLE, MISSING, Browser, is_required  # noqa: E402
+
 from helpers import data, paths  # noqa: E402  (the environment comes first)
 
 
