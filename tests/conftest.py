@@ -1,4 +1,4 @@
-"""Tests keep their models and results in a folder of their own; only the checked digits are shared."""
+"""Tests keep models and results in a folder of their own; only the checked digits are shared."""
 
 import os
 import shutil

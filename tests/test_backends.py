@@ -1,4 +1,4 @@
-"""Another backend of Keras trains, resumes and measures with the same code, and without TensorFlow."""
+"""Another backend of Keras trains, resumes and measures with the same code."""
 
 import json
 import os

@@ -108,7 +108,8 @@ def test_none_leaves_the_default():
 
 
 def test_the_reports_models_need_no_keras():
-    code = "import sys; from helpers.config import model_config; model_config('deeper').label; print('keras' in sys.modules)"
+    code = "import sys; from helpers.config import model_config; model_config('deeper').label; "
+    code += "print('keras' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

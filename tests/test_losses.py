@@ -52,7 +52,7 @@ def gradient(loss, x, decoded):
 
 
 def truncated_exponential(x, parameter):
-    """SciPy's name for ln of the continuous Bernoulli's density, whose λ must not be ½; x is mirrored where λ > ½."""
+    """SciPy's ln of the continuous Bernoulli's density, λ not ½; x is mirrored where λ > ½."""
     rate = -logit(np.minimum(parameter, 1 - parameter))
     inside = np.minimum(
         np.where(parameter < 0.5, x, 1 - x), 1 - 1e-9

@@ -1,4 +1,4 @@
-"""The fast recipe's optimiser is Keras's Muon on every matrix, kernels included; schedules go where they should."""
+"""The fast recipe's optimiser is Keras's Muon on every matrix, kernels included; schedules."""
 
 import keras
 import numpy as np

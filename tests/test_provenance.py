@@ -1,4 +1,4 @@
-"""A digest changes with the code that decides a number, and with nothing else; patched code is told."""
+"""A digest changes with the code that decides a number alone; patched code is noticed."""
 
 import json
 import os

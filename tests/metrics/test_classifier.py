@@ -1,4 +1,4 @@
-"""The reader of digits: what it reads, that it is trained once and always alike, and how it is kept."""
+"""The classifier: what it reads, that it is trained once and always alike, how it is kept."""
 
 import json
 import os
