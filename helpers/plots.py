@@ -377,15 +377,14 @@ def smoothness(lengths, relative, control, ax: Ax = None) -> Axes:
 def confusion(counts, names: Sequence[str] = DIGITS, ax: Ax = None) -> Axes:
     """Shares of each class (row of counts) that a vote takes for another (column), in blue.
 
-    counts: (n, n); the share that is classified correctly stands on the diagonal, in words.
+    counts: (n, n); on the diagonal stands the share that is classified correctly, in per cent.
     """
     ax = ax or figure(width=9, height=7.5, layout="compressed")[1]
     shares = counts / counts.sum(axis=1, keepdims=True)
     drawn = ax.imshow(np.where(np.eye(len(names)), np.nan, shares), cmap="Blues", vmin=0)
     for place, share in enumerate(shares.diagonal()):
-        ax.text(place, place, f"{share:.0%}", ha="center", va="center", fontsize=6)
-    turned = {"rotation": 90} if max(map(len, names)) > 2 else {}
-    ax.set_xticks(range(len(names)), names, **turned)
+        ax.text(place, place, f"{100 * share:.0f}", ha="center", va="center", fontsize=8)
+    ax.set_xticks(range(len(names)), names, rotation=90 if max(map(len, names)) > 2 else 0)
     ax.set_yticks(range(len(names)), names)
     ax.set(xlabel="vote of the nearest training images", ylabel="class of the test image")
     ax.figure.colorbar(drawn, ax=ax, label="share of the class", format="{x:.0%}")
@@ -398,12 +397,21 @@ def loss_against_time_panels(courses: Mapping[str, tuple], columns=3) -> Figure:
     rows = max(1, -(-len(courses) // columns))
     titles = [*courses, *[""] * (rows * columns - len(courses))]
     fig, axes = figure(columns, rows, height=5 * rows, titles=titles, squeeze=False)
-    for course, ax in zip(courses.values(), axes.flat, strict=False):
-        loss_against_time(*course, ax).set_ylabel("")
+    for (plain, fast), ax in zip(courses.values(), axes.flat, strict=False):
+        loss_against_time(plain, fast, ax).set_ylabel("")
         ax.get_legend().remove()
     for ax in axes.flat[len(courses) :]:
         ax.axis("off")
     axes[0, 0].set_ylabel("loss (nats per image)")
     place = "best" if len(courses) == axes.size else "center"
     axes.flat[-1].legend(*axes[0, 0].get_legend_handles_labels(), loc=place)
+    return fig
+
+
+@_styled
+def latent_plane(grid, values, means, labels, names: Sequence[str] = DIGITS) -> Figure:
+    """Two views of a latent plane: (a) `latent_grid`, (b) `latent_scatter`, as panels."""
+    fig, (left, right) = figure(2, height=8.4, titles=["(a) decoded", "(b) encoded"])
+    latent_grid(grid, values, left)
+    latent_scatter(means, labels, right, names=names)
     return fig
