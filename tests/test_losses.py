@@ -17,7 +17,7 @@ MEAN, LOG_VAR = RNG.normal(size=(3, 4)), RNG.normal(size=(3, 4))
 
 @pytest.fixture(scope="module")
 def digits():
-    return data.test_digits(8)[0]
+    return data.test_set(8)[0]
 
 
 def numpy(tensor):
@@ -205,6 +205,19 @@ def test_a_perfect_reconstruction_has_a_finite_calibrated_loss(digits):
 def test_a_model_learns_by_it(loss):
     model = VAE("dense", 2, loss, seed=0)
     model.compile(optimizer=keras.optimizers.Adam(0.003))
-    images = data.test_digits(256)[0]
+    images = data.test_set(256)[0]
     history = model.fit(images, batch_size=64, epochs=6, verbose=0, shuffle=False).history
     assert history["loss"][-1] < history["loss"][0] - 200
+
+
+def test_a_pixel_loss_says_what_others_need_to_know(digits):
+    found = losses.PIXEL_LOSSES
+    assert [key for key, loss in found.items() if loss.per_batch] == ["sigma"]
+    assert [key for key, loss in found.items() if not loss.decodes_mean] == ["cb"]
+    assert found["bce"].mean(digits) is digits
+    half = np.full_like(digits, 0.3)
+    np.testing.assert_array_equal(applied(found["cb"].mean, half), applied(losses.continuous_bernoulli_mean, half))
+    for loss in found.values():
+        alone, beside = (applied(loss, digits[:n], half[:n])[:1] for n in (1, 8))
+        assert loss.per_batch == (not np.allclose(alone, beside, rtol=1e-4))
+    assert VAE(pixel_loss="cb").pixel_loss is found["cb"]

@@ -5,10 +5,9 @@ import numpy as np
 import pytest
 from keras import ops
 
-from helpers.models import VAE
-from helpers.optimizers import KernelMuon
-from helpers.optimizers import build_optimizer
 from helpers.config import RECIPES, Recipe, read_recipe
+from helpers.models import VAE
+from helpers.optimizers import KernelMuon, build_optimizer
 
 
 def gradient(shape, seed=0):
@@ -83,6 +82,7 @@ def test_the_rate_climbs_to_the_peak_and_falls_to_nothing():
     assert found[0] == 0 and found[20] == pytest.approx(0.02) == found.max()
     assert found[10] == pytest.approx(0.01) and found[50] == pytest.approx(0.01)
     assert found[-1] == pytest.approx(0, abs=1e-9)
+    assert np.isfinite(rates(build_optimizer(Recipe(), 1), 1)).all()
 
 
 def test_the_plain_recipe_is_the_published_one():
