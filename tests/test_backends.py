@@ -1,4 +1,4 @@
-"""Another backend of Keras trains, resumes and measures with the same code, and without TensorFlow."""
+"""Another backend of Keras trains, resumes and measures with the same code."""
 
 import json
 import os
@@ -23,7 +23,9 @@ from helpers.optimizers import KernelMuon
 from helpers.progress import Progress
 from helpers.training import EVALUATION_DRAWS, fit_or_load, load_model, model_folder
 
-pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="compares TensorFlow with the others")
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="compares TensorFlow with the others"
+)
 
 CONFIG = TrainingConfig(architecture="dense", epochs=3, n_train=300)
 LARGEST_SEED = 2**31 - 1
@@ -37,7 +39,7 @@ def train_one_epoch():
 
 
 def measure():
-    """Train CONFIG to its end and once more without a break, in folders of their own; print what came of it."""
+    """Train CONFIG to its end, and once more without a break elsewhere; print what came of it."""
     left = json.loads(model_folder(CONFIG).checkpoint.read_text())["history"]["loss"]
     resumed = fit_or_load(CONFIG)
     weights = resumed.model.get_weights()
@@ -64,7 +66,9 @@ def measured_elbo(model, seed=0):
 def muon_update():
     """Where three steps of Muon take a kernel from 0."""
     shape = (3, 3, 8, 6)
-    return after_steps(KernelMuon(0.01), np.zeros(shape, "float32"), [gradient(shape, seed) for seed in range(3)])
+    return after_steps(
+        KernelMuon(0.01), np.zeros(shape, "float32"), [gradient(shape, seed) for seed in range(3)]
+    )
 
 
 def state_of_evaluation():
@@ -95,7 +99,11 @@ def found(backend, tmp_path_factory):
     caches = [tmp_path_factory.mktemp(name) for name in ("broken", "unbroken")]
     for cache in caches:
         shutil.copytree(paths.cache() / "mnist", cache / "mnist")
-    environment = {"KERAS_BACKEND": backend, "HELPERS_CACHE": str(caches[0]), "UNBROKEN_CACHE": str(caches[1])}
+    environment = {
+        "KERAS_BACKEND": backend,
+        "HELPERS_CACHE": str(caches[0]),
+        "UNBROKEN_CACHE": str(caches[1]),
+    }
     killed = in_own_process(train_one_epoch, **environment)
     assert killed.returncode == -signal.SIGKILL, killed.stderr[-3000:]
     done = in_own_process(measure, **environment)
@@ -115,7 +123,9 @@ def test_tensorflow_loads_its_models_and_measures_the_same(found):
     (file,) = Path(found["folder"]).glob("*.keras")
     model = load_model(file)
     np.testing.assert_allclose(measured_elbo(model), found["elbo"], atol=1e-3)
-    assert np.abs(measured_elbo(model, seed=1) - found["elbo"]).max() > 0.01  # other noise would be noticed
+    assert (
+        np.abs(measured_elbo(model, seed=1) - found["elbo"]).max() > 0.01
+    )  # other noise would be noticed
 
 
 def test_muon_takes_the_same_steps(found):

@@ -17,7 +17,7 @@ from helpers.losses import PIXEL_LOSSES
     ("field", "value", "words"),
     [
         ("architecture", "convolutionl", "did you mean 'convolutional'"),
-        ("loss", "l1", "'bce', 'mse', 'cb', 'sigma'"),
+        ("loss", "l1", "'bce', 'mse', 'sigma', 'cb'"),
         ("loss", "sigmoid", "did you mean 'sigma'"),
         ("latent_dim", 0, "from 1 to 256"),
         ("latent_dim", 2.0, "integer"),
@@ -28,7 +28,7 @@ from helpers.losses import PIXEL_LOSSES
         ("dataset", "fashion", "did you mean 'fashion_mnist'"),
         ("split", "test", "'train', 'all'"),
         ("recipe", "fast peak=0.1 peak=0.2", "gives peak twice"),
-        ("beta", -1, "above 0, up to 1,000"),
+        ("beta", -1, "above 0, up to 1000"),
         ("beta", "4", "must be a number"),
         ("hidden_units", 0, "from 1 to 4,096"),
         ("activation", "rely", "did you mean 'relu'"),
@@ -50,7 +50,13 @@ def test_unknown_names_are_refused_with_the_nearest():
 
 
 def test_every_field_changes_the_key():
-    changes = {"architecture": "deeper", "latent_dim": 3, "loss": "mse", "split": "all", "recipe": "keras"}
+    changes = {
+        "architecture": "deeper",
+        "latent_dim": 3,
+        "loss": "mse",
+        "split": "all",
+        "recipe": "keras",
+    }
     changes |= {"epochs": 7, "batch_size": 128, "n_train": 1000, "seed": 1}
     changes |= {"dataset": "fashion_mnist", "beta": 4.0, "hidden_units": 32, "activation": "tanh"}
     keys = {TrainingConfig(**{name: value}).key for name, value in changes.items()}
@@ -69,7 +75,12 @@ def test_a_changed_recipe_changes_the_key_of_its_own_models_alone(monkeypatch):
 
 def test_the_original_protocol_is_the_published_one():
     config = model_config("10-D", profile="original")
-    assert (config.split, config.recipe, config.epochs, config.batch_size) == ("all", "keras", 30, 128)
+    assert (config.split, config.recipe, config.epochs, config.batch_size) == (
+        "all",
+        "keras",
+        30,
+        128,
+    )
     assert config.n_train is None and config.latent_dim == 10
 
 
@@ -97,7 +108,8 @@ def test_none_leaves_the_default():
 
 
 def test_the_reports_models_need_no_keras():
-    code = "import sys; from helpers.config import model_config; model_config('deeper').label; print('keras' in sys.modules)"
+    code = "import sys; from helpers.config import model_config; model_config('deeper').label; "
+    code += "print('keras' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

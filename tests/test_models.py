@@ -28,7 +28,11 @@ SHAPES = {
 
 
 def shapes(model):
-    return [tuple(layer.output.shape[1:]) for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
+    return [
+        tuple(layer.output.shape[1:])
+        for layer in model.layers
+        if not isinstance(layer, keras.layers.InputLayer)
+    ]
 
 
 def convolution(kernel, inputs, outputs):
@@ -50,8 +54,18 @@ def expected_parameters(architecture, latent_dim):
     if architecture == "convolutional":
         return down + dense(3136, 16) + heads(latent_dim) + dense(latent_dim, 3136) + up
     if architecture == "deeper":
-        down, up = down + convolution(3, 64, 128), up + convolution(4, 128, 128) - convolution(3, 64, 64)
-        return down + dense(2048, 16) + heads(latent_dim) + dense(latent_dim, 2048) + up + convolution(3, 128, 64)
+        down, up = (
+            down + convolution(3, 64, 128),
+            up + convolution(4, 128, 128) - convolution(3, 64, 64),
+        )
+        return (
+            down
+            + dense(2048, 16)
+            + heads(latent_dim)
+            + dense(latent_dim, 2048)
+            + up
+            + convolution(3, 128, 64)
+        )
     down, up = dense(784, 83) + dense(83, 16), dense(16, 83) + dense(83, 784)
     return down + heads(latent_dim) + dense(latent_dim, 16) + up
 
@@ -67,7 +81,9 @@ def test_shapes_are_the_originals(architecture):
 @pytest.mark.parametrize("architecture", ["convolutional", "deeper", "dense"])
 @pytest.mark.parametrize("latent_dim", [1, 2, 10])
 def test_parameters_counted_by_hand(architecture, latent_dim):
-    assert VAE(architecture, latent_dim).count_params() == expected_parameters(architecture, latent_dim)
+    assert VAE(architecture, latent_dim).count_params() == expected_parameters(
+        architecture, latent_dim
+    )
 
 
 def test_the_dense_model_is_of_the_baselines_size():
@@ -78,16 +94,32 @@ def test_the_dense_model_is_of_the_baselines_size():
 def test_layers_are_the_originals():
     encoder, decoder = build_encoder_decoder("deeper", 2)
     added = decoder.layers[3]
-    assert (added.kernel_size, added.strides, added.output_padding, added.filters) == ((4, 4), (2, 2), (1, 1), 128)
-    assert [layer.activation.__name__ for layer in decoder.layers[3:]] == ["relu", "relu", "relu", "sigmoid"]
+    assert (added.kernel_size, added.strides, added.output_padding, added.filters) == (
+        (4, 4),
+        (2, 2),
+        (1, 1),
+        128,
+    )
+    assert [layer.activation.__name__ for layer in decoder.layers[3:]] == [
+        "relu",
+        "relu",
+        "relu",
+        "sigmoid",
+    ]
     assert all(layer.padding == "same" for layer in encoder.layers[1:4])
 
 
 @pytest.mark.parametrize("architecture", SHAPES)
 def test_hidden_units_and_activation_are_those_asked_for(architecture):
     model = VAE(architecture, 2, hidden_units=24, activation="tanh")
-    layers = [layer for layer in model.encoder.layers + model.decoder.layers if hasattr(layer, "activation")]
-    hidden = [layer.activation.__name__ for layer in layers if layer.name not in ("z_mean", "z_log_var")]
+    layers = [
+        layer
+        for layer in model.encoder.layers + model.decoder.layers
+        if hasattr(layer, "activation")
+    ]
+    hidden = [
+        layer.activation.__name__ for layer in layers if layer.name not in ("z_mean", "z_log_var")
+    ]
     assert set(hidden[:-1]) == {"tanh"} and hidden[-1] == "sigmoid"
     assert model.encoder.get_layer("z_mean").kernel.shape == (24, 2)
 
@@ -97,7 +129,10 @@ def test_an_architecture_is_one_function_with_a_decorator(monkeypatch):
 
     @architecture("linear")
     def linear(activation):
-        return [keras.layers.Flatten()], [keras.layers.Dense(784, "sigmoid"), keras.layers.Reshape((28, 28, 1))]
+        return [keras.layers.Flatten()], [
+            keras.layers.Dense(784, "sigmoid"),
+            keras.layers.Reshape((28, 28, 1)),
+        ]
 
     config = TrainingConfig(architecture="linear", epochs=1, n_train=100)
     assert np.isfinite(fit_or_load(config).history["loss"][0])
@@ -106,7 +141,10 @@ def test_an_architecture_is_one_function_with_a_decorator(monkeypatch):
 
 
 def test_sampling_has_the_moments_it_should():
-    mean, log_var = np.full((20_000, 1), 1.5, "float32"), np.full((20_000, 1), np.log(0.25), "float32")
+    mean, log_var = (
+        np.full((20_000, 1), 1.5, "float32"),
+        np.full((20_000, 1), np.log(0.25), "float32"),
+    )
     z = ops.convert_to_numpy(Sampling(seed=3)(mean, log_var))
     assert z.mean() == pytest.approx(1.5, abs=0.02)
     assert z.std() == pytest.approx(0.5, abs=0.02)
@@ -158,7 +196,9 @@ def test_evaluate_is_the_mean_of_the_terms(pixel_loss):
     images = data.test_set(300)[0]
     model = VAE(pixel_loss=pixel_loss, seed=1)
     model.compile(optimizer="adam")
-    found = model.evaluate(images, batch_size=128, verbose=0, return_dict=True)  # 128 + 128 + 44: unequal batches
+    found = model.evaluate(
+        images, batch_size=128, verbose=0, return_dict=True
+    )  # 128 + 128 + 44: unequal batches
     model.sampling.restart(0)
     out = [model(images[start : start + 128]) for start in (0, 128, 256)]
     z_mean, z_log_var, image = (
@@ -205,11 +245,15 @@ def test_one_keras_file_is_enough_in_a_fresh_process(tmp_path):
         np.testing.assert_allclose(found, here, rtol=1e-6)
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="runs on the second backend already")
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="runs on the second backend already"
+)
 def test_this_file_and_the_losses_pass_on_a_second_backend():
     files = [__file__, __file__.replace("test_models", "test_losses")]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]
-    done = subprocess.run(command, env=os.environ | {"KERAS_BACKEND": "jax"}, capture_output=True, text=True)
+    done = subprocess.run(
+        command, env=os.environ | {"KERAS_BACKEND": "jax"}, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout[-3000:]
     assert " passed" in done.stdout
 
@@ -218,7 +262,11 @@ def test_fit_lowers_the_loss():
     images = data.test_set(512)[0]
     model = VAE(seed=2)
     model.compile(optimizer=keras.optimizers.Adam(1e-3))
-    history = model.fit(images, epochs=2, batch_size=64, verbose=0, validation_data=(images[:100],)).history
+    history = model.fit(
+        images, epochs=2, batch_size=64, verbose=0, validation_data=(images[:100],)
+    ).history
     assert history["loss"][1] < history["loss"][0]
-    assert history["loss"][1] == pytest.approx(history["rate"][1] + history["distortion"][1], rel=1e-4)
+    assert history["loss"][1] == pytest.approx(
+        history["rate"][1] + history["distortion"][1], rel=1e-4
+    )
     assert set(history) >= {"val_loss", "val_rate", "val_distortion"}

@@ -14,8 +14,14 @@ def own_output(tmp_path, monkeypatch):
 
 
 def test_a_result_comes_back_with_its_origin(trained):
-    stored = results.save_result("name", {"loss": np.float32(1.5), "array": np.arange(3)}, runs=[trained])
-    assert stored == results.load_result("name") == json.loads((paths.results() / "name.json").read_text())
+    stored = results.save_result(
+        "name", {"loss": np.float32(1.5), "array": np.arange(3)}, runs=[trained]
+    )
+    assert (
+        stored
+        == results.load_result("name")
+        == json.loads((paths.results() / "name.json").read_text())
+    )
     assert stored["values"] == {"loss": 1.5, "array": [0, 1, 2]}
     assert stored["runs"][0]["config"] == trained.config.as_dict()
     assert {"date", "commit", "training_code", "processor"} <= set(stored["provenance"])

@@ -408,7 +408,7 @@ def board_of(model, images, labels):
 
 
 def other_loss():
-    return SimpleNamespace(settings={"pixel_loss": "other"})
+    return SimpleNamespace(pixel_loss=SimpleNamespace(key="other"))
 
 
 def chain_of(layer, *arguments, **options):
