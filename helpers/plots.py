@@ -347,3 +347,66 @@ def verdicts(
     words = [f"{MARKS[name][0]} {name}" for name in present]
     ax.legend(signs, words, loc="upper center", bbox_to_anchor=(0.5, 0.04), ncols=3, handlelength=1)
     return ax
+
+
+@_styled
+def smoothness(lengths, relative, control, ax: Ax = None) -> Axes:
+    """Change of the decoded image with the length of a latent step, on logarithmic axes.
+
+    relative, control: (n,), as shares of the change between random pairs, of the decoder and of one
+    whose points are shuffled. A dotted line grows from the decoder's first value with the square.
+    """
+    ax = ax or figure(width=10)[1]
+    square = relative[0] * np.square(np.divide(lengths, lengths[0]))
+    ax.loglog(lengths, control, "s--", color=CLASS_COLOURS[2], label="decoder, points shuffled")
+    ax.loglog(lengths, relative, "o-", color=CLASS_COLOURS[0], label="decoder")
+    ax.loglog(lengths, square, ":", color=INK, label="square of the length")
+    ax.set(xlabel="length of the step", ylabel="share of random pairs' change")
+    ax.set_xticks(lengths, [f"{length:g}" for length in lengths])
+    ax.minorticks_off()
+    ax.legend()
+    return ax
+
+
+@_styled
+def confusion(counts, names: Sequence[str] = DIGITS, ax: Ax = None) -> Axes:
+    """Shares of each class (row of counts) that a vote takes for another (column), in blue.
+
+    counts: (n, n); on the diagonal stands the share that is classified correctly, in per cent.
+    """
+    ax = ax or figure(width=9, height=7.5, layout="compressed")[1]
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    drawn = ax.imshow(np.where(np.eye(len(names)), np.nan, shares), cmap="Blues", vmin=0)
+    for place, share in enumerate(shares.diagonal()):
+        ax.text(place, place, f"{100 * share:.0f}", ha="center", va="center", fontsize=8)
+    ax.set_xticks(range(len(names)), names, rotation=90 if max(map(len, names)) > 2 else 0)
+    ax.set_yticks(range(len(names)), names)
+    ax.set(xlabel="vote of the nearest training images", ylabel="class of the test image")
+    ax.figure.colorbar(drawn, ax=ax, label="share of the class", format="{x:.0%}")
+    return ax
+
+
+@_styled
+def loss_against_time_panels(courses: Mapping[str, tuple], columns=3) -> Figure:
+    """A panel of `loss_against_time` for each model, {name: (plain, fast)}, and one legend."""
+    rows = max(1, -(-len(courses) // columns))
+    titles = [*courses, *[""] * (rows * columns - len(courses))]
+    fig, axes = figure(columns, rows, height=5 * rows, titles=titles, squeeze=False)
+    for (plain, fast), ax in zip(courses.values(), axes.flat, strict=False):
+        loss_against_time(plain, fast, ax).set_ylabel("")
+        ax.get_legend().remove()
+    for ax in axes.flat[len(courses) :]:
+        ax.axis("off")
+    axes[0, 0].set_ylabel("loss (nats per image)")
+    place = "best" if len(courses) == axes.size else "center"
+    axes.flat[-1].legend(*axes[0, 0].get_legend_handles_labels(), loc=place)
+    return fig
+
+
+@_styled
+def latent_plane(grid, values, means, labels, names: Sequence[str] = DIGITS) -> Figure:
+    """Two views of a latent plane: (a) `latent_grid`, (b) `latent_scatter`, as panels."""
+    fig, (left, right) = figure(2, height=8.4, titles=["(a) decoded", "(b) encoded"])
+    latent_grid(grid, values, left)
+    latent_scatter(means, labels, right, names=names)
+    return fig
