@@ -1,21 +1,21 @@
 """The claims of the original report and their verdicts, by rules that are code.
 
-A rule reads stored tables of measured runs, several seeds of each model, and is stated in words and in code before the
-numbers are seen. It is applied twice: to models trained as the original trained them, and to models trained by this
-report's recipe. A part of a claim holds, or does not, where the whole interval over seeds says so; two models differ where the
-interval of their paired difference does. Where a measure is not stored, the verdict is "not measured yet".
+A rule reads stored tables of measured runs, several seeds of each model, and is stated in words and in code. It is
+applied twice: to models trained as the original trained them, and to models trained by this report's recipe. A part of a
+claim holds, or fails, where the whole 95 % confidence interval over seeds says so; two models differ where that of their
+paired difference excludes zero. Where a measure is not stored, the verdict is "not measured yet".
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from helpers.evidence.statistics import Evidence, Interval, Missing, Side
 from helpers.evidence.published import claim_texts, published
+from helpers.evidence.statistics import Evidence, Interval, Missing, RecipeEvidence
 from helpers.wording import RESOLUTION, ordinal
 
 SIMILAR_TIME = 0.10  # training times within 10 % count as "about the same"
 SMALL_STEP = 0.05  # of the change between random images: less is a small change
-COMPARABLE = {"psnr": 1.0, "ssim": 0.05}  # dB, and units of the index: differences that the eye hardly sees
+COMPARABLE = {"psnr": 1.0, "ssim": 0.05}  # dB, and units of the index: hardly visible differences
 CONFIRMED, REFUTED, PARTLY = "confirmed", "refuted", "partly confirmed"
 UNDECIDED, UNMEASURED = "not decidable", "not measured yet"
 VERDICTS = (CONFIRMED, PARTLY, REFUTED, UNDECIDED, UNMEASURED)
@@ -23,8 +23,8 @@ VERDICTS = (CONFIRMED, PARTLY, REFUTED, UNDECIDED, UNMEASURED)
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a rule finds: our value, and for each part of the claim 1 (it holds), -1 (it does not) or 0 (seeds do not
-    tell); no parts where nothing is stored.
+    """What a rule finds: our value, and for each part of the claim 1 (it holds), -1 (it fails) or 0 (the seeds leave it
+    open); no parts where nothing is stored.
     """
 
     ours: str
@@ -32,7 +32,7 @@ class Verdict:
 
     @property
     def verdict(self) -> str:
-        """Confirmed when all parts hold, refuted when none may, partly confirmed when some hold, else not decidable."""
+        """Confirmed when all parts hold, refuted when all fail, partly confirmed when some hold, else not decidable."""
         if not self.parts:
             return UNMEASURED
         if min(self.parts) > 0:
@@ -41,7 +41,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Row:
+class Claim:
     """One claim beside its measurements."""
 
     id: str
@@ -61,11 +61,11 @@ class Row:
         return any(fast and not plain for plain, fast in zip(self.plain.parts, self.fast.parts, strict=False))
 
 
-RULES: dict[str, tuple[str, Callable[[Side], Verdict]]] = {}
+RULES: dict[str, tuple[str, Callable[[RecipeEvidence], Verdict]]] = {}
 
 
 def rule(claim: str, words: str):
-    """Register a rule: a function of a Side."""
+    """Register a rule: a function of a RecipeEvidence."""
 
     def register(function):
         RULES[claim] = (words, function)
@@ -91,8 +91,8 @@ def _longer(found: Interval) -> str:
 
 @rule(
     "C1",
-    "confirmed when the 15 nearest neighbours in the latent plane name more than half of the held-out digits rightly, "
-    "and 3 and 5 are, on average, among the five pairs (of 45) most often confused; partly when only one of the two holds",
+    "confirmed when the 15 nearest neighbours in the latent plane classify more than half of the held-out digits "
+    "correctly, and 3 and 5 are, on average, among the five pairs (of 45) most often confused; partly when only one of the two holds",
 )
 def _clusters(side):
     knn, rank = side.runs.mean("baseline", "knn_accuracy"), side.runs.mean("baseline", "rank_of_3_and_5")
@@ -143,8 +143,8 @@ def _deeper_held_out(side):
 
 @rule(
     "C6",
-    "confirmed when a digit's code lies nearer to the nearest code of another class than in the baseline's plane, "
-    "relative to the extent of the codes; refuted when it lies farther",
+    "confirmed when a digit's code is nearer to the nearest code of another class than in the baseline's plane, "
+    "relative to the extent of the codes; refuted when it is farther",
 )
 def _congested(side):
     gap = side.runs.difference("baseline", "deeper", "class_gap")
@@ -155,14 +155,14 @@ def _congested(side):
 @rule(
     "C7",
     f"confirmed when the loss is within {RESOLUTION:g} nats of the published one and above the baseline's, kNN accuracy "
-    "in latent space falls, and a classifier reads more than half of the samples with confidence; partly when only some "
-    "of this holds",
+    "in latent space falls, and a classifier recognises more than half of the samples with confidence; partly when "
+    "only some of this holds",
 )
 def _one_dimension(side):
     rises = side.runs.difference("1-D", "baseline", "training_loss")
     mixes = side.runs.difference("baseline", "1-D", "knn_accuracy")
     clear = side.runs.mean("1-D", "prior_confident")
-    ours = f"{side.loss('1-D').text()}; kNN accuracy {_points(mixes, 'lower', 'higher')}; {_share(clear)} of samples clear"
+    ours = f"{side.loss('1-D').text()}; kNN accuracy {_points(mixes, 'lower', 'higher')}; {_share(clear)} of samples recognised"
     return Verdict(ours, (side.near("1-D"), rises.sign, mixes.sign, clear.above(0.5)))
 
 
@@ -187,13 +187,13 @@ def _ten_dimensions(side):
 
 @rule(
     "C10",
-    "confirmed when each of the ten axes tells more than half of what there is to know about one digit against the "
-    "rest; refuted when none does; partly between",
+    "confirmed when each of the ten axes holds more than half of the information about one digit against the rest; "
+    "refuted when none does; partly between",
 )
 def _axis_per_digit(side):
     axes = side.runs.mean("10-D", "axes_of_one_digit")
     most = side.runs.mean("10-D", "axis_information_most")
-    ours = f"{axes.text(1)} of 10 axes do; the best tells {_share(most)} about one digit"
+    ours = f"{axes.text(1)} of 10 axes do; the best holds {_share(most)} of that about one digit"
     return Verdict(ours, (axes.above(9.5), axes.above(0.5)))
 
 
@@ -216,12 +216,12 @@ def _squared_error(side):
 
 @rule(
     "C13",
-    "confirmed when the squared error of the 2-D model climbs back less between epochs, relative to its fall, than "
-    "that of the 10-D model; refuted when it climbs back more",
+    "confirmed when the squared error of the 2-D model rises less between epochs, relative to its fall, than that of "
+    "the 10-D model; refuted when it rises more",
 )
 def _steady(side):
     two, ten = side.roughness("squared error"), side.roughness("10-D, squared error")
-    ours = f"climbs back by {_share(two)} of its fall, with ten dimensions by {_share(ten)}"
+    ours = f"rises by {_share(two)} of its fall, with ten dimensions by {_share(ten)}"
     return Verdict(ours, (ten.exceeds(two),))
 
 
@@ -238,8 +238,8 @@ def _comparable(side):
 
 @rule(
     "C15",
-    "confirmed when the 15 nearest neighbours name at least nine in ten of a digit's images rightly for at most five "
-    "digits, and for fewer than in the baseline's plane; partly when the baseline separates as few",
+    "confirmed when the 15 nearest neighbours classify at least nine in ten of a digit's images correctly for at most "
+    "five digits, and for fewer than in the baseline's plane; partly when the baseline separates as few",
 )
 def _few_features(side):
     few, before = (side.runs.mean(name, "classes_separated") for name in ("squared error", "baseline"))
@@ -267,19 +267,19 @@ def _best(side):
 
 @rule(
     "C18",
-    "confirmed when a classifier reads more than half of the digits that naive inpainting completes with confidence, "
-    "and the label of some, but of fewer than 95 %, as it was; partly when only one of the two holds",
+    "confirmed when a classifier recognises more than half of the digits that naive inpainting completes with "
+    "confidence, and classifies some, but fewer than 95 %, correctly; partly when only one of the two holds",
 )
 def _plausible(side):
     clear, right = side.runs.mean("10-D", "naive_confident"), side.runs.mean("10-D", "naive_label_kept")
-    ours = f"{_share(clear)} read with confidence, {_share(right)} as what they were"
+    ours = f"{_share(clear)} recognised with confidence, {_share(right)} classified correctly"
     return Verdict(ours, (clear.above(0.5), min(right.above(0), -right.above(0.95))))
 
 
-@rule("C19", "confirmed when digits that the 10-D model completes keep their label more often, refuted when less often")
+@rule("C19", "confirmed when digits that the 10-D model completes are classified correctly more often, refuted when less often")
 def _consistent(side):
     gain = side.runs.difference("10-D", "baseline", "naive_label_kept")
-    return Verdict(f"labels kept {_points(gain, 'more often', 'less often')}", (gain.sign,))
+    return Verdict(f"classified correctly {_points(gain, 'more often', 'less often')}", (gain.sign,))
 
 
 @rule(
@@ -295,13 +295,13 @@ def _novel(side):
 
 @rule(
     "C22",
-    "confirmed when a classifier reads more samples of the prior with confidence than images whose pixels are drawn "
-    "alone, each from its own values in the training digits",
+    "confirmed when a classifier recognises more samples of the prior with confidence than images of the "
+    "independent-pixel baseline, each pixel drawn from its own values in the training digits",
 )
 def _recognisable(side):
     gain = side.runs.difference("10-D", "10-D", "prior_confident", against="noise_confident")
     read = _share(side.runs.mean("10-D", "prior_confident"))
-    return Verdict(f"{read} read with confidence, {_points(gain, 'more', 'less')} than of pixels drawn alone", (gain.sign,))
+    return Verdict(f"{read} recognised with confidence, {_points(gain, 'more', 'less')} than with independent pixels", (gain.sign,))
 
 
 @rule(
@@ -330,7 +330,7 @@ def _seen_digits(side):
     return Verdict(f"the share is {_points(gain, 'lower', 'higher')} on training digits", (gain.sign,))
 
 
-def _verdict(claim: str, side: Side) -> Verdict:
+def _verdict(claim: str, side: RecipeEvidence) -> Verdict:
     """What a claim's rule finds."""
     try:
         return RULES[claim][1](side)
@@ -338,54 +338,30 @@ def _verdict(claim: str, side: Side) -> Verdict:
         return Verdict(f"— ({error})")
 
 
-def claim_rows(evidence: Evidence) -> list[Row]:
+def claim_rows(evidence: Evidence) -> list[Claim]:
     """All claims of the original report with our values and verdicts, in its order."""
-    sides = {"plain": evidence.plain, "fast": evidence.fast}
+    sides = evidence.by_recipe()
     return [
-        Row(**claim, rule=RULES[claim["id"]][0], **{name: _verdict(claim["id"], side) for name, side in sides.items()})
+        Claim(**claim, rule=RULES[claim["id"]][0], **{name: _verdict(claim["id"], side) for name, side in sides.items()})
         for claim in claim_texts()
     ]
 
 
-def _by_verdict(rows: list[Row], form: str) -> dict[str, list[Row]]:
+def _by_verdict(rows: list[Claim], form: str) -> dict[str, list[Claim]]:
     """The rows of each verdict that occurs."""
     found = {verdict: [row for row in rows if getattr(row, form).verdict == verdict] for verdict in VERDICTS}
     return {verdict: rows for verdict, rows in found.items() if rows}
 
 
-def tally(rows: list[Row], form: str) -> str:
+def tally(rows: list[Claim], form: str) -> str:
     """How many verdicts of each kind: "14 confirmed, 3 refuted"."""
     return ", ".join(f"{len(found)} {verdict}" for verdict, found in _by_verdict(rows, form).items())
 
 
-def listing(rows: list[Row], form: str) -> str:
+def listing(rows: list[Claim], form: str) -> str:
     """The same with the claims themselves, each a link to its section, in Markdown."""
     links = {row.id: f'[{row.id}]({row.link} "as it is")' for row in rows}
     return "; ".join(
         f"**{len(found)} {verdict}** ({', '.join(links[row.id] for row in found)})"
         for verdict, found in _by_verdict(rows, form).items()
     )
-
-
-def abstract_text(evidence: Evidence, rows: list[Row], profile: str) -> str:
-    """The abstract's computed sentences; first of all, whether the numbers mean anything."""
-    trial = ["**This is a trial run on few digits: it shows that everything works, and its numbers mean nothing.**"]
-    counted = (
-        f"Of the original's {len(rows)} claims, for models trained as it trained them: {listing(rows, 'plain')}. For models "
-        f"trained by this report's recipe: {listing(rows, 'fast')}. [Figure](#fig-verdicts) shows them side by side."
-    )
-    return " ".join([*trial * (profile == "smoke"), counted, *_hidden_text(evidence)])
-
-
-def _hidden_text(evidence: Evidence) -> list[str]:
-    """What the original's recipe leaves unused of the 10-D model, in a sentence."""
-    try:
-        ends = {form: getattr(evidence, form).runs.mean("10-D", "val_elbo") for form in ("plain", "fast")}
-        lead = evidence.fast.runs.difference("10-D", "baseline", "val_elbo")
-    except Missing:
-        return []
-    return [
-        f"The 10-D model's held-out ELBO is {ends['plain'].text(1)} nats by the original's recipe and {ends['fast'].text(1)} by "
-        f"this report's, which puts it {lead.text(1)} nats ahead of the baseline: how much ten dimensions help was in good "
-        "part hidden by the optimiser."
-    ]

@@ -1,14 +1,19 @@
 """The published numbers of the original report, and its claims."""
 
 import json
-from functools import cache as remember
+from functools import cache
 from pathlib import Path
 
 
-@remember
+@cache
 def _file() -> dict:
     """What claims.json holds."""
-    return json.loads((Path(__file__).parent / "claims.json").read_text())
+    return json.loads((Path(__file__).parent / "claims.json").read_text(encoding="utf-8"))
+
+
+def models() -> tuple[str, ...]:
+    """The names of the models that have published numbers."""
+    return tuple(_file()["models"])
 
 
 def published(model: str) -> dict[str, float]:
@@ -16,10 +21,9 @@ def published(model: str) -> dict[str, float]:
 
     Raises KeyError, naming the models that have published numbers, for any other.
     """
-    models = _file()["models"]
-    if model not in models:
-        raise KeyError(f"nothing is published for {model!r}, only for {', '.join(models)}")
-    return models[model]
+    if model not in models():
+        raise KeyError(f"nothing is published for {model!r}, only for {', '.join(models())}")
+    return _file()["models"][model]
 
 
 def claim_texts() -> list[dict[str, str]]:

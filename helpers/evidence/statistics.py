@@ -1,24 +1,24 @@
-"""Many measured runs: values over seeds, differences paired by seed, and how certain they are."""
+"""Measured runs over seeds: means, differences paired by seed, and their 95 % confidence intervals."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import t
+import pandas as pd
+from scipy import stats
 
-from helpers import paths
-from helpers.evidence.speed import STEPS
 from helpers.config import PROFILES
+from helpers.errors import Refusal
 from helpers.evidence.published import published
-from helpers.evidence.tables import read_table
+from helpers.evidence.tables import stored
 from helpers.wording import RESOLUTION, number
 
 LEVEL = 0.95  # of every interval
-TABLES = ("plain.csv", "seeds.csv", "dimensions.csv", "losses.csv")  # of measured runs, in report/results
-COURSES = "courses.csv"  # of trainings under squared error, epoch by epoch
-RECIPES = {  # which runs a side has
+MEASURED = ("plain.csv", "seeds.csv", "dimensions.csv", "losses.csv")
+COURSES, STEPS = "courses.csv", "benchmark_steps.csv"
+RECIPES = {  # which runs count as trained by a recipe
     "plain": {"recipe": "keras", "epochs": PROFILES["original"]["epochs"]},
     "fast": {"recipe": "fast", "epochs": PROFILES["report"]["epochs"]},
 }
@@ -30,7 +30,7 @@ class Missing(LookupError):
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over n seeds with Student's interval at LEVEL: unbounded where n is 1."""
+    """A mean over n seeds with Student's confidence interval at LEVEL: unbounded where n is 1."""
 
     mean: float
     low: float
@@ -39,11 +39,11 @@ class Interval:
 
     @property
     def sign(self) -> int:
-        """1 or -1 where the interval lies above or below zero, else 0: then nothing may be said to differ."""
+        """1 or -1 where the interval lies above or below zero, else 0: no difference is shown."""
         return self.above(0)
 
     def above(self, limit: float) -> int:
-        """1 where the whole interval lies above a limit, -1 where it lies below, else 0: seeds do not tell."""
+        """1 where the whole interval lies above a limit, -1 where it lies below, else 0: the seeds leave it open."""
         return int(self.low > limit) - int(self.high < limit)
 
     def between(self, least: float, most: float) -> int:
@@ -55,7 +55,7 @@ class Interval:
         return int(self.low > other.high) - int(self.high < other.low)
 
     def scaled(self, factor: float, start: float = 0) -> "Interval":
-        """The interval of start + factor · value: in another unit or, with a factor below zero, the other way round."""
+        """The interval of start + factor · value: in another unit or, with a negative factor, reversed."""
         mean, *ends = (start + factor * value for value in (self.mean, self.low, self.high))
         return Interval(mean, *sorted(ends), self.n)
 
@@ -72,63 +72,62 @@ class Interval:
 
 def interval(values: Iterable[float]) -> Interval:
     """Mean and Student's interval of values, one for each seed. Raises Missing when there is none."""
-    values = np.asarray(list(values), float)
-    if not len(values):
+    array = np.asarray(list(values), float)
+    if not len(array):
         raise Missing("there is no value to average")
-    mean, n = float(values.mean()), len(values)
+    mean, n = float(array.mean()), len(array)
     if n == 1:
         return Interval(mean, -math.inf, math.inf, 1)
-    half = float(t.ppf((1 + LEVEL) / 2, n - 1) * values.std(ddof=1) / math.sqrt(n))
+    half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1) * array.std(ddof=1) / math.sqrt(n))
     return Interval(mean, mean - half, mean + half, n)
 
 
 @dataclass(frozen=True)
 class Runs:
-    """Measured runs of one recipe, a row for each model and seed."""
+    """Measured runs of one recipe: a table with a row for each model and seed."""
 
-    rows: list[dict]
+    table: pd.DataFrame
 
-    def values(self, model: str, measure: str) -> dict[int, float]:
-        """A measure of a model by seed. Raises Missing, naming both, when no run has it."""
-        found = {row["seed"]: row[measure] for row in self.rows if row["model"] == model and row.get(measure, "") != ""}
-        if not found:
+    def values(self, model: str, measure: str) -> pd.Series:
+        """A measure of a model by seed. Raises Missing where no run has it, Refusal where a seed has it twice."""
+        found = pd.Series(dtype=float)
+        if {"model", "seed", measure} <= set(self.table):
+            rows = self.table[self.table["model"] == model]
+            found = rows.set_index("seed", drop=False)[measure].dropna().astype(float)
+        if found.empty:
             raise Missing(f"no run of {model} has stored {measure}")
+        if (again := found.index.duplicated()).any():
+            raise Refusal(f"{model}, seed {found.index[again][0]}: {measure} is stored twice; which run counts?")
         return found
 
     def mean(self, model: str, measure: str) -> Interval:
         """A measure of a model over its seeds."""
-        return interval(self.values(model, measure).values())
+        return interval(self.values(model, measure))
 
     def difference(self, first: str, second: str, measure: str, against: str | None = None) -> Interval:
         """First less second model, paired over the seeds that both have; `against`: another measure of the second."""
         one, other = self.values(first, measure), self.values(second, against or measure)
-        return interval(one[seed] - other[seed] for seed in one.keys() & other.keys())
+        return interval((one - other).dropna().sort_index())
 
     def models(self) -> list[str]:
         """The models that have runs, in the order of the rows."""
-        return list(dict.fromkeys(row["model"] for row in self.rows))
+        return list(dict.fromkeys(self.table["model"])) if len(self.table) else []
 
 
-def select(rows: list[dict], **fields) -> Runs:
-    """The runs whose fields have the given values, a field of a row that is empty being None."""
-    return Runs([row for row in rows if all((None if row[k] == "" else row[k]) == v for k, v in fields.items())])
-
-
-def stored(*tables: str, folder: Path | None = None) -> list[dict]:
-    """The rows of committed tables, each run once."""
-    folder = folder or paths.REFERENCE / "results"
-    rows = [row for table in tables for row in read_table(folder / table)]
-    keys = ("model", "split", "recipe", "epochs", "batch_size", "n_train", "seed")
-    return list({tuple(row[key] for key in keys): row for row in rows}.values())
+def select(table: pd.DataFrame, **fields) -> pd.DataFrame:
+    """The rows whose fields have the given values; None stands for an empty cell."""
+    for name, value in fields.items():
+        table = table[table[name].isna() if value is None else table[name] == value]
+    return table
 
 
 @dataclass(frozen=True)
-class Side:
-    """Models trained one way: measured runs, timed steps ("seed" counts the rounds) and losses by epoch."""
+class RecipeEvidence:
+    """Models trained by one recipe: measured runs, timed steps ("seed" counts the rounds), losses by epoch."""
 
     runs: Runs
     steps: Runs
-    courses: list[dict]
+    courses: pd.DataFrame
 
     def near(self, model: str) -> int:
         """1 where the final training loss, the mean over seeds, is within RESOLUTION of the published one; -1 where the
@@ -144,20 +143,18 @@ class Side:
     def time(self, model: str) -> Interval:
         """How much longer a step takes than the baseline's, as a share, over the rounds of the benchmark."""
         own, other = (self.steps.values(name, "seconds_per_step") for name in (model, "baseline"))
-        return interval(own[turn] / other[turn] - 1 for turn in own.keys() & other.keys())
+        return interval((own / other - 1).dropna().sort_index())
 
     def roughness(self, model: str) -> Interval:
-        """How much the loss on fixed digits climbs back between epochs, as a share of its fall, over seeds."""
-        losses: dict[int, list[float]] = {}
-        for row in self.courses:
-            if row["model"] == model:
-                losses.setdefault(row["seed"], []).append(row["eval_loss"])
-        if not losses:
+        """How much the loss on fixed digits rises again between epochs, as a share of its fall, over seeds."""
+        rows = self.courses[self.courses["model"] == model] if len(self.courses) else self.courses
+        if not len(rows):
             raise Missing(f"no course of {model} is stored")
-        return interval(_climbs(course) / (course[0] - min(course)) for course in losses.values())
+        courses = [course.to_list() for _, course in rows.groupby("seed", sort=False)["eval_loss"]]
+        return interval(_rises(course) / (course[0] - min(course)) for course in courses)
 
 
-def _climbs(course: list[float]) -> float:
+def _rises(course: list[float]) -> float:
     """The sum of the rises from each value to the next."""
     return sum(max(0.0, after - before) for before, after in zip(course, course[1:], strict=False))
 
@@ -166,23 +163,28 @@ def _climbs(course: list[float]) -> float:
 class Evidence:
     """The models trained as the original trained them, and by this report's recipe."""
 
-    plain: Side
-    fast: Side
+    plain: RecipeEvidence
+    fast: RecipeEvidence
 
     @classmethod
-    def load(cls) -> "Evidence":
-        """The committed tables, of models that were trained without the test digits."""
-        measured, courses = stored(*TABLES), read_table(paths.REFERENCE / "results" / COURSES)
-        steps = [row | {"seed": row["round"]} for row in read_table(paths.REFERENCE / "results" / STEPS)]
-        sides = {
-            form: Side(
-                select(measured, split="train", n_train=None, **recipe),
-                select(steps, form=form),
-                select(courses, **recipe).rows,
-            )
-            for form, recipe in RECIPES.items()
-        }
-        return cls(**sides)
+    def load(cls, dataset: str = "mnist", folder: Path | None = None) -> "Evidence":
+        """The committed tables (see `tables.stored`), of models that were trained without the test images."""
+        measured, courses, steps = (stored(*names, folder=folder) for names in (MEASURED, (COURSES,), (STEPS,)))
+        which = {"split": "train", "n_train": None, "dataset": dataset}
+        return cls(
+            **{
+                form: RecipeEvidence(
+                    Runs(select(measured, **which, **recipe)),
+                    Runs(select(steps, form=form, dataset=dataset).rename(columns={"round": "seed"})),
+                    select(courses, **which, **recipe),
+                )
+                for form, recipe in RECIPES.items()
+            }
+        )
+
+    def by_recipe(self) -> dict[str, RecipeEvidence]:
+        """Both, by the names that the report gives the recipes."""
+        return {"plain": self.plain, "fast": self.fast}
 
 
 @dataclass(frozen=True)
@@ -196,15 +198,26 @@ class Column:
     unit: str = ""
 
 
-def spread_table(evidence: Evidence, models: Iterable[str], columns: Iterable[Column]) -> list[list]:
-    """For each model and recipe that has runs: their names, how many seeds, and each column's mean and interval."""
-    columns, rows = list(columns), []
-    for model in models:
-        for form, side in (("plain", evidence.plain), ("fast", evidence.fast)):
-            seeds = {row["seed"] for row in side.runs.rows if row["model"] == model}
-            if seeds:
-                rows.append([model, form, len(seeds), *(_cell(side.runs, model, column) for column in columns)])
-    return rows
+def spread_table(
+    evidence: Evidence, models: Iterable[str], columns: Iterable[Column], names: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """For each model and recipe that has runs: how many seeds, and each column's mean with half of its interval.
+
+    names: what to call models in place of their labels. Without runs the table has no rows.
+    """
+    columns = list(columns)
+    rows = [
+        [(names or {}).get(model, model), form, seeds, *(_cell(side.runs, model, column) for column in columns)]
+        for model in models
+        for form, side in evidence.by_recipe().items()
+        if (seeds := _seeds(side.runs, model))
+    ]
+    return pd.DataFrame(rows, columns=["model", "recipe", "seeds", *(column.title for column in columns)])
+
+
+def _seeds(runs: Runs, model: str) -> int:
+    """How many seeds of a model there are."""
+    return runs.table.loc[runs.table["model"] == model, "seed"].nunique() if len(runs.table) else 0
 
 
 def _cell(runs: Runs, model: str, column: Column) -> str:
@@ -216,12 +229,13 @@ def _cell(runs: Runs, model: str, column: Column) -> str:
 
 
 def differs(found: Interval, unit: str, decimals: int = 2, words: tuple[str, str] = ("higher", "lower")) -> str:
-    """A paired difference in words, which says that there is one only where the interval does."""
-    size = f"{number(abs(found.mean), decimals)} {unit}"
+    """A paired difference in words: a difference only where its 95 % confidence interval excludes zero."""
+    unit = f" {unit}" if unit else ""
+    size = f"{number(abs(found.mean), decimals)}{unit}"
     ends = sorted(abs(end) for end in (found.low, found.high))
     if found.sign:
         span = " to ".join(number(end, decimals) for end in ends)
         return f"{size} {words[found.sign < 0]} (95 % interval over {found.n} seeds: {span})"
     if found.n == 1:
-        return f"{size} {words[found.mean < 0]} in the one run there is, which shows no difference"
-    return f"not shown to differ ({number(found.low, decimals)} to {number(found.high, decimals)} {unit} over {found.n} seeds)"
+        return f"{size} {words[found.mean < 0]} in the only run there is, which shows no difference"
+    return f"not shown to differ ({number(found.low, decimals)} to {number(found.high, decimals)}{unit} over {found.n} seeds)"
