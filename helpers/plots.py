@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
-from scipy.stats import gaussian_kde
+from scipy.stats import gaussian_kde, norm
 
 TEXT_WIDTH = 16.0  # cm, of the printed page
 CENTIMETRE = 1 / 2.54  # inches
@@ -352,3 +352,67 @@ def verdicts(
         signs, words, loc="upper center", bbox_to_anchor=(0.5, 0.04), ncols=3, handlelength=1
     )
     return ax
+
+
+# Panels
+
+
+@_styled
+def mosaic(layout: str, height, titles: Mapping[str, str], **options) -> tuple[Figure, Any]:
+    """A figure whose panels a text arranges ("aa;bc": one above two), and its Axes by letter.
+
+    titles: by letter; options: of `Figure.subplot_mosaic`, such as height_ratios=[1, 5].
+    """
+    size = (TEXT_WIDTH * CENTIMETRE, height * CENTIMETRE)
+    fig = Figure(figsize=size, layout="constrained")
+    axes = fig.subplot_mosaic(layout, **options)
+    for letter, title in titles.items():
+        axes[letter].set_title(title)
+    return fig, axes
+
+
+@_styled
+def density_pairs(points, densities: Mapping[str, Any], labels, titles) -> Figure:
+    """A panel for each image: one density over z filled in its class's colour, another as a line.
+
+    points: (m,); densities: two, by name, (n, m) each; labels, titles: (n,). A panel shows the
+    points where one of them exceeds a thousandth of its maximum.
+    """
+    fig, axes = figure(ncols=len(labels), height=5.4, titles=titles, squeeze=False)
+    for ax, label, *pair in zip(axes.flat, labels, *densities.values(), strict=True):
+        visible = np.flatnonzero(np.max([each / each.max() for each in pair], axis=0) > 1e-3)
+        z, filled, line = (part[visible[0] : visible[-1] + 1] for part in (points, *pair))
+        area = ax.fill_between(z, filled, color=CLASS_COLOURS[label], alpha=0.6, linewidth=0)
+        curve = ax.plot(z, line, color=INK, linewidth=1)[0]
+        ax.set(xlim=(z[0], z[-1]), yticks=[], xlabel="$z$")
+    fig.legend([area, curve], list(densities), loc="outside lower center", ncols=2)
+    return fig
+
+
+@_styled
+def normal_quantiles(codes, ax: Ax = None, strong=0) -> Axes:
+    """Quantiles of each axis of codes (n, d) against those of N(0, 1); a dotted line where equal.
+
+    strong: the axis that is drawn in colour and named.
+    """
+    ax = ax or figure(width=8, height=8)[1]
+    shares = (np.arange(200) + 0.5) / 200
+    normal, found = norm.ppf(shares), np.quantile(codes, shares, axis=0)
+    ax.plot(normal, found, color=PALE, linewidth=1)
+    ax.plot(normal, found[:, strong], color=CLASS_COLOURS[0], label=f"number {strong + 1}")
+    ax.plot(normal, normal, ":", color=INK, linewidth=1.2)
+    ax.set(xlabel="quantile of $N(0, 1)$", xticks=range(-2, 3))
+    ax.legend(loc="upper left")
+    return ax
+
+
+@_styled
+def small_maps(maps: Mapping[str, Any], labels) -> Figure:
+    """The same points on several maps, {title: (n, 2)}, in the colours of their classes."""
+    fig, _ = figure(ncols=len(maps), height=4.6, titles=list(maps))
+    for ax, (x, y) in zip(fig.axes, (places.T for places in maps.values()), strict=True):
+        ax.scatter(x, y, c=np.array(CLASS_COLOURS)[labels], s=3, linewidths=0, rasterized=True)
+        ax.set(xticks=[], yticks=[], box_aspect=1)
+        ax.set_aspect("equal", adjustable="datalim")
+        ax.spines[:].set_visible(True)
+    return fig
