@@ -104,13 +104,12 @@ def loss_against_time(plain, fast, ax: Ax = None) -> Axes:
     """
     ax = ax or figure(width=11)[1]
     first, second = CLASS_COLOURS[:2]
-    minutes, losses = np.asarray(plain[0]), np.asarray(plain[1])
+    (minutes, losses), (lengths, ends) = map(np.asarray, plain), map(np.asarray, fast)
     middle = np.median(losses, axis=0)
     band = losses.min(axis=0), losses.max(axis=0)
     ax.fill_between(minutes, *band, color=first, alpha=0.3, linewidth=0)
     ax.plot(minutes, middle, color=first, label="plain, while it trains")
     ax.axhline(middle[-1], linestyle=":", color=INK, linewidth=1)
-    lengths, ends = np.asarray(fast[0]), np.asarray(fast[1])
     ax.plot(lengths, ends, "o", color=second, label="fast, whole runs")
     places = np.unique(lengths)
     medians = [np.median(ends[lengths == place]) for place in places]
@@ -223,7 +222,7 @@ def _name_classes(points, labels, ax, names):
 
 @_styled
 def latent_scatter(
-    points, labels, ax: Ax = None, axis_names=("$z_1$", "$z_2$"), names: Sequence[str] = DIGITS
+    points, labels, ax: Ax = None, axis_names=("$z_1$", "$z_2$"), names=DIGITS
 ) -> Axes:
     """Points (n, 2) in the colours of their classes, labels (n,), with each class's name."""
     points, labels = np.asarray(points), np.asarray(labels)
@@ -238,9 +237,7 @@ def latent_scatter(
 
 
 @_styled
-def latent_strip(
-    points, labels, ax: Ax = None, names: Sequence[str] = DIGITS, item="digit"
-) -> Axes:
+def latent_strip(points, labels, ax: Ax = None, names=DIGITS, item="digit") -> Axes:
     """One density ridge per class along z, all to one scale: points (n,) or (n, 1), labels (n,)."""
     points, labels = np.ravel(points), np.asarray(labels)
     ax = ax or figure(height=9)[1]
@@ -348,9 +345,7 @@ def verdicts(
     present = [name for name in MARKS if any(name in found for found in sides.values())]
     signs = [box((0, 0), 1, 1, facecolor=MARKS[name][1]) for name in present]
     words = [f"{MARKS[name][0]} {name}" for name in present]
-    ax.legend(
-        signs, words, loc="upper center", bbox_to_anchor=(0.5, 0.04), ncols=3, handlelength=1
-    )
+    ax.legend(signs, words, loc="upper center", bbox_to_anchor=(0.5, 0.04), ncols=3, handlelength=1)
     return ax
 
 

@@ -28,11 +28,6 @@ def draw(mean: np.ndarray, log_var: np.ndarray, rng: np.random.Generator) -> np.
     return (mean + np.exp(log_var / 2) * rng.standard_normal(mean.shape)).astype("float32")
 
 
-def _distortion(model, x, z):
-    """The pixel loss that the model was trained with: shape (n,)."""
-    return to_numpy(model.pixel_loss, x, model.decode(z))
-
-
 def elbo(model, x, seed: int, samples: int = 1) -> dict[str, np.ndarray]:
     """The evidence lower bound and its two parts, elbo = -(distortion + rate): shape (n,) each.
 
@@ -46,8 +41,8 @@ def _bound(model, x, q, seed, samples):
     """`elbo` with q: means and log variances (n, latent_dim)."""
     rng = np.random.default_rng(seed)
     rate = to_numpy(losses.gaussian_kl, *q)
-    draws = [_distortion(model, x, draw(*q, rng)) for _ in range(samples)]
-    distortion = np.mean(draws, axis=0)
+    decoded = (model.decode(draw(*q, rng)) for _ in range(samples))
+    distortion = np.mean([to_numpy(model.pixel_loss, x, image) for image in decoded], axis=0)
     return {"elbo": -(distortion + rate), "rate": rate, "distortion": distortion}
 
 
@@ -65,12 +60,12 @@ def importance_weighted_bound(model, x, k: int, seed: int, q=None) -> np.ndarray
 
 
 def _log_weight(model, x, mean, log_var, rng):
-    """ln p(x|z) p(z) / q(z|x) for one z per image: shape (n,)."""
+    """The log weight ln p(x|z) p(z) / q(z|x) for one z per image: shape (n,)."""
     z = draw(mean, log_var, rng)
     zero = np.zeros_like(z)
     prior = to_numpy(losses.gaussian_log_density, z, zero, zero)
     posterior = to_numpy(losses.gaussian_log_density, z, mean, log_var)
-    return prior - posterior - _distortion(model, x, z)
+    return prior - posterior - to_numpy(model.pixel_loss, x, model.decode(z))
 
 
 def frozen_decoder(model) -> keras.Model:

@@ -59,14 +59,10 @@ def calibrated(model, images: np.ndarray, seed: int = 0) -> SimpleNamespace:
     variance on each batch needs this before visible pixels have a likelihood.
     """
     variance = float(np.square(encode_decode(model, images, seed) - images).mean())
-    loss = partial(losses.gaussian_loss, variance=variance)
-    return SimpleNamespace(
-        encode=model.encode,
-        decode=model.decode,
-        decoder=model.decoder,
-        variance=variance,
-        pixel_loss=losses.PixelLoss("gaussian", f"Gaussian, variance {variance:.2g}", loss),
-    )
+    gaussian = partial(losses.gaussian_loss, variance=variance)
+    loss = losses.PixelLoss("gaussian", f"Gaussian, variance {variance:.2g}", gaussian)
+    parts = {"encode": model.encode, "decode": model.decode, "decoder": model.decoder}
+    return SimpleNamespace(**parts, pixel_loss=loss, variance=variance)
 
 
 def visible_loss(model, x, decoded, mask: np.ndarray):
@@ -90,7 +86,7 @@ def _visible_loss(model, x, decoded, mask):
 
 
 def _log_normal(z, mean, log_var):
-    """ln N(z; mean, diag exp log_var) in nats: shape z.shape[:-1]."""
+    """The density ln N(z; mean, diag exp log_var) in nats: shape z.shape[:-1]."""
     return norm.logpdf(z, mean, np.exp(np.float64(log_var) / 2)).sum(axis=-1)
 
 
@@ -139,7 +135,7 @@ def _state(model, hidden, mask, z):
 
 
 def _log_acceptance(now, new):
-    """ln of [p(z'|visible) q(z|z')] / [p(z|visible) q(z'|z)]: shape (n,)."""
+    """The ratio ln [p(z'|visible) q(z|z')] / [p(z|visible) q(z'|z)]: shape (n,)."""
     there = _log_normal(new["z"], now["mean"], now["log_var"])
     back = _log_normal(now["z"], new["mean"], new["log_var"])
     return new["target"] - now["target"] + back - there
@@ -188,6 +184,7 @@ class LatentSearch(keras.Model):
         self.compile(keras.optimizers.Adam(rate))
 
     def call(self, x):
+        """The images decoded at the points."""
         return self.decoder(self.points)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
@@ -219,8 +216,8 @@ def optimise_latent(
             search.train_on_batch(images[part])
         z[part] = to_numpy(ops.copy, search.points)
     decoded = model.decode(z)
-    objective = _visible_loss(model, images, decoded, mask) - _log_normal(z, 0, 0)
-    objective = objective.reshape(restarts, -1)
+    reached = _visible_loss(model, images, decoded, mask) - _log_normal(z, 0, 0)
+    objective = reached.reshape(restarts, -1)
     best = objective.argmin(axis=0) * len(hidden) + np.arange(len(hidden))
     return paste(hidden, mask, mean_image(model, decoded[best])), objective.min(axis=0)
 
@@ -235,8 +232,8 @@ def _weigh(model, hidden, mask, k, rng, warm_up):
     log_var = log_var + 2 * np.log(SPREAD)
     noise = rng.standard_normal((k, *mean.shape))
     from_prior = np.arange(k) % PRIOR_EVERY == PRIOR_EVERY - 1
-    z = np.where(_rows(from_prior, noise), noise, mean + np.exp(log_var / 2) * noise)
-    z = z.astype("float32")
+    near = mean + np.exp(log_var / 2) * noise
+    z = np.where(_rows(from_prior, noise), noise, near).astype("float32")
     densities = np.stack([_log_normal(z, 0, 0), _log_normal(z, mean, log_var)])
     shares = np.reshape([from_prior.mean(), 1 - from_prior.mean()], (2, 1, 1))
     log_weights = densities[0] - logsumexp(densities, axis=0, b=shares)
@@ -263,8 +260,7 @@ def importance_fill(
     which bounds the weights. The effective sample size (Σ w)² / Σ w² is between 1, where a single
     point counts, and k. Costs warm_up + 1 encodes and warm_up + k decodes per image.
     """
-    rng = np.random.default_rng(seed)
-    _, log_weights, filling = _weigh(model, hidden, mask, k, rng, warm_up)
+    _, log_weights, filling = _weigh(model, hidden, mask, k, np.random.default_rng(seed), warm_up)
     size = np.exp(2 * logsumexp(log_weights, axis=0) - logsumexp(2 * log_weights, axis=0))
     return paste(hidden, mask, filling), size
 
@@ -320,10 +316,6 @@ def _encode_decode(task, draws=None):
     return paste(hidden, task.mask, filling)
 
 
-def _mean_image(task):
-    return paste(task.hidden, task.mask, task.x_train.mean(axis=0))
-
-
 def _nearest(task, draws=None):
     images = nearest_images(task.hidden, task.mask, task.x_train, draws or NEIGHBOURS)
     return images if draws else paste(task.hidden, task.mask, images.mean(axis=0))
@@ -341,14 +333,10 @@ def _metropolis(task, draws=None):
     return metropolis_gibbs(*task.holes(draws), steps, task.seed, last, warm_up)[0]
 
 
-def _plan(effort):
+def _search(effort: int) -> tuple[int, int]:
     """Restarts and steps of `optimise_latent`: a gradient takes as long as two decodes."""
     restarts = max(1, effort // 100)
     return restarts, effort // (2 * restarts)
-
-
-def _optimise(task):
-    return optimise_latent(*task.holes(), *_plan(task.effort), task.seed)[0]
 
 
 def _importance(task, draws=None):
@@ -381,13 +369,15 @@ class Method:
 
 METHODS = {
     "zeros": Method(lambda task: task.hidden, draws=False),
-    "mean image": Method(_mean_image, draws=False),
+    "mean image": Method(lambda t: paste(t.hidden, t.mask, t.x_train.mean(axis=0)), draws=False),
     "nearest images": Method(_nearest),
     "encode and decode": Method(_encode_decode, lambda effort: (1, 1, 0)),
     "pseudo-Gibbs": Method(_pseudo_gibbs, lambda effort: (effort, effort, 0)),
     "Metropolis-within-Gibbs": Method(_metropolis, lambda effort: (effort + 1, effort, 0)),
     "latent optimisation": Method(
-        _optimise, lambda effort: (1, _plan(effort)[0], math.prod(_plan(effort))), draws=False
+        lambda task: optimise_latent(*task.holes(), *_search(task.effort), task.seed)[0],
+        lambda effort: (1, _search(effort)[0], math.prod(_search(effort))),
+        draws=False,
     ),
     "importance weights": Method(_importance, lambda effort: (effort // 5 + 1, effort, 0)),
 }

@@ -43,7 +43,7 @@ def decode_line(model, n: int = 20) -> tuple[np.ndarray, np.ndarray]:
 
 
 def sample_prior(n: int, latent_dim: int, seed: int) -> np.ndarray:
-    """n draws from N(0, I): shape (n, latent_dim)."""
+    """Draw n points from N(0, I): shape (n, latent_dim)."""
     return np.random.default_rng(seed).standard_normal((n, latent_dim)).astype("float32")
 
 
@@ -59,7 +59,7 @@ def fit_mixture(means: np.ndarray, components: int, seed: int) -> GaussianMixtur
 
 
 def sample_mixture(mixture: GaussianMixture, n: int, seed: int) -> np.ndarray:
-    """n independent draws from a mixture of `fit_mixture`: shape (n, latent_dim)."""
+    """Draw n points independently from a mixture of `fit_mixture`: shape (n, latent_dim)."""
     rng = np.random.default_rng(seed)
     chosen = rng.choice(len(mixture.weights_), n, p=mixture.weights_)
     roots = np.linalg.cholesky(mixture.covariances_)[chosen]
@@ -68,7 +68,7 @@ def sample_mixture(mixture: GaussianMixture, n: int, seed: int) -> np.ndarray:
 
 
 def sample_aggregate(mean: np.ndarray, log_var: np.ndarray, n: int, seed: int) -> np.ndarray:
-    """n independent draws from the aggregate posterior, q(z|x) averaged over images.
+    """Draw n points from the aggregate posterior, q(z|x) averaged over images.
 
     mean, log_var: (images, latent_dim). Each draw picks an image, then z from its q (Hoffman &
     Johnson 2016). Raises ValueError unless both have one shape and there is an image.
@@ -83,7 +83,7 @@ def sample_aggregate(mean: np.ndarray, log_var: np.ndarray, n: int, seed: int) -
 
 
 def interpolate(start: np.ndarray, end: np.ndarray, n: int) -> np.ndarray:
-    """n points on the line from start to end, both (latent_dim,): shape (n, latent_dim)."""
+    """Points on the line from start to end, both (latent_dim,): shape (n, latent_dim)."""
     share = np.linspace(0, 1, n, dtype="float32")[:, np.newaxis]
     return (1 - share) * start + share * end
 

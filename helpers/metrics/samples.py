@@ -97,5 +97,5 @@ def pixel_noise(x_train: np.ndarray, n: int, seed: int) -> np.ndarray:
 
 
 def uniform_noise(n: int, seed: int) -> np.ndarray:
-    """n images (n, 28, 28, 1) of independent pixels, uniform on [0, 1)."""
+    """Images (n, 28, 28, 1) of independent pixels, uniform on [0, 1)."""
     return np.random.default_rng(seed).random((n, 28, 28, 1), "float32")
