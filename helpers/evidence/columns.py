@@ -10,23 +10,27 @@ from helpers.config import TrainingConfig
 
 CONFIGURATION = {field.name: field.default for field in dataclasses.fields(TrainingConfig)}
 KEYS = tuple(CONFIGURATION)  # what identifies a run
-FIRST = ("architecture", "latent_dim", "loss", "split", "recipe", "epochs", "batch_size", "n_train", "dataset", "seed")
-DEFAULTS = {name: default for name, default in CONFIGURATION.items() if name not in FIRST}  # of fields that came later
-PROVENANCE = ("date", "commit", "training_code", "measuring_code", "keras", "backend", "backend_version", "python")
-PROVENANCE += ("processor", "threads")  # the keys of provenance.about()
+# The fields that the first tables have; of those that came later, the runs had the defaults.
+FIRST = ("architecture", "latent_dim", "loss", "split", "recipe", "epochs", "batch_size", "n_train")
+FIRST = (*FIRST, "dataset", "seed")
+DEFAULTS = {name: default for name, default in CONFIGURATION.items() if name not in FIRST}
+PROVENANCE = (  # the keys of provenance.about()
+    "date", "commit", "training_code", "measuring_code", "keras", "backend", "backend_version",
+    "python", "processor", "threads",
+)  # fmt: skip
 
 FLOATS = ("history", "measures", "times")  # sections of columns.json that hold floats alone
-OTHERS = {"epoch": "int", "round": "int", "threads": "int", "peak": "float", "kernels": "bool"}  # the rest is text
-REQUIRED = ("names", "turns", "configuration")  # sections whose cells may not be empty, but for n_train
+OTHERS = {"epoch": "int", "round": "int", "threads": "int", "peak": "float", "kernels": "bool"}
+REQUIRED = ("names", "turns")  # sections whose cells may not be empty
 
 
 @dataclass(frozen=True)
 class Field:
-    """A column as it is stored: "text", "int", "float" or "bool"; an optional one may have empty cells."""
+    """A column as it is stored; an optional one may have empty cells."""
 
     name: str
-    kind: str
-    meaning: str  # and unit
+    kind: str  # "text", "int", "float" or "bool"
+    meaning: str  # with its unit
     optional: bool = True
 
 
@@ -34,24 +38,23 @@ class Field:
 def sections() -> dict[str, dict[str, Field]]:
     """The columns by section, in their order in a table."""
     file = json.loads((Path(__file__).parent / "columns.json").read_text(encoding="utf-8"))
-    found = {
-        section: {
-            name: Field(name, "float" if section in FLOATS else OTHERS.get(name, "text"), text, section not in REQUIRED)
-            for name, text in columns.items()
-        }
-        for section, columns in file.items()
-    }
-    kinds = {str: "text", int: "int", float: "float", type(None): "int"}
+    found = {}
+    for section, columns in file.items():
+        kinds = {name: "float" if section in FLOATS else OTHERS.get(name, "text") for name in columns}
+        empty = section not in REQUIRED
+        found[section] = {name: Field(name, kinds[name], columns[name], empty) for name in columns}
+    of_type = {str: "text", int: "int", float: "float", type(None): "int"}
     found["configuration"] = {
-        name: Field(name, kinds[type(default)], "see TrainingConfig", default is None)
+        name: Field(name, of_type[type(default)], "see TrainingConfig", default is None)
         for name, default in CONFIGURATION.items()
     }
-    return {name: found[name] for name in ("names", "configuration", *(name for name in file if name != "names"))}
+    first = ("names", "configuration")
+    return {name: found[name] for name in (*first, *(name for name in file if name not in first))}
 
 
 def declared() -> dict[str, Field]:
     """Every column by name."""
-    return {name: field for section in sections().values() for name, field in section.items()}
+    return {name: field for part in sections().values() for name, field in part.items()}
 
 
 @dataclass(frozen=True)

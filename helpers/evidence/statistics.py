@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -43,35 +44,39 @@ class Interval:
         return self.above(0)
 
     def above(self, limit: float) -> int:
-        """1 where the whole interval lies above a limit, -1 where it lies below, else 0: the seeds leave it open."""
+        """1 where the whole interval lies above a limit, -1 where it lies below, else 0."""
         return int(self.low > limit) - int(self.high < limit)
 
     def between(self, least: float, most: float) -> int:
-        """1 where the whole interval lies within limits, both included, -1 where it lies outside, else 0."""
-        return int(least <= self.low and self.high <= most) - int(self.low > most or self.high < least)
+        """1 where the whole interval lies within limits, -1 where it lies outside, else 0."""
+        within = least <= self.low and self.high <= most
+        return int(within) - int(self.low > most or self.high < least)
 
     def exceeds(self, other: "Interval") -> int:
         """1 where the whole interval lies above another one, -1 where it lies below, else 0."""
         return int(self.low > other.high) - int(self.high < other.low)
 
     def scaled(self, factor: float, start: float = 0) -> "Interval":
-        """The interval of start + factor · value: in another unit or, with a negative factor, reversed."""
+        """The interval of start + factor · value: in another unit, or reversed by a factor below 0."""
         mean, *ends = (start + factor * value for value in (self.mean, self.low, self.high))
-        return Interval(mean, *sorted(ends), self.n)
+        return Interval(mean, min(ends), max(ends), self.n)
 
-    def change(self, more: str, less: str, decimals: int = 2, scale: float = 1, unit: str = "") -> str:
-        """A difference by its size and in words by its direction: "1.50 ± 0.30 nats lower"."""
+    def change(
+        self, more: str, less: str, decimals: int = 2, scale: float = 1, unit: str = ""
+    ) -> str:
+        """A difference by its size and, in words, its direction: "1.50 ± 0.30 nats lower"."""
         size, word = (self, more) if self.mean >= 0 else (self.scaled(-1), less)
         return f"{size.text(decimals, scale, unit)} {word}"
 
     def text(self, decimals: int = 2, scale: float = 1, unit: str = "") -> str:
         """Mean and half of the interval, "1.50 ± 0.30"; "1.50 (one run)" where n is 1."""
-        mean, half = (number(scale * value, decimals) for value in (self.mean, self.high - self.mean))
+        parts = (self.mean, self.high - self.mean)
+        mean, half = (number(scale * value, decimals) for value in parts)
         return f"{mean} ± {half}{unit}" if self.n > 1 else f"{mean}{unit} (one run)"
 
 
 def interval(values: Iterable[float]) -> Interval:
-    """Mean and Student's interval of values, one for each seed. Raises Missing when there is none."""
+    """Mean and Student's interval of values, one for each seed. Raises Missing without any."""
     array = np.asarray(list(values), float)
     if not len(array):
         raise Missing("there is no value to average")
@@ -89,7 +94,10 @@ class Runs:
     table: pd.DataFrame
 
     def values(self, model: str, measure: str) -> pd.Series:
-        """A measure of a model by seed. Raises Missing where no run has it, Refusal where a seed has it twice."""
+        """A measure of a model by seed.
+
+        Raises Missing where no run has it, Refusal where a seed has it twice.
+        """
         found = pd.Series(dtype=float)
         if {"model", "seed", measure} <= set(self.table):
             rows = self.table[self.table["model"] == model]
@@ -97,15 +105,21 @@ class Runs:
         if found.empty:
             raise Missing(f"no run of {model} has stored {measure}")
         if (again := found.index.duplicated()).any():
-            raise Refusal(f"{model}, seed {found.index[again][0]}: {measure} is stored twice; which run counts?")
+            seed = found.index[again][0]
+            raise Refusal(f"{model}, seed {seed}: {measure} is stored twice; which run counts?")
         return found
 
     def mean(self, model: str, measure: str) -> Interval:
         """A measure of a model over its seeds."""
         return interval(self.values(model, measure))
 
-    def difference(self, first: str, second: str, measure: str, against: str | None = None) -> Interval:
-        """First less second model, paired over the seeds that both have; `against`: another measure of the second."""
+    def difference(
+        self, first: str, second: str, measure: str, against: str | None = None
+    ) -> Interval:
+        """First less second model, paired over the seeds that both have.
+
+        against: another measure, of the second model.
+        """
         one, other = self.values(first, measure), self.values(second, against or measure)
         return interval((one - other).dropna().sort_index())
 
@@ -123,30 +137,34 @@ def select(table: pd.DataFrame, **fields) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class RecipeEvidence:
-    """Models trained by one recipe: measured runs, timed steps ("seed" counts the rounds), losses by epoch."""
+    """Models trained by one recipe: measured runs, timed steps, losses by epoch."""
 
     runs: Runs
-    steps: Runs
+    steps: Runs  # whose "seed" counts the rounds
     courses: pd.DataFrame
 
     def near(self, model: str) -> int:
-        """1 where the final training loss, the mean over seeds, is within RESOLUTION of the published one; -1 where the
-        whole interval is not; else 0.
+        """Whether the final training loss is within RESOLUTION of the published one.
+
+        1 where the mean over seeds is, -1 where the whole interval is not, else 0.
         """
         loss, paper = self.loss(model), published(model)["loss"]
-        return 1 if abs(loss.mean - paper) <= RESOLUTION else min(0, loss.between(paper - RESOLUTION, paper + RESOLUTION))
+        if abs(loss.mean - paper) <= RESOLUTION:
+            return 1
+        return min(0, loss.between(paper - RESOLUTION, paper + RESOLUTION))
 
     def loss(self, model: str) -> Interval:
         """Final training loss over seeds."""
         return self.runs.mean(model, "training_loss")
 
     def time(self, model: str) -> Interval:
-        """How much longer a step takes than the baseline's, as a share, over the rounds of the benchmark."""
-        own, other = (self.steps.values(name, "seconds_per_step") for name in (model, "baseline"))
+        """How much longer a step takes than the baseline's, as a share, over rounds of timing."""
+        names = (model, "baseline")
+        own, other = (self.steps.values(name, "seconds_per_step") for name in names)
         return interval((own / other - 1).dropna().sort_index())
 
     def roughness(self, model: str) -> Interval:
-        """How much the loss on fixed digits rises again between epochs, as a share of its fall, over seeds."""
+        """How much the loss on fixed images rises again between epochs, as a share of its fall."""
         rows = self.courses[self.courses["model"] == model] if len(self.courses) else self.courses
         if not len(rows):
             raise Missing(f"no course of {model} is stored")
@@ -156,7 +174,7 @@ class RecipeEvidence:
 
 def _rises(course: list[float]) -> float:
     """The sum of the rises from each value to the next."""
-    return sum(max(0.0, after - before) for before, after in zip(course, course[1:], strict=False))
+    return sum(max(0.0, after - before) for before, after in pairwise(course))
 
 
 @dataclass(frozen=True)
@@ -168,19 +186,20 @@ class Evidence:
 
     @classmethod
     def load(cls, dataset: str = "mnist", folder: Path | None = None) -> "Evidence":
-        """The committed tables (see `tables.stored`), of models that were trained without the test images."""
-        measured, courses, steps = (stored(*names, folder=folder) for names in (MEASURED, (COURSES,), (STEPS,)))
+        """The committed tables, of models that were trained without the test images."""
+        measured = stored(*MEASURED, folder=folder)
+        courses, steps = (stored(name, folder=folder) for name in (COURSES, STEPS))
+        timed = select(steps, dataset=dataset).rename(columns={"round": "seed"})
         which = {"split": "train", "n_train": None, "dataset": dataset}
-        return cls(
-            **{
-                form: RecipeEvidence(
-                    Runs(select(measured, **which, **recipe)),
-                    Runs(select(steps, form=form, dataset=dataset).rename(columns={"round": "seed"})),
-                    select(courses, **which, **recipe),
-                )
-                for form, recipe in RECIPES.items()
-            }
-        )
+        found = [
+            RecipeEvidence(
+                Runs(select(measured, **which, **recipe)),
+                Runs(select(timed, form=form)),
+                select(courses, **which, **recipe),
+            )
+            for form, recipe in RECIPES.items()
+        ]
+        return cls(*found)
 
     def by_recipe(self) -> dict[str, RecipeEvidence]:
         """Both, by the names that the report gives the recipes."""
@@ -199,25 +218,28 @@ class Column:
 
 
 def spread_table(
-    evidence: Evidence, models: Iterable[str], columns: Iterable[Column], names: Mapping[str, str] | None = None
+    evidence: Evidence,
+    models: Iterable[str],
+    columns: Iterable[Column],
+    names: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
-    """For each model and recipe that has runs: how many seeds, and each column's mean with half of its interval.
+    """For each model and recipe that has runs: seeds, and each column's mean ± half its interval.
 
     names: what to call models in place of their labels. Without runs the table has no rows.
     """
-    columns = list(columns)
-    rows = [
-        [(names or {}).get(model, model), form, seeds, *(_cell(side.runs, model, column) for column in columns)]
-        for model in models
-        for form, side in evidence.by_recipe().items()
-        if (seeds := _seeds(side.runs, model))
-    ]
-    return pd.DataFrame(rows, columns=["model", "recipe", "seeds", *(column.title for column in columns)])
+    columns, rows = list(columns), []
+    for model in models:
+        for form, side in evidence.by_recipe().items():
+            if seeds := _seeds(side.runs, model):
+                cells = [_cell(side.runs, model, column) for column in columns]
+                rows.append([(names or {}).get(model, model), form, seeds, *cells])
+    titles = ["model", "recipe", "seeds", *(column.title for column in columns)]
+    return pd.DataFrame(rows, columns=titles)
 
 
 def _seeds(runs: Runs, model: str) -> int:
     """How many seeds of a model there are."""
-    return runs.table.loc[runs.table["model"] == model, "seed"].nunique() if len(runs.table) else 0
+    return runs.table.query("model == @model")["seed"].nunique() if len(runs.table) else 0
 
 
 def _cell(runs: Runs, model: str, column: Column) -> str:
@@ -228,14 +250,17 @@ def _cell(runs: Runs, model: str, column: Column) -> str:
         return "–"
 
 
-def differs(found: Interval, unit: str, decimals: int = 2, words: tuple[str, str] = ("higher", "lower")) -> str:
-    """A paired difference in words: a difference only where its 95 % confidence interval excludes zero."""
+def differs(
+    found: Interval, unit: str, decimals: int = 2, words: tuple[str, str] = ("higher", "lower")
+) -> str:
+    """A paired difference in words: one only where its 95 % confidence interval excludes zero."""
     unit = f" {unit}" if unit else ""
-    size = f"{number(abs(found.mean), decimals)}{unit}"
-    ends = sorted(abs(end) for end in (found.low, found.high))
-    if found.sign:
-        span = " to ".join(number(end, decimals) for end in ends)
-        return f"{size} {words[found.sign < 0]} (95 % interval over {found.n} seeds: {span})"
+    size = f"{number(abs(found.mean), decimals)}{unit} {words[found.mean < 0]}"
     if found.n == 1:
-        return f"{size} {words[found.mean < 0]} in the only run there is, which shows no difference"
-    return f"not shown to differ ({number(found.low, decimals)} to {number(found.high, decimals)}{unit} over {found.n} seeds)"
+        return f"{size} in the only run there is, which shows no difference"
+    ends = [found.low, found.high]
+    if not found.sign:
+        span = " to ".join(number(end, decimals) for end in ends)
+        return f"not shown to differ ({span}{unit} over {found.n} seeds)"
+    span = " to ".join(number(end, decimals) for end in sorted(map(abs, ends)))
+    return f"{size} (95 % interval over {found.n} seeds: {span})"

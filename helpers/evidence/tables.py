@@ -1,11 +1,11 @@
-"""Tables of runs (CSV): read with their columns checked, merged without losing rows, written whole or not at all."""
+"""Tables of runs (CSV): read with their columns checked, merged, written whole or not at all."""
 
 import csv
 import io
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import pandas as pd
 
@@ -25,7 +25,7 @@ TABLES = {  # of the report, in report/results or in its folder `exploratory`
     "leakage.csv": "measures",  # trained on the test images too
     "courses.csv": "courses",  # of trainings with squared error
     "original_protocol.csv": "courses",  # 70,000 digits, 30 epochs, constant Adam
-    "convergence.csv": "courses",  # long runs of this report's recipe, and one seed twice as long
+    "convergence.csv": "courses",  # long runs of this report's recipe
     "benchmark_runs.csv": "courses",
     "benchmark_steps.csv": "steps",
     "recipe_search.csv": "search",
@@ -33,7 +33,7 @@ TABLES = {  # of the report, in report/results or in its folder `exploratory`
 
 
 def find(name: str, folder: Path | None = None) -> Path:
-    """The file of a committed table: a fresh one in report/results, else the exploratory one of the same name."""
+    """The file of a committed table: a fresh one in report/results, else the exploratory one."""
     folder = folder or paths.REFERENCE / "results"
     fresh, old = folder / name, folder / EXPLORATORY / name
     return old if old.exists() and not fresh.exists() else fresh
@@ -47,15 +47,16 @@ def exploratory_tables(folder: Path | None = None) -> list[str]:
 def read(file: Path, exploratory: bool | None = None) -> pd.DataFrame:
     """A table with the types of its declared columns; without rows when there is no file.
 
-    exploratory: whether rows of different code may stand side by side and provenance may lack; by default, whether the
-    file lies in a folder of that name. Fields of TrainingConfig that came after the table have their defaults, as its
-    runs had. Raises Refusal, naming file and column, when the file is damaged, has other columns or mixes code.
+    exploratory: whether rows of different code may stand side by side and provenance may lack; by
+    default, whether the file lies in a folder of that name. Fields of TrainingConfig that came after
+    the table have their defaults, as its runs had. Raises Refusal, naming file and column, when the
+    file is damaged, has other columns or mixes code.
     """
     file = Path(file)
     if not file.exists():
         kind = kinds()[TABLES.get(file.name, "measures")]
         names = (*kind.identity, *kind.values, *kind.provenance)
-        return pd.DataFrame({name: _typed([], declared()[name], file) for name in names})
+        return _ordered(pd.DataFrame({name: _typed([], declared()[name], file) for name in names}))
     with file.open(newline="", encoding="utf-8") as stream:
         texts = _texts(stream, file)
     old = file.parent.name == EXPLORATORY if exploratory is None else exploratory
@@ -66,62 +67,65 @@ def read(file: Path, exploratory: bool | None = None) -> pd.DataFrame:
 def merge(file: Path, rows: Iterable[dict] | pd.DataFrame, trial: bool = False) -> pd.DataFrame:
     """Put rows into a table, in place of those of the same identity; what is written is returned.
 
-    The identity is model and configuration, with the epoch or the round where the table has them. Raises Refusal, and
-    leaves the file as it is, for columns that are not declared, for rows of another kind or of other code than the
-    table's and, unless it is a trial, for rows from code that no commit holds (its name ends with "+", or is "unknown").
+    The identity is model and configuration, with the epoch or the round where the table has them.
+    Raises Refusal, and leaves the file as it is, for columns that are not declared, for rows of
+    another kind or of other code than the table's and, unless it is a trial, for rows from code that
+    no commit holds (its name ends with "+", or is "unknown").
     """
     file = Path(file)
     given = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows), dtype=object)
     if not len(given):
         return read(file)
     new = _checked(_texts(io.StringIO(given.astype(object).to_csv(index=False)), file), file)
-    kind = _kind(new)
+    old, kind = read(file), _kind(new)
     if not trial and kind.provenance:
         _refuse_uncommitted(new, file)
-    old = read(file)
     if file.exists() and _kind(old) != kind:
         raise Refusal(f"{file} holds {_kind(old).name}, not {kind.name}: name another table")
-    others = old[~_identities(old, kind).isin(set(_identities(new, kind)))] if file.exists() else old[:0]
-    table = _ordered(pd.concat([others, new], ignore_index=True) if len(others) else new)
+    if len(old):
+        others = old[~_identities(old, kind).isin(set(_identities(new, kind)))]
+        new = _ordered(pd.concat([others, new], ignore_index=True)) if len(others) else new
     if file.parent.name != EXPLORATORY:
-        _of_one_code(table, file)
+        _of_one_code(new, file)
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-    table.to_csv(temporary, index=False, lineterminator="\n")
+    new.to_csv(temporary, index=False, lineterminator="\n")
     temporary.replace(file)
-    return table
+    return new
 
 
 def stored(*names: str, folder: Path | None = None) -> pd.DataFrame:
     """The rows of committed tables, each run once.
 
-    Raises Refusal where two of them say different things of the same run, or two fresh ones are of different code.
+    Raises Refusal where two tables say different things of the same run, or fresh ones are of
+    different code.
     """
     files = [find(name, folder) for name in names]
-    found = [table for file in files if len(table := read(file))]
+    found = {file: table for file in files if len(table := read(file))}
     if not found:
         return read(files[0])
-    rows = pd.concat(found, ignore_index=True)
+    which = " and ".join(map(str, found))
+    if fresh := [table for file, table in found.items() if file.parent.name != EXPLORATORY]:
+        _of_one_code(pd.concat(fresh), which)
+    rows = pd.concat(found.values(), ignore_index=True)
     kind = _kind(rows)
-    again = _identities(rows, kind).duplicated(keep=False)
-    values = [name for name in kind.values if name in rows and name != "seconds"]
-    twice = rows[again].groupby(list(kind.identity), dropna=False, observed=True)[values].nunique()
-    if (differing := twice.columns[(twice > 1).any()]).size:
-        raise Refusal(f"{' and '.join(map(str, files))} say different things of the same run in column {differing[0]!r}")
-    fresh = [read(file) for file in files if file.parent.name != EXPLORATORY]
-    _of_one_code(pd.concat(fresh, ignore_index=True), *files) if fresh else None
-    return rows[~_identities(rows, kind).duplicated()].reset_index(drop=True)
+    identity = _identities(rows, kind)
+    for name in (name for name in kind.values if name in rows and name != "seconds"):
+        if (rows.groupby(identity)[name].nunique() > 1).any():
+            raise Refusal(f"{which} say different things of the same run in column {name!r}")
+    return rows[~identity.duplicated()].reset_index(drop=True)
 
 
 def _texts(stream: TextIO, file: Path) -> pd.DataFrame:
-    """The cells of CSV as text. Raises Refusal where a row has more or fewer cells than there are columns."""
+    """The cells of CSV as text. Raises Refusal unless each row has a cell for each column."""
     try:
         names, *rows = (cells for cells in csv.reader(stream, strict=True) if cells)
     except (csv.Error, ValueError) as error:
         raise Refusal(f"{file} cannot be read as a table: {error}") from error
     for line, cells in enumerate(rows, 2):
         if len(cells) != len(names):
-            raise Refusal(f"{file}, line {line}: {len(cells)} cells in a table of {len(names)} columns")
+            count = f"{len(cells)} cells in a table of {len(names)} columns"
+            raise Refusal(f"{file}, line {line}: {count}")
     if twice := [name for name in names if names.count(name) > 1]:
         raise Refusal(f"{file}: column {twice[0]!r} is there twice")
     return pd.DataFrame(rows, columns=names, dtype=object)
@@ -136,36 +140,39 @@ def _kind(table: pd.DataFrame) -> Kind:
 def _checked(texts: pd.DataFrame, file: Path, lenient: bool = False) -> pd.DataFrame:
     """Cells of text with the types of their columns; lenient: provenance may lack."""
     kind, known = _kind(texts), declared()
-    if unknown := [name for name in texts if name not in (*kind.identity, *kind.values, *kind.provenance)]:
-        raise Refusal(f"{file}: column {unknown[0]!r} is none of a table of {kind.name} (helpers/evidence/columns.json)")
-    needed = (*kind.identity, *kind.provenance)
-    defaults = DEFAULTS | ({"dataset": "mnist"} | dict.fromkeys(PROVENANCE, "") if lenient else {})
-    missing = [name for name in needed if name not in texts]
+    names = [str(name) for name in texts]
+    if unknown := [n for n in names if n not in (*kind.identity, *kind.values, *kind.provenance)]:
+        where = "declare it in helpers/evidence/columns.json"
+        raise Refusal(f"{file}: a table of {kind.name} has no column {unknown[0]!r}: {where}")
+    defaults = DEFAULTS | (dict.fromkeys(PROVENANCE, "") | {"dataset": "mnist"} if lenient else {})
+    missing = [name for name in (*kind.identity, *kind.provenance) if name not in names]
     if lost := [name for name in missing if name not in defaults]:
         raise Refusal(f"{file}: a table of {kind.name} needs a column {lost[0]!r}")
     full = texts.assign(**{name: str(defaults[name]) for name in missing})
-    required = {name for name in kind.identity if not known[name].optional and name in texts}
-    for name in required:
-        if (empty := full[name] == "").any():
-            raise Refusal(f"{file}, line {empty.idxmax() + 2}: column {name!r} is empty")
-    table = _ordered(pd.DataFrame({name: _typed(full[name], known[name], file) for name in full}))
+    for name in (name for name in kind.identity if not known[name].optional):
+        if "" in (cells := full[name].to_list()):
+            raise Refusal(f"{file}, line {cells.index('') + 2}: column {name!r} is empty")
+    table = _ordered(pd.DataFrame({n: _typed(full[n], known[n], file) for n in [*names, *missing]}))
     if (again := _identities(table, kind).duplicated()).any():
-        raise Refusal(f"{file}, line {again.idxmax() + 2}: this run has a row already; one of the two must go")
+        line = again.to_list().index(True) + 2
+        raise Refusal(f"{file}, line {line}: this run has a row already; one of the two must go")
     return table
 
 
 def _typed(texts: Iterable[str], field: Field, file: Path) -> pd.Series:
     """A column of its declared kind; empty cells become missing values."""
-    read_as = {"text": str, "int": int, "float": float, "bool": {"True": True, "False": False}.__getitem__}[field.kind]
-    values = []
+    logical = {"True": True, "False": False}
+    parsers: dict[str, Callable[[str], Any]] = {"text": str, "int": int, "float": float}
+    read_as, values = parsers.get(field.kind, logical.__getitem__), []
     for line, text in enumerate(texts, 2):
         try:
             values.append(read_as(text) if text else None)
         except (ValueError, KeyError) as error:
-            raise Refusal(f"{file}, line {line}: column {field.name!r} holds {text!r}, no {field.kind}") from error
-    gaps = None in values
-    kinds_of_series = {"text": "string", "int": "Int64" if gaps or field.optional else "int64", "float": "float64"}
-    return pd.Series(values, dtype=kinds_of_series.get(field.kind, "boolean" if gaps else "bool"))
+            problem = f"column {field.name!r} holds {text!r}, no {field.kind}"
+            raise Refusal(f"{file}, line {line}: {problem}") from error
+    integer = "Int64" if None in values or field.optional else "int64"
+    types = {"text": "string", "int": integer, "float": "float64", "bool": "boolean"}
+    return pd.Series(values, dtype=types[field.kind])
 
 
 def _ordered(table: pd.DataFrame) -> pd.DataFrame:
@@ -175,27 +182,29 @@ def _ordered(table: pd.DataFrame) -> pd.DataFrame:
 
 def _identities(table: pd.DataFrame, kind: Kind) -> pd.Series:
     """What identifies each row, as one text."""
-    return table[list(kind.identity)].astype("string").fillna("").agg("\x1f".join, axis=1) if len(table) else pd.Series(dtype=str)
+    cells = table[list(kind.identity)].astype("string").fillna("")
+    return pd.Series(["\x1f".join(row) for row in cells.to_numpy()], table.index, dtype=str)
 
 
 def _refuse_uncommitted(rows: pd.DataFrame, file: Path) -> None:
     """Raise Refusal where the code of some row is in no commit."""
-    commits = rows["commit"].fillna("unknown")
-    if (loose := commits[commits.str.endswith("+") | (commits == "unknown")]).size:
+    commits = rows["commit"].fillna("unknown").to_list()
+    if loose := [commit for commit in commits if commit.endswith("+") or commit == "unknown"]:
         raise Refusal(
-            f"{file}: {loose.size} of {len(rows)} rows come from code that no commit holds ({loose.iloc[0]}). Commit first, "
-            "or make it a trial: its rows keep that mark."
+            f"{file}: {len(loose)} of {len(rows)} rows come from code that no commit holds "
+            f"({loose[0]}). Commit first, or make it a trial: its rows keep that mark."
         )
 
 
-def _of_one_code(table: pd.DataFrame, *files: Path) -> pd.DataFrame:
-    """The table itself. Raises Refusal where its rows come from different code."""
+def _of_one_code(table: pd.DataFrame, file: Path | str) -> pd.DataFrame:
+    """The table itself. Raises Refusal, naming the digests, where its rows are of different code."""
     for column, words in DIGESTS.items():
-        counts = table[column].fillna("unknown").value_counts() if column in table else []
+        counts = table[column].fillna("unknown").value_counts() if column in table else pd.Series()
         if len(counts) > 1:
             found = " and ".join(f"{digest} ({n} rows)" for digest, n in counts.items())
             raise Refusal(
-                f"{', '.join(map(str, files))}: rows of different {words}, {found}, cannot be compared. Make all of them again "
-                f"with one version, name another table, or move the old one to a folder called {EXPLORATORY}."
+                f"{file}: rows of different {words}, {found}, cannot be compared. Make all of them "
+                f"again with one version, name another table, or move the old rows to a folder "
+                f"called {EXPLORATORY}."
             )
     return table
