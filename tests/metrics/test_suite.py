@@ -7,15 +7,15 @@ import pandas as pd
 import pytest
 
 from helpers import provenance
-from helpers.checkpoints import Entry
 from helpers.config import TrainingConfig
-from helpers.data import test_digits as held_out_digits
-from helpers.data import training_digits
+from helpers.data import test_set as held_out_set
+from helpers.data import training_set
 from helpers.evidence import columns
 from helpers.evidence.claims import UNMEASURED, claim_rows
 from helpers.evidence.statistics import Evidence, RecipeEvidence, Runs
 from helpers.evidence.tables import PROVENANCE, merge, read
 from helpers.metrics import suite
+from helpers.training import model_folder
 
 CONFIG = TrainingConfig(architecture="dense", latent_dim=3, n_train=600, epochs=2)
 
@@ -53,7 +53,7 @@ def test_shares_are_shares_and_bounds_are_ordered(row):
 
 
 def test_measures_are_kept_until_the_code_that_measures_changes(row, monkeypatch):
-    file = Entry(CONFIG).folder / f"measures-{provenance.measuring_code()}.json"
+    file = model_folder(CONFIG).folder / f"measures-{provenance.measuring_code()}.json"
     file.write_text(json.dumps(row | {"psnr": -1.0}))
     assert suite.measured(CONFIG)[1]["psnr"] == -1.0  # read, not measured again
     file.write_text(json.dumps(row))
@@ -64,15 +64,14 @@ def test_measures_are_kept_until_the_code_that_measures_changes(row, monkeypatch
 
 def test_a_new_measure_is_one_function_and_one_column(monkeypatch, tmp_path):
     """Added for real: registered, measured of a tiny model, and a column of a table."""
-    monkeypatch.setattr(suite, "METRICS", [])
+    monkeypatch.setattr(suite, "METRICS", {})
     monkeypatch.setitem(columns.sections()["measures"], "ink", columns.Field("ink", "float", "mean grey value of samples"))
 
-    @suite.metric
+    @suite.metric("ink")
     def ink(subject):
         return {"ink": subject.model.decode(np.zeros((1, CONFIG.latent_dim), "float32")).mean()}
 
-    run, sets = suite.fit_or_load(CONFIG), (training_digits(600), held_out_digits(600))
-    found = suite.measure(suite.Subject(run, *sets, classifier=None))
+    found = suite.measured(CONFIG)[1]  # and not what was kept without it
     about = dict.fromkeys(PROVENANCE, "1") | {"commit": "0123456789"}
     merge(tmp_path / "table.csv", [{"model": CONFIG.label} | CONFIG.as_dict() | found | about])
     (value,) = read(tmp_path / "table.csv")["ink"]
@@ -88,7 +87,7 @@ def test_an_axis_that_is_one_class_is_found():
 
 
 def test_a_summary_states_the_last_epoch_and_the_held_out_bound(row):
-    run, (x, y), (x_test, y_test) = suite.fit_or_load(CONFIG), training_digits(600), held_out_digits(600)
+    run, (x, y), (x_test, y_test) = suite.fit_or_load(CONFIG), training_set(600), held_out_set(600)
     found = suite.model_summary(run, x, y, x_test, y_test, seed=suite.SEED)
     assert found["loss"] == row["training_loss"] == run.history["loss"][-1]
     assert found["val_elbo"] == pytest.approx(row["val_elbo"]) and found["knn_accuracy"] == row["knn_accuracy"]
