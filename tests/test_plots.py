@@ -269,7 +269,7 @@ def test_latent_line_runs_from_small_to_large_z():
 
 
 def test_image_rows_put_images_under_their_titles_and_beside_their_row_titles():
-    digits = data.test_digits(5)[0][..., 0]
+    digits = data.test_set(5)[0][..., 0]
     ax = plots.image_rows(
         [digits, 1 - digits], titles=list("abcde"), row_titles=["ink", "negative"]
     )

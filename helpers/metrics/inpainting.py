@@ -339,6 +339,10 @@ def _search(effort: int) -> tuple[int, int]:
     return restarts, effort // (2 * restarts)
 
 
+def _optimise(task):
+    return optimise_latent(*task.holes(), *_search(task.effort), task.seed)[0]
+
+
 def _importance(task, draws=None):
     warm_up = task.effort // 5
     k = task.effort - warm_up
@@ -375,9 +379,7 @@ METHODS = {
     "pseudo-Gibbs": Method(_pseudo_gibbs, lambda effort: (effort, effort, 0)),
     "Metropolis-within-Gibbs": Method(_metropolis, lambda effort: (effort + 1, effort, 0)),
     "latent optimisation": Method(
-        lambda task: optimise_latent(*task.holes(), *_search(task.effort), task.seed)[0],
-        lambda effort: (1, _search(effort)[0], math.prod(_search(effort))),
-        draws=False,
+        _optimise, lambda effort: (1, _search(effort)[0], math.prod(_search(effort))), draws=False
     ),
     "importance weights": Method(_importance, lambda effort: (effort // 5 + 1, effort, 0)),
 }

@@ -90,7 +90,7 @@ def test_at_the_posterior_mean_it_is_no_bound(points):
 
 
 def test_elbo_agrees_with_keras_evaluate(trained):
-    images = data.test_digits(500)[0]
+    images = data.test_set(500)[0]
     found = bounds.elbo(trained.model, images, seed=4, samples=4)
     keras = trained.model.evaluate(images, verbose=0, return_dict=True)
     assert found["rate"].mean() == pytest.approx(keras["rate"], rel=1e-4)

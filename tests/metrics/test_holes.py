@@ -36,7 +36,7 @@ def test_the_three_digits_are_chosen_as_the_original_chose_them():
 
 
 def test_hiding_zeroes_the_hole_and_nothing_else():
-    images = data.test_digits(3)[0] * 0.5 + 0.5
+    images = data.test_set(3)[0] * 0.5 + 0.5
     mask = holes.square_mask()
     hidden = holes.hide(images, mask)
     assert np.all(hidden[:, mask] == 0)
@@ -112,7 +112,7 @@ def similarity(x, y):
 
 
 def test_structural_similarity_against_its_formula():
-    x = data.test_digits(3)[0].astype(float)
+    x = data.test_set(3)[0].astype(float)
     filled = holes.paste(x, MASK, np.random.default_rng(11).random(x.shape))
     expected = [
         similarity(one[..., 0], other[..., 0])[MASK].mean()

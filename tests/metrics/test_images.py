@@ -12,7 +12,7 @@ from helpers.metrics import images
 
 @pytest.fixture(scope="module")
 def digits():
-    return data.test_digits(20)[0]
+    return data.test_set(20)[0]
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from helpers.models import VAE
 
 
 def test_filling_is_encode_sample_decode(trained):
-    hidden = holes.hide(data.test_digits(5)[0], holes.square_mask())
+    hidden = holes.hide(data.test_set(5)[0], holes.square_mask())
     first, again = (inpainting.encode_decode(trained.model, hidden, seed=1) for _ in range(2))
     np.testing.assert_array_equal(first, again)
     assert first.shape == hidden.shape
@@ -180,7 +180,7 @@ class Line:
 
 
 def test_pseudo_gibbs_ends_in_its_own_stationary_law():
-    """z' = a z + b + noise of variance s²: mean b / (1 - a), variance s² / (1 - a²)."""
+    """The step z' = a z + b + noise of variance s²: mean b / (1 - a), variance s² / (1 - a²)."""
     hidden = np.zeros((2_000, 6, 6, 1), "float32")
     values = grey_values(inpainting.pseudo_gibbs(Line(), hidden, SMALL, steps=20, seed=0))
     assert values.mean() == pytest.approx(0.4 / (1 - 0.5), abs=0.05)
@@ -355,9 +355,9 @@ class Counting:
 @pytest.fixture(scope="module")
 def task():
     """Six digits with a hole, for an untrained model."""
-    hidden = holes.hide(data.test_digits(6)[0], MASK)
+    hidden = holes.hide(data.test_set(6)[0], MASK)
     return inpainting.Task(
-        VAE("dense", 2), hidden, MASK, data.training_digits(300)[0], seed=1, effort=12
+        VAE("dense", 2), hidden, MASK, data.training_set(300)[0], seed=1, effort=12
     )
 
 
@@ -436,7 +436,7 @@ def test_counts_out_of_range_are_refused(task, damaged):
 
 
 def test_the_nearest_images_are_those_of_a_search_by_hand():
-    x, train = data.test_digits(5)[0], data.training_digits(200)[0]
+    x, train = data.test_set(5)[0], data.training_set(200)[0]
     hidden = holes.hide(x, MASK)
     distances = pairwise_distances(x[:, ~MASK, 0], train[:, ~MASK, 0])
     nearest = np.argsort(distances, axis=1)[:, : inpainting.NEIGHBOURS]
@@ -457,9 +457,9 @@ def test_the_mean_image_fills_every_hole(task):
 
 
 def test_a_trained_model_fills_better_than_the_original_did(trained):
-    x, mask = data.test_digits(200)[0], holes.half_mask("bottom")
+    x, mask = data.test_set(200)[0], holes.half_mask("bottom")
     task = inpainting.Task(
-        trained.model, holes.hide(x, mask), mask, data.training_digits(1_000)[0], effort=24
+        trained.model, holes.hide(x, mask), mask, data.training_set(1_000)[0], effort=24
     )
     error = {
         name: np.square(holes.rmse(x, method(task), mask))

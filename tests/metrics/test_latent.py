@@ -259,7 +259,7 @@ def test_tsne_keeps_separate_blobs_apart_and_repeats():
 
 
 def test_knn_accuracy_against_distances_by_hand():
-    images, labels = data.test_digits(600)
+    images, labels = data.test_set(600)
     flat = images.reshape(600, -1)
     distances = pairwise_distances(flat[500:], flat[:500])
     votes = labels[:500][np.argsort(distances, axis=1)[:, :15]]
@@ -326,7 +326,7 @@ def test_the_control_of_axis_information_is_what_counting_alone_gives():
 
 
 def test_confused_pairs_against_votes_counted_by_hand():
-    images, labels = data.test_digits(600)
+    images, labels = data.test_set(600)
     flat = images.reshape(600, -1)
     votes = labels[:400][np.argsort(pairwise_distances(flat[400:], flat[:400]), axis=1)[:, :15]]
     voted, true = np.array([np.bincount(vote).argmax() for vote in votes]), labels[400:]
@@ -461,7 +461,7 @@ def test_congestion_bounds_the_information_of_other_codes_and_is_nothing_at_the_
 
 @pytest.fixture(scope="module")
 def digits():
-    images, labels = data.test_digits(150)
+    images, labels = data.test_set(150)
     return images.reshape(150, -1), labels
 
 

@@ -30,7 +30,7 @@ class Blurred:
 
 @pytest.fixture(scope="module")
 def digits():
-    return data.test_digits(20)[0]
+    return data.test_set(20)[0]
 
 
 def per_image(values):

@@ -18,7 +18,7 @@ def rng():
 
 @pytest.fixture(scope="module")
 def digits():
-    return data.training_digits(1_000)[0]
+    return data.training_set(1_000)[0]
 
 
 def by_square_root(a, b):
@@ -142,7 +142,7 @@ def test_density_and_coverage_refuse_sets_without_balls(n, m, k):
 
 
 def test_class_shares_count_labels():
-    labels = data.training_digits(1_000)[1]
+    labels = data.training_set(1_000)[1]
     counted = Counter(labels.tolist())
     assert samples.class_shares(labels).tolist() == [counted[digit] / 1_000 for digit in range(10)]
     assert samples.class_shares([3, 3]).tolist() == [0, 0, 0, 1, 0, 0, 0, 0, 0, 0]
