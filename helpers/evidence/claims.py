@@ -1,10 +1,10 @@
 """The claims of the original report and their verdicts, by rules that are code.
 
-A rule reads stored tables of measured runs, several seeds of each model. Its words are in claims.json
-beside the claim, its code is here. It is applied twice: to models trained as the original trained
-them, and to models trained by this report's recipe. A part of a claim holds, or fails, where the
-whole 95 % confidence interval over seeds says so; two models differ where that of their paired
-difference excludes zero. Where a measure is not stored, the verdict is "not measured yet".
+A rule reads stored tables of measured runs, several seeds of each model. Its words are in
+claims.json beside the claim, its code is here. It is applied twice: to models trained as the
+original trained them, and to models trained by this report's recipe. A part of a claim holds, or
+fails, where the whole 95 % confidence interval over seeds says so; two models differ where that of
+their paired difference excludes zero. Where a measure is not stored, it is "not measured yet".
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ VERDICTS = (CONFIRMED, PARTLY, REFUTED, UNDECIDED, UNMEASURED)
 class Verdict:
     """What a rule finds: our value and, of each part of the claim, whether it holds.
 
-    Parts are 1 (it holds), -1 (it fails) or 0 (the seeds leave it open); none where nothing is stored.
+    Parts are 1 (it holds), -1 (it fails) or 0 (the seeds leave it open); none: nothing is stored.
     """
 
     ours: str
@@ -97,6 +97,11 @@ def _longer(found: Interval) -> str:
     return found.change("longer", "shorter", 1, 100, "%")
 
 
+def _similar(found: Interval) -> int:
+    """Whether a step takes about as long."""
+    return found.between(-SIMILAR_TIME, SIMILAR_TIME)
+
+
 @rule("C1")
 def _clusters(side):
     knn = side.runs.mean("baseline", "knn_accuracy")
@@ -109,10 +114,9 @@ def _clusters(side):
 def _smooth(side, model):
     """Whether small steps in latent space change images little, and half a step much less."""
     change, halved = (side.runs.mean(model, f"step_{part}") for part in ("change", "exponent"))
-    ours = f"a step of 0.1 changes {_share(change)} of what random pairs differ by"
-    return Verdict(
-        f"{ours}; exponent {halved.text()}", (-change.above(SMALL_STEP), halved.above(1.5))
-    )
+    share = f"a step of 0.1 changes {_share(change)} of what random pairs differ by"
+    ours = f"{share}; exponent {halved.text()}"
+    return Verdict(ours, (-change.above(SMALL_STEP), halved.above(1.5)))
 
 
 rule("C2")(lambda side: _smooth(side, "baseline"))
@@ -162,9 +166,7 @@ def _one_dimension(side):
 def _time_and_dimension(side):
     changes = {name: side.time(name) for name in ("1-D", "10-D")}
     ours = "; ".join(f"{name} {_longer(change)}" for name, change in changes.items())
-    return Verdict(
-        ours, (min(each.between(-SIMILAR_TIME, SIMILAR_TIME) for each in changes.values()),)
-    )
+    return Verdict(ours, (min(map(_similar, changes.values())),))
 
 
 @rule("C9")
@@ -195,9 +197,7 @@ def _unequal_use(side):
 def _squared_error(side):
     longer = side.time("squared error")
     ours = f"{side.loss('squared error').text()}; a step takes {_longer(longer)}"
-    return Verdict(
-        ours, (side.near("squared error"), longer.between(-SIMILAR_TIME, SIMILAR_TIME))
-    )
+    return Verdict(ours, (side.near("squared error"), _similar(longer)))
 
 
 @rule("C13")
@@ -273,9 +273,8 @@ def _recognisable(side):
 def _choice(side):
     blurs = [side.runs.difference("10-D", few, "sharpness") for few in ("1-D", "baseline")]
     used = side.runs.mean("32-D", "active_units")
-    many, ten = (
-        side.runs.difference(name, name, "train_elbo", against="val_elbo") for name in ("32-D", "10-D")
-    )
+    sets = ("train_elbo", "val_elbo")
+    many, ten = (side.runs.difference(name, name, *sets) for name in ("32-D", "10-D"))
     ours = f"{_points(blurs[1], 'sharper', 'less sharp')} than 2-D; of 32 dimensions {used.text(1)}"
     waste = max(-used.above(31.5), many.exceeds(ten))
     parts = (min(blur.sign for blur in blurs), waste)

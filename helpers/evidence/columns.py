@@ -1,4 +1,4 @@
-"""The columns of all tables of runs, as columns.json declares them: a new measure is one line there."""
+"""The columns of all tables of runs, as columns.json declares them: a measure is a line there."""
 
 import dataclasses
 import json
@@ -11,8 +11,10 @@ from helpers.config import TrainingConfig
 CONFIGURATION = {field.name: field.default for field in dataclasses.fields(TrainingConfig)}
 KEYS = tuple(CONFIGURATION)  # what identifies a run
 # The fields that the first tables have; of those that came later, the runs had the defaults.
-FIRST = ("architecture", "latent_dim", "loss", "split", "recipe", "epochs", "batch_size", "n_train")
-FIRST = (*FIRST, "dataset", "seed")
+FIRST = (
+    "architecture", "latent_dim", "loss", "split", "recipe", "epochs", "batch_size", "n_train",
+    "dataset", "seed",
+)  # fmt: skip
 DEFAULTS = {name: default for name, default in CONFIGURATION.items() if name not in FIRST}
 PROVENANCE = (  # the keys of provenance.about()
     "date", "commit", "training_code", "measuring_code", "keras", "backend", "backend_version",
@@ -40,9 +42,11 @@ def sections() -> dict[str, dict[str, Field]]:
     file = json.loads((Path(__file__).parent / "columns.json").read_text(encoding="utf-8"))
     found = {}
     for section, columns in file.items():
-        kinds = {name: "float" if section in FLOATS else OTHERS.get(name, "text") for name in columns}
-        empty = section not in REQUIRED
-        found[section] = {name: Field(name, kinds[name], columns[name], empty) for name in columns}
+        found[section] = {
+            name: Field(name, "float" if section in FLOATS else OTHERS.get(name, "text"), meaning,
+                        section not in REQUIRED)
+            for name, meaning in columns.items()
+        }  # fmt: skip
     of_type = {str: "text", int: "int", float: "float", type(None): "int"}
     found["configuration"] = {
         name: Field(name, of_type[type(default)], "see TrainingConfig", default is None)

@@ -1,4 +1,4 @@
-"""Whether the published losses come back, and what is left of their differences when every model converges."""
+"""Whether published losses come back, and what is left of their differences at convergence."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -6,15 +6,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from helpers.evidence.published import models, published
+from helpers.config import PUBLISHED
+from helpers.evidence.published import published
 from helpers.evidence.speed import model_order
 from helpers.evidence.statistics import Interval, Runs
 from helpers.evidence.tables import stored
 from helpers.results import load_result
 from helpers.wording import RESOLUTION, number
 
-SECTIONS = ("00_baseline", "01_architecture", "02_latent_1d", "03_latent_10d", "04_loss")
-SECTIONS = (*SECTIONS, "07_discussion")
+SECTIONS = (  # whose results hold summaries of models
+    "00_baseline", "01_architecture", "02_latent_1d", "03_latent_10d", "04_loss", "07_discussion",
+)  # fmt: skip
 ORIGINAL = "original_protocol.csv"  # 70,000 digits, 30 epochs, constant Adam
 CONVERGED = "convergence.csv"  # long runs of the fast recipe; one seed ran twice as long
 
@@ -57,7 +59,7 @@ def reproduction_text(repeated: pd.DataFrame) -> str:
 
 @dataclass(frozen=True)
 class Gain:
-    """How far a model ends below the baseline, in nats: as published, and at convergence."""
+    """How far a model ends below the baseline: as published, and at convergence; nats."""
 
     model: str
     published: float
@@ -65,7 +67,7 @@ class Gain:
 
     @property
     def optimisers_share(self) -> Interval:
-        """The share of the published gain that disappears at convergence; negative where it grows."""
+        """The share of the published gain that is gone at convergence; negative where it grows."""
         return self.converged.scaled(-1 / self.published, start=1)
 
 
@@ -86,14 +88,14 @@ def _of_length(runs: pd.DataFrame, choose: Callable[[Iterable[int]], int]) -> pd
 
 
 def convergence_table(long_runs: pd.DataFrame) -> pd.DataFrame:
-    """For each converged model where it ends and, with the same loss, how far below the baseline."""
+    """Where each converged model ends and, with the same loss, how far below the baseline."""
     by_model = {gain.model: gain for gain in gains(long_runs)}
     runs, table = Runs(_of_length(long_runs, min)), []
     for model in runs.models():
         ends = [runs.mean(model, measure) for measure in ("training_loss", "val_loss")]
         gain = by_model.get(model)
         below = [number(gain.published, 1), gain.converged.text(1)] if gain else ["–", "–"]
-        paper = number(published(model)["loss"], 2) if model in models() else "–"
+        paper = number(published(model)["loss"], 2) if model in PUBLISHED else "–"
         table.append([model, ends[0].n, paper, *(end.text(1) for end in ends), *below])
     names = ["model", "seeds", "loss, published", "loss at convergence", "on test images"]
     return pd.DataFrame(table, columns=[*names, "below the baseline, published", "at convergence"])
@@ -112,8 +114,8 @@ def headline(long_runs: pd.DataFrame) -> str:
         if gain.model == "deeper" and gain.optimisers_share.sign > 0:
             share = gain.optimisers_share.text(0, 100, "%")
             return (
-                f"Of the {gain.published:.1f} nats that one more layer gains in the original, {share} "
-                "are the optimiser's: between models trained to convergence "
+                f"Of the {gain.published:.1f} nats that one more layer gains in the original, "
+                f"{share} are the optimiser's: between models trained to convergence "
                 f"{gain.converged.text(1)} are left."
             )
     return ""
@@ -129,28 +131,27 @@ def _gain_text(gain: Gain) -> str:
         -1: f"the plain recipe had hidden {size} on top of the published difference",
         0: f"no share of the published difference is shown to be the optimiser's ({size})",
     }[share.sign]
-    now = gain.converged.change("below", "above", 1)
-    return f"**{gain.model}**: published {was} the baseline, at convergence {now}, so that {verdict}."
+    now = f"at convergence {gain.converged.change('below', 'above', 1)}"
+    return f"**{gain.model}**: published {was} the baseline, {now}, so that {verdict}."
 
 
 def longer_text(long_runs: pd.DataFrame) -> str:
-    """What still more epochs would have changed, in Markdown; empty where no longer runs are stored."""
+    """What still more epochs would have changed, in Markdown; empty without longer runs."""
     short, long = (_of_length(long_runs, choose) for choose in (min, max))
     if not len(short) or short["epochs"].iloc[0] == long["epochs"].iloc[0]:
         return ""
     after, before = long["epochs"].iloc[0], short["epochs"].iloc[0]
-    long, short = (runs.set_index(["model", "seed"]) for runs in (long, short))
-    losses = ["training_loss", "val_loss"]
-    change = long[losses] - short.loc[long.index, losses]
-    found = [
-        f"{model} {number(row['training_loss'], 1)} ({number(row['val_loss'], 1)})"
-        for (model, _), row in change.sort_index(level="model", key=model_order).iterrows()
-    ]
+    pairs = long.merge(short, on=["model", "seed"], suffixes=("", "_before"), validate="1:1")
+    found = []
+    for _, row in pairs.sort_values("model", key=model_order).iterrows():
+        losses = ("training_loss", "val_loss")
+        training, test = (number(row[loss] - row[f"{loss}_before"], 1) for loss in losses)
+        found.append(f"{row['model']} {training} ({test})")
     return (
-        f"How far from the end is that? Of each model one run (seed {long.index[0][1]}) was trained "
-        f"for {after} epochs instead of {before}. The training loss, and in brackets the loss on the "
-        f"test images, change by, in nats: {', '.join(found)}. Seeds alone set single runs up to "
-        f"{RESOLUTION:g} nats apart."
+        f"How far from the end is that? Of each model one run (seed {pairs['seed'][0]}) was "
+        f"trained for {after} epochs instead of {before}. The training loss, and in brackets the "
+        f"loss on the test images, change by, in nats: {', '.join(found)}. Seeds alone set single "
+        f"runs up to {RESOLUTION:g} nats apart."
     )
 
 

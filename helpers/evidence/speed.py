@@ -68,15 +68,16 @@ def comparison(runs: pd.DataFrame, steps: pd.DataFrame) -> pd.DataFrame:
 def model_order(names: pd.Series) -> pd.Series:
     """A key to sort by: models in the order of MODELS, others behind them; seeds as they are."""
     places = {name: place for place, name in enumerate(MODELS)}
-    return names.map(lambda name: places.get(name, len(places))) if names.name == "model" else names
+    return names if names.name == "seed" else names.map(lambda name: places.get(name, len(places)))
 
 
 def courses(runs: pd.DataFrame, steps: pd.DataFrame, model: str) -> tuple[tuple, tuple]:
-    """What `plots.loss_against_time` draws of a model: the plain runs' course, and the ends of fast runs.
+    """What `plots.loss_against_time` draws: the plain runs' course, and the ends of fast runs.
 
     Minutes (epochs,) and losses (seeds, epochs); minutes (runs,) and losses (runs,).
     """
-    plain, ends = select(runs, model=model, recipe="keras"), final_rows(runs, model=model, recipe="fast")
+    plain = select(runs, model=model, recipe="keras")
+    ends = final_rows(runs, model=model, recipe="fast")
     plain = plain[plain["epochs"] == plain["epochs"].max()]
     by_seed = [course.to_list() for _, course in plain.groupby("seed")["eval_loss"]]
     first = plain[plain["seed"] == plain["seed"].iloc[0]]

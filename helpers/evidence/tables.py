@@ -48,9 +48,9 @@ def read(file: Path, exploratory: bool | None = None) -> pd.DataFrame:
     """A table with the types of its declared columns; without rows when there is no file.
 
     exploratory: whether rows of different code may stand side by side and provenance may lack; by
-    default, whether the file lies in a folder of that name. Fields of TrainingConfig that came after
-    the table have their defaults, as its runs had. Raises Refusal, naming file and column, when the
-    file is damaged, has other columns or mixes code.
+    default, whether the file lies in a folder of that name. Fields of TrainingConfig that came
+    after the table have their defaults, as its runs had. Raises Refusal, naming file and column,
+    when the file is damaged, has other columns or mixes code.
     """
     file = Path(file)
     if not file.exists():
@@ -69,8 +69,8 @@ def merge(file: Path, rows: Iterable[dict] | pd.DataFrame, trial: bool = False) 
 
     The identity is model and configuration, with the epoch or the round where the table has them.
     Raises Refusal, and leaves the file as it is, for columns that are not declared, for rows of
-    another kind or of other code than the table's and, unless it is a trial, for rows from code that
-    no commit holds (its name ends with "+", or is "unknown").
+    another kind or of other code than the table's and, unless it is a trial, for rows from code
+    that no commit holds (its name ends with "+", or is "unknown").
     """
     file = Path(file)
     given = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows), dtype=object)
@@ -197,14 +197,14 @@ def _refuse_uncommitted(rows: pd.DataFrame, file: Path) -> None:
 
 
 def _of_one_code(table: pd.DataFrame, file: Path | str) -> pd.DataFrame:
-    """The table itself. Raises Refusal, naming the digests, where its rows are of different code."""
+    """The table itself. Raises Refusal, naming digests, where its rows are of different code."""
     for column, words in DIGESTS.items():
         counts = table[column].fillna("unknown").value_counts() if column in table else pd.Series()
         if len(counts) > 1:
             found = " and ".join(f"{digest} ({n} rows)" for digest, n in counts.items())
             raise Refusal(
-                f"{file}: rows of different {words}, {found}, cannot be compared. Make all of them "
-                f"again with one version, name another table, or move the old rows to a folder "
-                f"called {EXPLORATORY}."
+                f"{file}: rows of different {words}, {found}, cannot be compared. Make all of "
+                "them again with one version, name another table, or move the old rows to a "
+                f"folder called {EXPLORATORY}."
             )
     return table

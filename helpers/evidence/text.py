@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from helpers.config import PUBLISHED
 from helpers.evidence.claims import Claim, listing
-from helpers.evidence.published import models, published
+from helpers.evidence.published import published
 from helpers.evidence.statistics import (
     Column,
     Evidence,
@@ -32,21 +33,22 @@ def status(folder: Path | None = None) -> str:
         return ""
     some = f"Of the tables of runs, {', '.join(old)}"
     return (
-        f"{'All tables of runs' if len(old) == len(TABLES) else some} are exploratory: they come from "
-        "the first version of this report, do not record which code made them, and were partly known "
-        "when the rules for the verdicts were last changed. Verdicts that rest on them are provisional."
+        f"{'All tables of runs' if len(old) == len(TABLES) else some} are exploratory: they come "
+        "from the first version of this report, do not record which code made them, and were "
+        "partly known when the rules for the verdicts were last changed. Verdicts that rest on "
+        "them are provisional."
     )
 
 
 def abstract_text(evidence: Evidence, claims: list[Claim], profile: str) -> str:
     """The abstract's computed sentences; first of all, whether the numbers mean anything."""
-    trial = "**This is a trial run on few images: it shows that everything works, and its numbers mean"
+    trial = "**This is a trial run on few images: it shows that everything works, and its numbers"
     counted = (
         f"Of the original's {len(claims)} claims, for models trained as it trained them: "
         f"{listing(claims, 'plain')}. For models trained by this report's recipe: "
         f"{listing(claims, 'fast')}. [Figure](#fig-verdicts) shows them side by side."
     )
-    parts = [f"{trial} nothing.**"] if profile == "smoke" else []
+    parts = [f"{trial} mean nothing.**"] if profile == "smoke" else []
     parts += [counted, when_stored(lambda: _unused_text(evidence), ""), status()]
     return " ".join(filter(None, parts))
 
@@ -57,9 +59,9 @@ def _unused_text(evidence: Evidence) -> str:
     plain, fast = (side.runs.mean("10-D", "val_elbo").text(1) for side in sides)
     lead = evidence.fast.runs.difference("10-D", "baseline", "val_elbo")
     return (
-        f"The 10-D model's held-out ELBO is {plain} nats by the original's recipe and {fast} by this "
-        f"report's, which puts it {lead.text(1)} nats ahead of the baseline: the original's training "
-        "often left most of the ten dimensions unused."
+        f"The 10-D model's held-out ELBO is {plain} nats by the original's recipe and {fast} by "
+        f"this report's, which puts it {lead.text(1)} nats ahead of the baseline: the original's "
+        "training often left most of the ten dimensions unused."
     )
 
 
@@ -71,13 +73,9 @@ def when_stored(sentence: Callable[[], str], otherwise: str = NOTHING) -> str:
         return otherwise
 
 
-def seed_table(
-    evidence: Evidence,
-    names: Iterable[str],
-    columns: Iterable[Column],
-    shown: Mapping[str, str] | None = None,
-    transposed: bool = False,
-) -> pd.DataFrame:
+def seed_table(evidence: Evidence, names: Iterable[str], columns: Iterable[Column],
+               shown: Mapping[str, str] | None = None, transposed: bool = False,
+               ) -> pd.DataFrame:  # fmt: skip
     """Mean ± half of the 95 % confidence interval over seeds, a row for each model and recipe.
 
     names: of the models; shown: what to call them in place of that; transposed: of one model, a row
@@ -110,14 +108,11 @@ class Difference:
         return f"{self.what} {differs(found, self.unit, self.decimals, self.words)}".strip()
 
 
-def seed_differences(
-    evidence: Evidence,
-    pairs: Iterable[tuple[str, str]],
-    differences: Iterable[Difference],
-    lead: str = "Compared with the baseline of the same recipe:",
-    shown: Mapping[str, str] | None = None,
-    time: bool = False,
-) -> str:
+def seed_differences(evidence: Evidence, pairs: Iterable[tuple[str, str]],
+                     differences: Iterable[Difference],
+                     lead: str = "Compared with the baseline of the same recipe:",
+                     shown: Mapping[str, str] | None = None, time: bool = False,
+                     ) -> str:  # fmt: skip
     """How models differ over seeds, as a Markdown list with an item for each pair and recipe.
 
     shown: what to call the models; time: also how much longer a step of the first takes than the
@@ -129,7 +124,8 @@ def seed_differences(
             said = [partial(kind.text, side, first, second) for kind in kinds]
             said += [partial(_longer_text, side, first)] if time else []
             if parts := list(filter(None, (when_stored(each, "") for each in said))):
-                lines.append(f"- **{(shown or {}).get(first, first)}, {form}**: {'; '.join(parts)}.")
+                name = (shown or {}).get(first, first)
+                lines.append(f"- **{name}, {form}**: {'; '.join(parts)}.")
     return f"{lead}\n\n" + "\n".join(lines) if lines else NOTHING
 
 
@@ -145,21 +141,21 @@ SUMMARY: dict[str, tuple[str, Callable[[dict], str]]] = {  # what summary_table 
     "loss": ("training loss", lambda n: number(n["loss"], 2)),
     "distortion": ("distortion", lambda n: number(n["distortion"], 2)),
     "rate": ("rate", lambda n: number(n["rate"], 2)),
-    "val_elbo": ("ELBO, test images", lambda n: f"{number(n['val_elbo'], 2)} ± {n['val_elbo_se']:.2f}"),
+    "val_elbo": ("ELBO, test images",
+                 lambda n: f"{number(n['val_elbo'], 2)} ± {n['val_elbo_se']:.2f}"),
     "knn_accuracy": ("kNN accuracy", lambda n: f"{n['knn_accuracy']:.1%}"),
-}
+}  # fmt: skip
 
 
-def summary_table(
-    summaries: Mapping[str, dict], columns: Iterable[str], shown: Mapping[str, str] | None = None
-) -> pd.DataFrame:
+def summary_table(summaries: Mapping[str, dict], columns: Iterable[str],
+                  shown: Mapping[str, str] | None = None) -> pd.DataFrame:  # fmt: skip
     """The models of one run, by name, with chosen columns of SUMMARY.
 
     summaries: from `suite.model_summary`; shown: what to call the models.
     """
     chosen, rows = [SUMMARY[column] for column in columns], []
     for name, summary in summaries.items():
-        known = summary | {"published": published(name)["loss"] if name in models() else None}
+        known = summary | {"published": published(name)["loss"] if name in PUBLISHED else None}
         rows.append([(shown or {}).get(name, name), *(cell(known) for _, cell in chosen)])
     return pd.DataFrame(rows, columns=["model", *(title for title, _ in chosen)])
 
@@ -169,17 +165,12 @@ def mean_error(values: np.ndarray, decimals: int = 2) -> str:
     return f"{number(float(np.mean(values)), decimals)} ± {stats.sem(values):.{decimals}f}"
 
 
-def paired_text(
-    first: np.ndarray,
-    second: np.ndarray,
-    unit: str = "",
-    decimals: int = 2,
-    words: tuple[str, str] = ("higher", "lower"),
-) -> str:
+def paired_text(first: np.ndarray, second: np.ndarray, unit: str = "", decimals: int = 2,
+                words: tuple[str, str] = ("higher", "lower")) -> str:  # fmt: skip
     """How values of the same images differ between two models of one run, first less second.
 
-    In words, "0.45 dB higher" or "within the noise of the images (0.01 dB)"; the comparison accounts
-    for the images and not for seeds.
+    In words, "0.45 dB higher" or "within the noise of the images (0.01 dB)"; the comparison
+    accounts for the images and not for seeds.
     """
     difference = np.asarray(first, float) - np.asarray(second, float)
     size = f"{abs(difference.mean()):.{decimals}f}{f' {unit}' if unit else ''}"
