@@ -15,7 +15,7 @@ from helpers.report.errors import Problems
 _BOLD = re.compile(r"\\(?:mathbf|bm)\s*(?:\{\s*([A-Za-z0-9])\s*\}|([A-Za-z0-9]))")
 _FUNCTION = "\u2061"  # says "function application", shows nothing
 _CASES = re.compile(r"\\begin\{cases\}.*?\\end\{cases\}", re.S)
-_UNFIT = re.compile(r"\\(?:left\s*\.|right\s*\.|overset\b|underset\b|begin\{array\})")
+_UNFIT = re.compile(r"\\(?:left\s*\.|right\s*\.|overset\b|underset\b|boxed\b|begin\{array\})")
 _QUOTED = re.compile(r'("(?:[^"\\]|\\.)*")')
 _TYPST = [  # what pandoc 3.9 writes, and what Typst 0.15 takes or sets well
     (re.compile(pattern), better)
