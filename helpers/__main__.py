@@ -52,6 +52,8 @@ def _output(given: argparse.Namespace) -> Path:
 
     if given.reference and given.profile != "report":
         raise Refusal(f"the reference run is of the profile report, not {given.profile}")
+    if given.output and given.output.resolve() == paths.REFERENCE:
+        raise Refusal("report/ is the place of the reference run: say --reference, not --output")
     chosen = paths.REFERENCE if given.reference else given.output
     return (chosen or default_output(given.profile)).resolve()
 

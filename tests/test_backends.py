@@ -39,7 +39,7 @@ def train_one_epoch():
 
 
 def measure():
-    """Train CONFIG to its end and once more without a break, in folders of their own; print what came of it."""
+    """Train CONFIG to its end, and once more without a break elsewhere; print what came of it."""
     left = json.loads(model_folder(CONFIG).checkpoint.read_text())["history"]["loss"]
     resumed = fit_or_load(CONFIG)
     weights = resumed.model.get_weights()

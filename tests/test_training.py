@@ -46,7 +46,7 @@ def without_seconds(history):
 
 @pytest.fixture(scope="module")
 def reference():
-    """CONFIG trained without a break, in a process of its own, into the cache that all tests share."""
+    """CONFIG trained without a break, in its own process, into the cache that all tests share."""
     process = start(CONFIG)
     process.communicate()
     assert process.returncode == 0

@@ -2,16 +2,13 @@
 
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import psutil
 import yaml
 
 from helpers import paths
@@ -20,11 +17,9 @@ from helpers.runner.cache import Entry
 from helpers.runner.parameters import read_notebook
 from helpers.runner.publish import FOLDERS
 from helpers.runner.terminal import Events
-from helpers.runner.watched import family, send
 
 PAPERMILL_TAGS = {"papermill-error-cell-tag", "injected-parameters"}
 DEAD_KERNEL = 138  # papermill's exit status; the notebook that it leaves says that all went well
-GRACE = 5.0  # seconds that a stopped notebook has to end its kernel
 MEMORY_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes, of what the system says of a process
 
 
@@ -87,8 +82,7 @@ class Job:
         if not pid:
             return False
         self.process.returncode = os.waitstatus_to_exitcode(status)
-        assert self.process.stdin
-        self.process.stdin.close()
+        _close(self.process)
         memory = usage.ru_maxrss * MEMORY_UNIT / 1e9
         self.cost = {"seconds": time.monotonic() - self.began, "memory_gb": memory}
         self.failure = explain(self.process.returncode, self.result, self.log)
@@ -168,24 +162,15 @@ def _last_line(log: Path) -> str:
 
 
 def stop(jobs: Iterable[Job]) -> None:
-    """End jobs with their kernels and what those started, by force where they linger."""
-    roots = [job.process for job in jobs]
-    if not roots:
-        return
-    with _undisturbed():
-        members = [process for root in roots for process in family(root.pid)]
-        for process in members:
-            send(process.terminate)
-        psutil.wait_procs(members, timeout=GRACE)
-        for process in {*members, *(process for root in roots for process in family(root.pid))}:
-            send(process.kill)
-        for root in roots:
-            root.wait()
+    """End jobs with their kernels and what those started."""
+    processes = [job.process for job in jobs]
+    for process in processes:
+        _close(process)
+    for process in processes:
+        process.wait()
 
 
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Hold off a second Ctrl-C."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    yield
-    signal.signal(signal.SIGINT, before)
+def _close(process: subprocess.Popen) -> None:
+    """Close the pipe to a process, which ends it if it runs."""
+    if process.stdin:
+        process.stdin.close()

@@ -4,8 +4,10 @@ import io
 import subprocess
 import sys
 
+import psutil
 import pytest
 import tensorflow as tf
+from test_sweep import listening
 
 from helpers import paths
 from helpers.evidence import tables
@@ -14,6 +16,7 @@ from helpers.models import ARCHITECTURES, VAE
 from helpers.runner import benchmark
 from helpers.runner.benchmark import multiply_adds, time_steps
 from helpers.runner.terminal import Terminal
+from helpers.runner.workers import WorkerPool
 
 
 @pytest.mark.parametrize("form", benchmark.FORMS)
@@ -46,6 +49,13 @@ def test_a_cut_down_benchmark_runs_resumes_and_prints(own_cache, tmp_path, monke
     out, folder = io.StringIO(), tmp_path / "tables"
     options = {"epochs": 2, "rounds": 1, "images": 600, "folder": folder, "trial": True}
     options["terminal"] = Terminal(out)
+    renew, addresses = WorkerPool.renew, set()
+
+    def renewed(self):
+        renew(self)
+        addresses.update(listening(psutil.Process()))
+
+    monkeypatch.setattr(WorkerPool, "renew", renewed)
     benchmark.benchmark(["baseline"], [0], **options)
     runs, steps = tables.read(folder / RUNS), tables.read(folder / STEPS)
     assert sorted(zip(runs["recipe"], runs["epoch"], strict=True)) == [
@@ -57,6 +67,7 @@ def test_a_cut_down_benchmark_runs_resumes_and_prints(own_cache, tmp_path, monke
     assert steps["peak_memory_gb"].between(0.1, 10).all()
     assert "baseline" in out.getvalue().rstrip().splitlines()[-1]
     assert out.getvalue().count("baseline: training for") == 2
+    assert addresses == {"127.0.0.1"}
     rows = steps.to_dict("records")
     monkeypatch.setattr(benchmark, "measure_steps", lambda *_: rows)
     benchmark.benchmark(["baseline"], [0], **options)

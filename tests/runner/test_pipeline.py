@@ -285,6 +285,7 @@ def test_a_run_goes_to_a_folder_that_git_ignores_unless_it_is_the_reference(monk
     assert went == [report / "latest", report / "smoke", report, Path("mine").resolve()]
     assert main(["report", "--reference", "--profile", "smoke"]) == 2
     assert main(["report", "--reference", "-p", "seed=1"]) == 2
+    assert main(["report", "--output", str(report)]) == 2
     assert len(went) == 4
 
 

@@ -122,7 +122,7 @@ def board(
     of the chain. names, item: as for `plane`. Images are stored with 8 bits. Raises ValueError for
     shapes that do not fit, and for a model whose pixel loss is none of LOSSES.
     """
-    loss = model.settings["pixel_loss"]
+    loss = model.pixel_loss.key
     check_choice("pixel_loss", loss, LOSSES)
     images, mask = np.asarray(images), np.asarray(mask)
     shapes = (images.shape, mask.shape)
