@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from helpers.metrics import inpainting
+from helpers.metrics import holes, inpainting
 from helpers.metrics.latent import prior_quantiles
 from helpers.models import VAE
 from helpers.report import live
@@ -96,13 +96,13 @@ def noise(exact):
 @pytest.fixture(scope="module")
 def gibbs():
     """A model, a digit with a hole, and the noise of the chains' steps."""
-    model, mask = random_vae("dense", 2, gain=1.0), inpainting.square_mask()
+    model, mask = random_vae("dense", 2, gain=1.0), holes.square_mask()
     digit = np.random.default_rng(6).random((1, 28, 28, 1)).astype("float32")
     draws = {"metropolis": noise(exact=True), "pseudo-gibbs": noise(exact=False)}
     given = {"packed": pack(model), "digit": digit.ravel().tolist()}
     given |= {"hole": mask.ravel().astype(int).tolist()}
     given |= {"noise": draws, "warm_up": WARM, "steps": STEPS}
-    hidden = inpainting.hide(digit, mask)
+    hidden = holes.hide(digit, mask)
     return SimpleNamespace(model=model, hidden=hidden, mask=mask, given=given)
 
 
@@ -241,7 +241,7 @@ def figures():
     """Three models and the contents of the four figures, on a narrow page."""
     plane, line, three = (random_vae(*made) for made in SHOWN)
     images = np.random.default_rng(2).random((2, 28, 28, 1)).astype("float32")
-    mask, garments = inpainting.square_mask(), {"names": GARMENTS, "item": "garment"}
+    mask, garments = holes.square_mask(), {"names": GARMENTS, "item": "garment"}
     made = [
         live.plane(plane, MEANS, LABELS, start=(0.5, -1.0), static=STATIC),
         live.slider(line, prior_quantiles(11), samples=5, static=STATIC),
@@ -330,7 +330,7 @@ def test_the_board_is_painted(acted, figures):
 
 def test_the_chain_fills_the_hole_and_keeps_the_rest(acted, figures):
     assert acted["texts"]["chain"] == "Metropolis-within-Gibbs, step 6"
-    hole, digit = inpainting.square_mask(), figures.images[0].reshape(28, 28)
+    hole, digit = holes.square_mask(), figures.images[0].reshape(28, 28)
     shown = np.reshape(acted["pixels"]["chain"], (28, 28))
     assert_shown(shown[~hole], digit[~hole])
     assert np.abs(shown - (255 - 255 * digit))[hole].max() > 50
@@ -404,7 +404,7 @@ def plane_of(model, labels, **options):
 
 
 def board_of(model, images, labels):
-    return live.board(model, images, labels, inpainting.square_mask(), static=STATIC)
+    return live.board(model, images, labels, holes.square_mask(), static=STATIC)
 
 
 def other_loss():
