@@ -1,0 +1,51 @@
+"""Panels of the notebooks: what they draw, read back from the figure."""
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgba
+from scipy.stats import norm
+
+from helpers import plots
+
+Z = np.linspace(-5, 5, 1001)
+
+
+def test_a_mosaic_places_its_panels_as_the_text_says():
+    fig, axes = plots.mosaic("aa;bc", 9, {"a": "above"}, height_ratios=[1, 3])
+    fig.canvas.draw()
+    above, left, right = (axes[letter].get_position() for letter in "abc")
+    assert above.y0 > left.y1 and above.width > left.width + right.width
+    assert left.height == pytest.approx(3 * above.height, rel=0.2)
+    assert axes["a"].get_title(loc="left") == "above"
+
+
+def test_density_pairs_show_only_where_a_density_is_visible():
+    narrow, shifted = norm.pdf(Z, 0, 0.1), norm.pdf(Z, 1, 0.1)
+    fig = plots.density_pairs(Z, {"true": [narrow] * 2, "encoder": [narrow, shifted]}, [3, 4], "ab")
+    same, apart = fig.axes
+    reach = 0.1 * np.sqrt(2 * np.log(1000))  # where a normal density is a thousandth of its maximum
+    assert same.get_xlim() == pytest.approx((-reach, reach), abs=0.011)
+    assert apart.get_xlim() == pytest.approx((-reach, 1 + reach), abs=0.011)
+    assert apart.lines[0].get_xdata()[apart.lines[0].get_ydata().argmax()] == pytest.approx(1)
+    assert same.collections[0].get_facecolor()[0][:3] == pytest.approx(plots.CLASS_COLOURS[3])
+    assert [text.get_text() for text in fig.legends[0].get_texts()] == ["true", "encoder"]
+
+
+def test_normal_quantiles_lie_on_the_dotted_line_for_normal_codes_alone():
+    rng = np.random.default_rng(0)
+    codes = rng.standard_normal((20_000, 2)) * [1, 0.5]
+    *pale, strong, dotted = plots.normal_quantiles(codes, strong=1).lines
+    assert dotted.get_ydata() == pytest.approx(dotted.get_xdata())
+    assert pale[0].get_ydata() == pytest.approx(dotted.get_ydata(), abs=0.15)
+    assert strong.get_ydata() == pytest.approx(dotted.get_ydata() / 2, abs=0.1)
+    assert strong.get_label() == "number 2"
+
+
+def test_small_maps_draw_each_map_in_the_colours_of_the_classes():
+    maps = {"one": np.zeros((3, 2)), "two": np.arange(6).reshape(3, 2)}
+    fig = plots.small_maps(maps, np.array([0, 1, 1]))
+    for ax, (title, places) in zip(fig.axes, maps.items(), strict=True):
+        assert ax.get_title(loc="left") == title
+        assert np.array_equal(ax.collections[0].get_offsets(), places)
+        colours = [to_rgba(plots.CLASS_COLOURS[label]) for label in (0, 1, 1)]
+        assert np.allclose(ax.collections[0].get_facecolors(), colours)
