@@ -2,21 +2,18 @@
 
 import dataclasses
 import hashlib
+import importlib
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from helpers.errors import check_choice, check_integer, check_number, literal
 
-CHOICES = {
-    "architecture": ("convolutional", "deeper", "dense"),
-    "loss": ("bce", "mse", "cb", "sigma"),
-    "split": ("train", "all"),
-    "dataset": ("mnist",),
-}
+IMAGES = {"train": 60_000, "all": 70_000}  # images of a split: every data set has as many as MNIST
 
-LOSS_NAMES = {"bce": "", "mse": ", squared error", "cb": ", continuous Bernoulli", "sigma": ", calibrated Gaussian"}
+ACTIVATIONS = ("relu", "elu", "gelu", "leaky_relu", "selu", "silu", "softplus", "tanh", "sigmoid")
 
-MODELS = {
+MODELS: dict[str, dict[str, Any]] = {
     "baseline": {"architecture": "convolutional", "latent_dim": 2, "loss": "bce"},
     "deeper": {"architecture": "deeper", "latent_dim": 2, "loss": "bce"},
     "dense": {"architecture": "dense", "latent_dim": 2, "loss": "bce"},
@@ -24,12 +21,26 @@ MODELS = {
     "10-D": {"architecture": "convolutional", "latent_dim": 10, "loss": "bce"},
     "squared error": {"architecture": "convolutional", "latent_dim": 2, "loss": "mse"},
 }
+PUBLISHED = ("baseline", "deeper", "1-D", "10-D", "squared error")  # the original gives numbers
 
-PROFILES = {
+PROFILES: dict[str, dict[str, Any]] = {
     "report": {"split": "train", "recipe": "fast", "epochs": 3, "batch_size": 64},
     "original": {"split": "all", "recipe": "keras", "epochs": 30, "batch_size": 128},
     "smoke": {"split": "train", "recipe": "fast", "epochs": 2, "batch_size": 64, "n_train": 2_000},
 }
+
+# Where the names that a field takes are registered, beside those of the report's models.
+REGISTRIES = {
+    "architecture": ("helpers.models", "ARCHITECTURES"),
+    "loss": ("helpers.losses", "PIXEL_LOSSES"),
+    "dataset": ("helpers.data", "DATASETS"),
+}
+
+
+def _registry(field: str) -> dict[str, Any]:
+    """What is registered for a field, by name. Imported late, so that a config needs no Keras."""
+    module, name = REGISTRIES[field]
+    return getattr(importlib.import_module(module), name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +56,7 @@ class Recipe:
     warmup: float = 0.1
     kernels: bool = True  # Muon: convolution kernels too, not the dense matrices alone
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_choice("recipe's optimizer", self.optimizer, ("muon", "adam"))
         check_choice("recipe's schedule", self.schedule, ("cosine", "constant"))
         check_choice("recipe's kernels", self.kernels, (True, False))
@@ -62,13 +73,16 @@ RECIPES = {
 def read_recipe(text: str) -> Recipe:
     """The recipe that a text names: "fast", or a variation such as "fast peak=0.01 kernels=False".
 
-    Raises ValueError for an unknown name or field, or a value out of range.
+    Raises ValueError for an unknown or repeated name or field, or a value out of range.
     """
     name, *changes = str(text).split() or [""]
     check_choice("recipe", name, RECIPES)
-    given = {field: literal(value) for field, _, value in (change.partition("=") for change in changes)}
-    for field in given:
+    given: dict[str, Any] = {}
+    for field, _, value in (change.partition("=") for change in changes):
         check_choice("recipe's field", field, [known.name for known in dataclasses.fields(Recipe)])
+        if field in given:
+            raise ValueError(f"recipe={text!r} gives {field} twice")
+        given[field] = literal(value)
     return dataclasses.replace(RECIPES[name], **given)
 
 
@@ -79,51 +93,75 @@ class TrainingConfig:
     Raises ValueError on construction, naming the allowed values, when a field is out of range.
     """
 
-    architecture: str = "convolutional"  # "convolutional" is the baseline of the keras.io example
+    architecture: str = "convolutional"  # one of models.ARCHITECTURES; this one is keras.io's
     latent_dim: int = 2
     loss: str = "bce"  # one of losses.PIXEL_LOSSES, summed over the 784 pixels
-    split: str = "train"  # "train": the 60,000 training digits; "all": the original's 70,000
-    recipe: str = "fast"  # "keras": constant Adam, as published; "fast", or a variation: see read_recipe
+    split: str = "train"  # "train": the 60,000 training images; "all": the original's 70,000
+    recipe: str = "fast"  # "keras": constant Adam, as published; or "fast": see read_recipe
     epochs: int = 3
     batch_size: int = 64
-    n_train: int | None = None  # use only the first n digits; None uses all of the split
-    dataset: str = "mnist"
+    n_train: int | None = None  # use only the first n images; None uses all of the split
+    dataset: str = "mnist"  # one of data.DATASETS
     seed: int = 0
+    beta: float = 1.0  # weight of the KL in the objective: 1 is the ELBO (Higgins et al. 2017)
+    hidden_units: int = 16  # of the encoder's last hidden layer, the bottleneck
+    activation: str = "relu"  # of the hidden layers
 
-    def __post_init__(self):
-        for field, allowed in CHOICES.items():
-            check_choice(field, getattr(self, field), allowed)
+    def __post_init__(self) -> None:
+        named = {"architecture": {model["architecture"] for model in MODELS.values()}}
+        named |= {"loss": {model["loss"] for model in MODELS.values()}, "dataset": {"mnist"}}
+        for field in REGISTRIES:
+            if getattr(self, field) not in named[field]:
+                check_choice(field, getattr(self, field), _registry(field))
+        check_choice("split", self.split, IMAGES)
+        check_choice("activation", self.activation, ACTIVATIONS)
         read_recipe(self.recipe)
         check_integer("latent_dim", self.latent_dim, 1, 256)
         check_integer("epochs", self.epochs, 1, 10_000)
         check_integer("batch_size", self.batch_size, 1, 10_000)
         check_integer("seed", self.seed, 0, 2**31 - 1)
+        check_integer("hidden_units", self.hidden_units, 1, 4_096)
+        if self.beta != 0:
+            check_number("beta", self.beta, 0, 1_000)
+        object.__setattr__(self, "beta", float(self.beta))  # 1 and 1.0 have one key
         if self.n_train is not None:
-            check_integer("n_train", self.n_train, 1, 60_000 if self.split == "train" else 70_000)
+            check_integer("n_train", self.n_train, 1, IMAGES[self.split])
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """The fields as a plain dictionary."""
         return dataclasses.asdict(self)
 
     @property
+    def optimisation(self) -> Recipe:
+        """The recipe, read."""
+        return read_recipe(self.recipe)
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole training."""
+        return self.epochs * -(-(self.n_train or IMAGES[self.split]) // self.batch_size)
+
+    @property
     def key(self) -> str:
-        """Twelve hexadecimal digits that name this configuration in the cache; what its recipe says counts too."""
-        recipe = dataclasses.asdict(read_recipe(self.recipe))
-        text = json.dumps(self.as_dict() | {"recipe": recipe}, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        """Twelve hexadecimal digits that name this configuration; what its recipe says counts."""
+        content = self.as_dict() | {"recipe": dataclasses.asdict(self.optimisation)}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
     @property
     def label(self) -> str:
-        """A short name for people: the report's name of the model where it has one."""
-        fields = {"architecture": self.architecture, "latent_dim": self.latent_dim, "loss": self.loss}
-        named = {name: model for name, model in MODELS.items() if model == fields}
-        if named:
-            return next(iter(named))
-        shape = "" if self.architecture == "convolutional" else f"{self.architecture} "
-        return f"{shape}{self.latent_dim}-D" + LOSS_NAMES[self.loss]
+        """A short name for people: the report's name of the model, and what differs from it."""
+        fields = {name: getattr(self, name) for name in MODELS["baseline"]}
+        label = next((name for name, model in MODELS.items() if model == fields), None)
+        if label is None:
+            shape = "" if self.architecture == "convolutional" else f"{self.architecture} "
+            loss = "" if self.loss == "bce" else f", {_registry('loss')[self.loss].label}"
+            label = f"{shape}{self.latent_dim}-D{loss}"
+        label += "" if self.beta == 1 else f", β = {self.beta:g}"
+        label += "" if self.hidden_units == 16 else f", {self.hidden_units} hidden units"
+        return label + ("" if self.activation == "relu" else f", {self.activation}")
 
 
-def model_config(name: str, *, profile: str = "report", **changes) -> TrainingConfig:
+def model_config(name: str, *, profile: str = "report", **changes: Any) -> TrainingConfig:
     """The configuration of a named model under a profile; changes that are None are ignored.
 
     name: one of MODELS; profile: one of PROFILES; changes: fields of TrainingConfig.
@@ -131,8 +169,7 @@ def model_config(name: str, *, profile: str = "report", **changes) -> TrainingCo
     """
     check_choice("model", name, MODELS)
     check_choice("profile", profile, PROFILES)
-    fields = [field.name for field in dataclasses.fields(TrainingConfig)]
     for field in changes:
-        check_choice("field", field, fields)
+        check_choice("field", field, [known.name for known in dataclasses.fields(TrainingConfig)])
     given = {field: value for field, value in changes.items() if value is not None}
     return TrainingConfig(**(MODELS[name] | PROFILES[profile] | given))

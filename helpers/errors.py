@@ -2,6 +2,7 @@
 
 import ast
 import difflib
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -18,11 +19,11 @@ class Refusal(Failure):
 
 
 class ParameterError(Refusal, ValueError):
-    """A parameters cell that cannot be read, or a value that a notebook cannot take."""
+    """A parameter or environment variable with a value that cannot be used."""
 
 
 class DataError(RuntimeError):
-    """A data set could not be obtained from any source, or a source gave other bytes than it should."""
+    """A data set could not be obtained from any source, or a source gave other bytes."""
 
 
 def literal(text: str) -> Any:
@@ -33,17 +34,18 @@ def literal(text: str) -> Any:
         return text
 
 
-def _closest(name: object, allowed) -> str:
+def _closest(name: object, allowed: Iterable[object]) -> str:
     """A hint at the nearest allowed name, or an empty string."""
     near = difflib.get_close_matches(str(name), [str(a) for a in allowed], n=1, cutoff=0.3)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def check_choice(field: str, value: object, allowed) -> None:
+def check_choice(field: str, value: object, allowed: Iterable[object]) -> None:
     """Raise ValueError, naming what is allowed and what is nearest, unless value is allowed."""
-    if value not in allowed:
-        names = ", ".join(repr(a) for a in allowed)
-        raise ValueError(f"{field}={value!r} is not one of {names}{_closest(value, allowed)}")
+    choices = list(allowed)
+    if value not in choices:
+        names = ", ".join(repr(choice) for choice in choices)
+        raise ValueError(f"{field}={value!r} is not one of {names}{_closest(value, choices)}")
 
 
 def check_integer(field: str, value: object, low: int, high: int) -> None:
@@ -54,5 +56,5 @@ def check_integer(field: str, value: object, low: int, high: int) -> None:
 
 def check_number(field: str, value: object, low: float, high: float) -> None:
     """Raise ValueError unless value is a number above low, up to high."""
-    if type(value) not in (int, float) or not low < value <= high:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not low < value <= high:
         raise ValueError(f"{field}={value!r} must be a number above {low:g}, up to {high:g}")

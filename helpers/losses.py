@@ -4,12 +4,57 @@ Every function returns one value per image, shape (batch,); the caller averages.
 """
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from keras import ops
 
 EPSILON = 1e-7  # probabilities are kept this far from 0 and 1, as Keras's own cross-entropy does
-NEAR_HALF = 0.05  # closer to 1/2 than this, the series are exact in float32 and the closed forms are not
-LEAST_VARIANCE = math.exp(-12)  # of the calibrated Gaussian: ln σ >= -6, the bound in the σ-VAE's published code
+NEAR_HALF = 0.05  # closer to 1/2, the series are exact in float32, the closed forms are not
+LEAST_VARIANCE = math.exp(-12)  # of the calibrated Gaussian: ln σ >= -6, as in the σ-VAE's code
+
+
+def decoded_image(decoded: Any) -> Any:
+    """The decoded image itself: the mean of every pixel's distribution, for most losses."""
+    return decoded
+
+
+@dataclass(frozen=True)
+class PixelLoss:
+    """A pixel loss with all that others need to know of it; called, it is the loss.
+
+    loss: (x, decoded) → (batch,), nats per image, where x and decoded have shape (batch, 28, 28, 1).
+    mean: decoded → the mean image that it stands for. per_batch: whether the loss of an image
+    depends on the other images of its batch.
+    """
+
+    key: str
+    label: str
+    loss: Callable[[Any, Any], Any]
+    mean: Callable[[Any], Any] = decoded_image
+    per_batch: bool = False
+
+    def __call__(self, x: Any, decoded: Any) -> Any:
+        return self.loss(x, decoded)
+
+    @property
+    def decodes_mean(self) -> bool:
+        """Whether the decoder's output is the mean of the pixels' distribution."""
+        return self.mean is decoded_image
+
+
+PIXEL_LOSSES: dict[str, PixelLoss] = {}  # by key: what TrainingConfig.loss may be
+
+
+def pixel_loss(key: str, label: str, **more: Any) -> Callable:
+    """Register the decorated function as a pixel loss; `more`: see PixelLoss."""
+
+    def register(function: Callable) -> Callable:
+        PIXEL_LOSSES[key] = PixelLoss(key, label, function, **more)
+        return function
+
+    return register
 
 
 def _sum_pixels(values):
@@ -17,6 +62,7 @@ def _sum_pixels(values):
     return ops.sum(ops.reshape(values, (ops.shape(values)[0], -1)), axis=-1)
 
 
+@pixel_loss("bce", "cross-entropy")
 def bernoulli_cross_entropy(x, probability):
     """-Σ x ln p + (1 - x) ln(1 - p) over pixels: nats per image, shape (batch,).
 
@@ -32,34 +78,39 @@ def bernoulli_entropy(x):
     return bernoulli_cross_entropy(x, x)
 
 
+@pixel_loss("mse", "squared error")
 def squared_error(x, mean):
     """Σ (x - mean)² over pixels, shape (batch,): a Gaussian with variance ½ less its constant."""
     return _sum_pixels(ops.square(x - mean))
 
 
 def gaussian_loss(x, mean, variance):
-    """-ln N(x; mean, variance · I): nats per image, shape (batch,). variance: a number or a scalar tensor."""
+    """-ln N(x; mean, variance · I): nats per image, shape (batch,).
+
+    variance: a number or a scalar tensor.
+    """
     pixels = math.prod(mean.shape[1:])
     return 0.5 * pixels * ops.log(2 * math.pi * variance) + squared_error(x, mean) / (2 * variance)
 
 
 def calibrated_variance(x, mean):
-    """The variance under which a Gaussian makes all images together likeliest: their mean squared error, a scalar."""
+    """The maximum-likelihood variance of a Gaussian for all images: their mean squared error."""
     return ops.maximum(ops.mean(ops.square(x - mean)), LEAST_VARIANCE)
 
 
+@pixel_loss("sigma", "calibrated Gaussian", per_batch=True)
 def calibrated_gaussian(x, mean):
     """`gaussian_loss` with the variance calibrated on the batch: nats per image, shape (batch,).
 
-    The σ-VAE with its optimal σ (Rybkin et al. 2021). No gradient passes through the
-    variance: it is optimal for the batch, so that the mean loss has no slope in it (envelope theorem) and the same
-    gradient either way. A value depends on the other images: the fewer, the lower their mean.
+    The σ-VAE with its optimal σ (Rybkin et al. 2021). No gradient passes through the variance:
+    it is optimal for the batch, so that the mean loss has no slope in it (envelope theorem) and
+    the same gradient either way. A value depends on the other images of the batch.
     """
     return gaussian_loss(x, mean, ops.stop_gradient(calibrated_variance(x, mean)))
 
 
 def _away_from_half(parameter):
-    """parameter - 1/2, whether that is small, and the parameter for closed forms (anything finite where it is)."""
+    """parameter - 1/2, whether that is small, and a parameter safe for the closed forms."""
     p = ops.clip(parameter, EPSILON, 1 - EPSILON)
     shift = p - 0.5
     near = ops.abs(shift) < NEAR_HALF
@@ -74,7 +125,8 @@ def _log_odds_against(p):
 def continuous_bernoulli_log_constant(parameter):
     """ln C(λ) of the continuous Bernoulli C(λ) λ^x (1 - λ)^(1 - x) on [0, 1], pixel by pixel.
 
-    C = 2 artanh(1 - 2λ) / (1 - 2λ), near 1/2 by its series (Loaiza-Ganem & Cunningham 2019, section 3).
+    C = 2 artanh(1 - 2λ) / (1 - 2λ), near 1/2 by its series (Loaiza-Ganem & Cunningham
+    2019, section 3).
     """
     shift, near, p = _away_from_half(parameter)
     square = ops.square(shift)
@@ -83,10 +135,10 @@ def continuous_bernoulli_log_constant(parameter):
 
 
 def continuous_bernoulli_mean(parameter):
-    """The mean μ(λ) of the continuous Bernoulli, pixel by pixel: λ / (2λ - 1) + 1 / (2 artanh(1 - 2λ)), ½ at ½.
+    """The mean of the continuous Bernoulli, pixel by pixel, from its parameter λ.
 
-    Nearer to ½ than λ is (Loaiza-Ganem & Cunningham 2019). With λ kept EPSILON from 0 and 1, μ lies
-    between 0.062 and 0.938. Near ½, with δ = λ - ½: ½ + δ/3 + 16/45 δ³ + 704/945 δ⁵.
+    μ(λ) = λ / (2λ - 1) + 1 / (2 artanh(1 - 2λ)), and ½ at ½ (Loaiza-Ganem & Cunningham
+    2019). With λ kept EPSILON from 0 and 1, μ lies between 0.062 and 0.938. Near ½, with δ = λ - ½: ½ + δ/3 + 16/45 δ³ + 704/945 δ⁵.
     """
     shift, near, p = _away_from_half(parameter)
     square = ops.square(shift)
@@ -94,13 +146,16 @@ def continuous_bernoulli_mean(parameter):
     return ops.where(near, series, p / (2 * p - 1) + 1 / _log_odds_against(p))
 
 
+@pixel_loss("cb", "continuous Bernoulli", mean=continuous_bernoulli_mean)
 def continuous_bernoulli(x, parameter):
     """-ln of the continuous Bernoulli's density, summed over pixels: nats per image, shape (batch,).
 
-    x: targets in [0, 1], shape (batch, 28, 28, 1); parameter: λ of each pixel, the same shape; its mean is not λ
-    but `continuous_bernoulli_mean`. Loaiza-Ganem & Cunningham 2019. A density: values may be negative.
+    x: targets in [0, 1], shape (batch, 28, 28, 1); parameter: λ of each pixel, the same shape; its
+    mean is not λ but `continuous_bernoulli_mean`. Loaiza-Ganem & Cunningham 2019. A density:
+    values may be negative.
     """
-    return bernoulli_cross_entropy(x, parameter) - _sum_pixels(continuous_bernoulli_log_constant(parameter))
+    constant = _sum_pixels(continuous_bernoulli_log_constant(parameter))
+    return bernoulli_cross_entropy(x, parameter) - constant
 
 
 def gaussian_kl(mean, log_var):
@@ -120,11 +175,3 @@ def gaussian_log_density(z, mean, log_var):
     """ln N(z; mean, diag exp log_var), summed over the last axis: nats, shape z.shape[:-1]."""
     terms = math.log(2 * math.pi) + log_var + ops.square(z - mean) * ops.exp(-log_var)
     return -0.5 * ops.sum(terms, axis=-1)
-
-
-PIXEL_LOSSES = {
-    "bce": bernoulli_cross_entropy,
-    "mse": squared_error,
-    "cb": continuous_bernoulli,
-    "sigma": calibrated_gaussian,
-}

@@ -1,5 +1,7 @@
 """Encoders, decoders, the sampling layer and the variational autoencoder, on any Keras backend."""
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 from keras import layers, ops
@@ -10,16 +12,33 @@ IMAGE_SHAPE = (28, 28, 1)
 DENSE_UNITS = 83  # gives the fully connected model the baseline's number of weights, within 0.3 %
 
 
-def _convolution(filters, kernel=3):
+Layers = tuple[list[layers.Layer], list[layers.Layer]]  # of an encoder and of a decoder
+ARCHITECTURES: dict[str, Callable[[str], Layers]] = {}  # what TrainingConfig.architecture may be
+
+
+def architecture(name: str) -> Callable:
+    """Register the decorated function as an architecture: it gives the layers for an activation.
+
+    Encoder: from an image (28, 28, 1) to a vector; decoder: from a latent point to an image in
+    [0, 1]. In a notebook too: decorate a function, then train TrainingConfig(architecture=name).
+    """
+
+    def register(function: Callable[[str], Layers]) -> Callable[[str], Layers]:
+        ARCHITECTURES[name] = function
+        return function
+
+    return register
+
+
+def _convolution(filters, activation):
     """A convolution that halves the image."""
-    return layers.Conv2D(filters, kernel, strides=2, padding="same", activation="relu")
+    return layers.Conv2D(filters, 3, strides=2, padding="same", activation=activation)
 
 
-def _transposed(filters, kernel=3, **kwargs):
+def _transposed(filters, activation, kernel=3, **kwargs):
     """A transposed convolution that doubles the image."""
-    return layers.Conv2DTranspose(
-        filters, kernel, strides=2, padding="same", activation="relu", **kwargs
-    )
+    shape = {"strides": 2, "padding": "same", "activation": activation} | kwargs
+    return layers.Conv2DTranspose(filters, kernel, **shape)
 
 
 def _to_image():
@@ -27,38 +46,36 @@ def _to_image():
     return layers.Conv2DTranspose(1, 3, padding="same", activation="sigmoid")
 
 
-def _convolutional():
+@architecture("convolutional")
+def convolutional(activation: str) -> Layers:
     """Layers of the keras.io example: 28 → 14 → 7, and back."""
-    encoder = [_convolution(32), _convolution(64), layers.Flatten()]
-    decoder = [layers.Dense(7 * 7 * 64, activation="relu"), layers.Reshape((7, 7, 64))]
-    return encoder, decoder + [_transposed(64), _transposed(32), _to_image()]
+    encoder = [_convolution(32, activation), _convolution(64, activation), layers.Flatten()]
+    decoder = [layers.Dense(7 * 7 * 64, activation=activation), layers.Reshape((7, 7, 64))]
+    decoder += [_transposed(64, activation), _transposed(32, activation), _to_image()]
+    return encoder, decoder
 
 
-def _deeper():
+@architecture("deeper")
+def deeper(activation: str) -> Layers:
     """One more convolution each way: 28 → 14 → 7 → 4, and back.
 
     The added transposed convolution has a 4x4 kernel, stride 2, padding 2 and output padding 1:
     (4 - 1)·2 + 4 - 2·2 + 1 = 7, so that the output is exactly 28x28.
     """
-    encoder = [_convolution(32), _convolution(64), _convolution(128), layers.Flatten()]
-    decoder = [layers.Dense(4 * 4 * 128, activation="relu"), layers.Reshape((4, 4, 128))]
-    first = _transposed(128, kernel=4, output_padding=1)
-    return encoder, decoder + [first, _transposed(64), _transposed(32), _to_image()]
+    encoder = [_convolution(filters, activation) for filters in (32, 64, 128)]
+    decoder = [layers.Dense(4 * 4 * 128, activation=activation), layers.Reshape((4, 4, 128))]
+    decoder += [_transposed(128, activation, kernel=4, output_padding=1)]
+    decoder += [_transposed(64, activation), _transposed(32, activation), _to_image()]
+    return [*encoder, layers.Flatten()], decoder
 
 
-def _dense():
+@architecture("dense")
+def dense(activation: str) -> Layers:
     """Fully connected layers only, with about as many weights as the baseline."""
-    encoder = [layers.Flatten(), layers.Dense(DENSE_UNITS, activation="relu")]
-    decoder = [
-        layers.Dense(16, activation="relu"),
-        layers.Dense(DENSE_UNITS, activation="relu"),
-        layers.Dense(28 * 28, activation="sigmoid"),
-        layers.Reshape(IMAGE_SHAPE),
-    ]
+    encoder = [layers.Flatten(), layers.Dense(DENSE_UNITS, activation=activation)]
+    decoder = [layers.Dense(units, activation=activation) for units in (16, DENSE_UNITS)]
+    decoder += [layers.Dense(28 * 28, activation="sigmoid"), layers.Reshape(IMAGE_SHAPE)]
     return encoder, decoder
-
-
-ARCHITECTURES = {"convolutional": _convolutional, "deeper": _deeper, "dense": _dense}
 
 
 def _chain(x, stack):
@@ -68,14 +85,16 @@ def _chain(x, stack):
     return x
 
 
-def build_encoder_decoder(architecture, latent_dim):
+def build_encoder_decoder(
+    architecture: str, latent_dim: int, hidden_units: int = 16, activation: str = "relu"
+) -> tuple[keras.Model, keras.Model]:
     """An encoder, image (28, 28, 1) → z_mean, z_log_var (latent_dim,), and a decoder, back.
 
     Raises KeyError for an unknown architecture (TrainingConfig refuses it earlier).
     """
-    encoder_stack, decoder_stack = ARCHITECTURES[architecture]()
+    encoder_stack, decoder_stack = ARCHITECTURES[architecture](activation)
     image = keras.Input(IMAGE_SHAPE)
-    hidden = layers.Dense(16, activation="relu")(_chain(image, encoder_stack))
+    hidden = layers.Dense(hidden_units, activation=activation)(_chain(image, encoder_stack))
     z_mean = layers.Dense(latent_dim, name="z_mean")(hidden)
     z_log_var = layers.Dense(latent_dim, name="z_log_var")(hidden)
     z = keras.Input((latent_dim,))
@@ -86,6 +105,11 @@ def build_encoder_decoder(architecture, latent_dim):
 def _batches(values, size):
     """An array in pieces of at most `size` rows."""
     return [values[start : start + size] for start in range(0, len(values), size)]
+
+
+def _joined(parts):
+    """Tensors of the backend as one NumPy array."""
+    return np.concatenate([ops.convert_to_numpy(part) for part in parts])
 
 
 @keras.saving.register_keras_serializable("helpers")
@@ -116,21 +140,26 @@ class Sampling(layers.Layer):
 class VAE(keras.Model):
     """A variational autoencoder (Kingma & Welling 2014) that minimises the negative ELBO.
 
+    With another beta than 1 it is a β-VAE (Higgins et al. 2017), whose loss is no bound.
+
     `fit`, `evaluate` and `predict` take images alone, shape (batch, 28, 28, 1), values in [0, 1].
     Calling it gives a dictionary: reconstruction (batch, 28, 28, 1), z_mean, z_log_var and z
-    (batch, latent_dim). Metrics, means over images in nats: loss = distortion + rate.
+    (batch, latent_dim). Metrics, means over images in nats: loss = distortion + beta · rate.
     """
 
-    def __init__(self, architecture="convolutional", latent_dim=2, pixel_loss="bce", seed=0, **kwargs):
+    def __init__(
+        self, architecture="convolutional", latent_dim=2, pixel_loss="bce", seed=0, *,
+        beta=1.0, hidden_units=16, activation="relu", **kwargs,
+    ):
         super().__init__(**kwargs)
         self.settings = {
-            "architecture": architecture,
-            "latent_dim": latent_dim,
-            "pixel_loss": pixel_loss,
-            "seed": seed,
+            "architecture": architecture, "latent_dim": latent_dim, "pixel_loss": pixel_loss,
+            "seed": seed, "beta": beta, "hidden_units": hidden_units, "activation": activation,
         }
-        self.pixel_loss = PIXEL_LOSSES[pixel_loss]
-        self.encoder, self.decoder = build_encoder_decoder(architecture, latent_dim)
+        self.pixel_loss, self.beta = PIXEL_LOSSES[pixel_loss], beta
+        self.encoder, self.decoder = build_encoder_decoder(
+            architecture, latent_dim, hidden_units, activation
+        )
         self.sampling = Sampling(seed)
         self.rate_metric = keras.metrics.Mean(name="rate")
         self.distortion_metric = keras.metrics.Mean(name="distortion")
@@ -138,9 +167,9 @@ class VAE(keras.Model):
         self.built = True
 
     def _draw_kernels(self, seed):
-        """Initial kernels, uniform with Glorot & Bengio's (2010) limits as Keras has them, from the seed alone.
+        """Initial kernels from the seed alone, uniform with Glorot & Bengio's (2010) limits.
 
-        Keras would take the seeds from Python's global generator, which other threads may use meanwhile.
+        Keras would take the seeds from Python's global generator, which other threads may use.
         """
         rng = np.random.default_rng(seed)
         for kernel in (weight for weight in self.trainable_weights if len(weight.shape) > 1):
@@ -154,21 +183,22 @@ class VAE(keras.Model):
         return {"reconstruction": self.decoder(z), "z_mean": z_mean, "z_log_var": z_log_var, "z": z}
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """The negative ELBO, averaged over the batch: a scalar in nats per image."""
+        """The negative ELBO with its KL weighted by beta, averaged over the batch: a scalar."""
         distortion = self.pixel_loss(x, y_pred["reconstruction"])
         rate = gaussian_kl(y_pred["z_mean"], y_pred["z_log_var"])
         self.distortion_metric.update_state(distortion)
         self.rate_metric.update_state(rate)
-        return ops.mean(distortion + rate)
+        return ops.mean(distortion + self.beta * rate)
 
     def encode(self, x, batch_size=500):
         """z_mean and z_log_var of images, NumPy arrays of shape (n, latent_dim)."""
         parts = [self.encoder(batch) for batch in _batches(x, batch_size)]
-        return tuple(np.concatenate([ops.convert_to_numpy(part) for part in output]) for output in zip(*parts, strict=True))
+        mean, log_var = zip(*parts, strict=True)
+        return _joined(mean), _joined(log_var)
 
     def decode(self, z, batch_size=500):
         """Images decoded from latent points z (n, latent_dim): NumPy, shape (n, 28, 28, 1)."""
-        return np.concatenate([ops.convert_to_numpy(self.decoder(part)) for part in _batches(z, batch_size)])
+        return _joined([self.decoder(part) for part in _batches(z, batch_size)])
 
     def get_config(self):
         return self.settings | {"name": self.name}

@@ -3,14 +3,24 @@
 import os
 from pathlib import Path
 
+from helpers.errors import ParameterError
+
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 REFERENCE = ROOT / "report"
 
 
+def _folder(variable: str, default: Path) -> Path:
+    """The folder that an environment variable names; ParameterError for an empty one or a file."""
+    value = os.environ.get(variable, str(default))
+    if not value or (Path(value).exists() and not Path(value).is_dir()):
+        raise ParameterError(f"{variable}={value} is not a folder: name one, or unset {variable}")
+    return Path(value).resolve()
+
+
 def cache() -> Path:
     """Trained models and downloads: $HELPERS_CACHE, else report/cache."""
-    return Path(os.environ.get("HELPERS_CACHE", REFERENCE / "cache")).resolve()
+    return _folder("HELPERS_CACHE", REFERENCE / "cache")
 
 
 def output() -> Path:
@@ -18,7 +28,7 @@ def output() -> Path:
 
     A notebook opened by hand therefore never overwrites the reference run.
     """
-    return Path(os.environ.get("HELPERS_OUTPUT", REFERENCE / "interactive")).resolve()
+    return _folder("HELPERS_OUTPUT", REFERENCE / "interactive")
 
 
 def by_hand() -> bool:
@@ -32,5 +42,5 @@ def results() -> Path:
 
 
 def figures() -> Path:
-    """Folder of the figures (SVG and PNG) of the run at hand."""
+    """Folder of the figures of the run at hand."""
     return output() / "figures"

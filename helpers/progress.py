@@ -1,62 +1,84 @@
-"""Progress of one training: in a notebook, in a terminal, and for the runner of a whole report."""
+"""Progress of one training: a bar on stderr, and events for the runner of a whole report."""
 
 import json
 import os
 import sys
 import time
+from collections.abc import Mapping
+from typing import Any
 
-from helpers.runner.terminal import clock, describe
+from tqdm.std import tqdm
 
 SECONDS_BETWEEN = 0.5
 
 
-def _in_notebook() -> bool:
-    """Whether an IPython kernel shows what is displayed."""
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    return shell is not None and hasattr(shell, "kernel")
+def clock(seconds: float) -> str:
+    """Seconds as 45 s, 1 min 05 s or 2 h 03 min."""
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def describe(event: dict[str, Any]) -> str:
+    """A training event in words."""
+    model, epochs = event["model"], event["epochs"]
+    match event["event"]:
+        case "start":
+            resumed = f", resumed after epoch {event['epoch']}" if event.get("epoch") else ""
+            return f"{model}: training for {epochs} epoch{'s' * (epochs != 1)}{resumed}"
+        case "cached":
+            return f"{model}: trained before, taken from the cache"
+        case "waiting":
+            return f"{model}: another process is training it; waiting"
+    left = "trained" if event["event"] == "done" else f"{clock(event['seconds_left'])} left"
+    return f"{model}: epoch {event['epoch']}/{epochs}, loss {event['loss']:.2f}, {left}"
+
+
+def _shows_bars() -> bool:
+    """Whether stderr is a terminal, or a notebook that nobody's runner watches."""
+    notebook = "ipykernel" in sys.modules and "HELPERS_PROGRESS" not in os.environ
+    return notebook or sys.stderr.isatty()
 
 
 class Progress:
-    """One line about a training: model, epoch, loss, time left.
+    """What `fit_or_load` tells of a training: give it another object with these methods at will.
 
-    In a notebook the line is a display of kind "progress", which the report leaves out; in a
-    terminal it goes to stderr. When $HELPERS_PROGRESS names a file, each event is also appended to
-    it as a line of JSON. Used as a context manager, it finishes its line.
+    Shows a bar that goes when the training ends, and lines where stderr is a file. When
+    $HELPERS_PROGRESS names a file, each event is also appended to it as a line of JSON.
     """
 
     def __init__(self, model: str, epochs: int):
-        self.model, self.epochs = model, epochs
-        self.file = os.environ.get("HELPERS_PROGRESS")
-        self.handle, self.notebook, self.shown = None, _in_notebook(), 0.0
+        self.model, self.epochs, self.shown = model, epochs, 0.0
         self.first_epoch, self.began = 0, time.monotonic()
+        self.bar: tqdm | None = None
 
-    def __enter__(self):
+    def __enter__(self) -> "Progress":
         return self
 
-    def __exit__(self, *exception):
-        if not self.notebook and sys.stderr.isatty():
-            print(file=sys.stderr)
+    def __exit__(self, *exception: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
 
     def start(self, epoch: int) -> None:
         """Training starts after `epoch` finished epochs."""
         self.first_epoch, self.began = epoch, time.monotonic()
+        if _shows_bars():
+            form = "{desc}: epoch {n:.1f}/{total} |{bar:20}| {postfix}"
+            self.bar = tqdm(desc=self.model, total=self.epochs, bar_format=form, leave=False)
         self._tell("start", epoch)
 
-    def step(self, epoch: int, share: float, logs: dict) -> None:
+    def step(self, epoch: int, share: float, logs: Mapping[str, Any]) -> None:
         """A share of the epoch after `epoch` finished ones is done; drawn a few times a second."""
-        if time.monotonic() - self.shown > SECONDS_BETWEEN:
-            left = self._left(epoch + share)
-            loss = float(logs["loss"])
-            self._line(
-                f"{self.model}: epoch {epoch + 1}/{self.epochs} ({share:.0%}), "
-                f"loss {loss:.2f}, {clock(left)} left",
-                passing=True,
-            )
+        if self.bar is not None and time.monotonic() - self.shown > SECONDS_BETWEEN:
+            self._draw(epoch + share, float(logs["loss"]))
 
     def epoch(self, epoch: int, loss: float) -> None:
         """`epoch` epochs are finished."""
         event = "done" if epoch == self.epochs else "epoch"
         self._tell(event, epoch, loss=float(loss), seconds_left=self._left(epoch))
+        if self.bar is not None:
+            self._draw(epoch, loss)
 
     def cached(self) -> None:
         """The model was trained before."""
@@ -66,35 +88,22 @@ class Progress:
         """Another process is training the same model."""
         self._tell("waiting", 0)
 
+    def _draw(self, done: float, loss: float) -> None:
+        """Move the bar."""
+        if self.bar is not None:
+            self.shown, self.bar.n = time.monotonic(), done
+            self.bar.set_postfix_str(f"loss {loss:.2f}, {clock(self._left(done))} left")
+
     def _left(self, done: float) -> float:
         """Seconds left, from the pace since the start."""
         pace = (time.monotonic() - self.began) / max(done - self.first_epoch, 1e-9)
         return pace * (self.epochs - done)
 
-    def _tell(self, event: str, epoch: int, **more) -> None:
-        """Show an event; append it, as a line of JSON, to the runner's file."""
+    def _tell(self, event: str, epoch: int, **more: float) -> None:
+        """Say an event in a line where no bar does; append it to the runner's file."""
         line = {"model": self.model, "event": event, "epoch": epoch, "epochs": self.epochs} | more
-        if self.file:
-            with open(self.file, "a") as file:
-                file.write(json.dumps(line) + "\n")
-        self._line(describe(line))
-
-    def _line(self, text: str, passing: bool = False) -> None:
-        """Show the text in place of the last one; a log file gets no passing text."""
-        self.shown = time.monotonic()
-        if self.notebook:
-            self._display(text)
-        elif sys.stderr.isatty():
-            print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
-        elif not passing:
-            print(text, file=sys.stderr, flush=True)
-
-    def _display(self, text: str) -> None:
-        """Show the text in the notebook, in place of the last one."""
-        from IPython.display import display
-
-        bundle, metadata = {"text/plain": text}, {"report": {"kind": "progress"}}
-        if self.handle is None:
-            self.handle = display(bundle, raw=True, metadata=metadata, display_id=True)
-        else:
-            self.handle.update(bundle, raw=True, metadata=metadata)
+        if file := os.environ.get("HELPERS_PROGRESS"):
+            with open(file, "a") as events:
+                events.write(json.dumps(line) + "\n")
+        if not _shows_bars():
+            print(describe(line), file=sys.stderr, flush=True)

@@ -1,37 +1,37 @@
-"""What a trained model, a notebook's run and a rendering are made from, as digests.
+"""Where numbers come from: digests of the code that decides them, the commit, the machine."""
 
-For the last two these are dictionaries {part, as people call it: its digest}; equal parts need no second run.
-Threads, and whether a model was in the cache, are no parts: they change times, and last digits at most.
-"""
-
-import ast
 import hashlib
+import importlib
 import json
 import os
 import platform
+import subprocess
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import cache as remember
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from helpers import paths
-from helpers.errors import Refusal
+from helpers import paths, source
+from helpers.config import REGISTRIES, TrainingConfig
+from helpers.data import DATASETS
+from helpers.errors import ParameterError, Refusal
 
-# The modules that decide a trained model's weights; configuration and recipe are in the model's own key.
-TRAINING = ("data", "losses", "models", "optimizers", "training")
-OPTIMIZERS = {"adam": (), "muon": ()}  # those that do so only where a recipe takes the optimiser
-# The modules that decide what is measured of it.
-MEASURING = tuple(f"metrics/{m}" for m in ("classifier", "images", "inpainting", "latent", "likelihoods", "suite", "bounds", "samples"))
-# The modules that run notebooks and talk about it; what they do changes no result, so that they do not count.
-RUNNING = ("__main__", "benchmark", "checkpoints", "digests", "jobs", "parameters", "pipeline", "progress", "publish")
-RUNNING += ("store", "sweep", "terminal", "workers")
-NAMED = 3  # changed parts that are named before the rest is counted
-DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+# What decides a trained model's weights, and what is measured of it, with all that these reach.
+TRAINING = ("helpers.training.train",)
+MEASURING = ("helpers.metrics.suite.measure", "helpers.metrics.classifier.train")
+# Where what a configuration chooses is registered; another choice does not count for it.
+CHOICES = {field: REGISTRIES[field] for field in ("architecture", "loss")}
+CHOICES["optimizer"] = ("helpers.optimizers", "OPTIMIZERS")
 
 
 def digest(content: Any) -> str:
     """Twelve hexadecimal digits of the SHA-256 of bytes, or of anything else as JSON."""
-    data = content if isinstance(content, bytes) else json.dumps(content, sort_keys=True, default=repr).encode()
-    return hashlib.sha256(data).hexdigest()[:12]
+    if not isinstance(content, bytes):
+        content = json.dumps(content, sort_keys=True, default=repr).encode()
+    return hashlib.sha256(content).hexdigest()[:12]
 
 
 def sha256(file: Path) -> str:
@@ -39,90 +39,135 @@ def sha256(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def training_code(optimizer: str = "muon", root: Path = paths.ROOT) -> str:
-    """Digest of the code that trains: modules without comments, docstrings and layout; Keras; its backend.
+def threads() -> int:
+    """$HELPERS_THREADS, default every core; ParameterError for no positive whole number."""
+    value = os.environ.get("HELPERS_THREADS", str(os.cpu_count() or 1))
+    if not value.isdecimal() or int(value) < 1:
+        raise ParameterError(f"HELPERS_THREADS={value} must be a whole number above 0")
+    return int(value)
 
-    optimizer: one of OPTIMIZERS. A trained model with another digest may have other weights. Raises Refusal when
-    the backend is not installed.
-    """
-    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-    modules = [statements(root / "helpers" / f"{name}.py") for name in TRAINING + OPTIMIZERS[optimizer]]
+
+def backend() -> tuple[str, str]:
+    """The name and version of Keras's backend; Refusal when it is not installed."""
+    name = os.environ.get("KERAS_BACKEND", "tensorflow")
     try:
-        return digest([*modules, version("keras"), backend, version(backend)])
+        return name, version(name)
     except PackageNotFoundError as error:
         raise Refusal(
-            f"KERAS_BACKEND={backend}: no such package is installed. Unset it for TensorFlow, or install jax or torch "
-            "and name that."
+            f"KERAS_BACKEND={name}: no such package is installed. Unset it for TensorFlow, or "
+            "install jax or torch and name that."
         ) from error
 
 
-def measuring_code(root: Path = paths.ROOT) -> str:
-    """Digest of the code that measures a trained model, comments aside."""
-    return digest([statements(root / "helpers" / f"{name}.py") for name in MEASURING])
+def code_digest(
+    roots: Iterable[str], choices: dict[str, str] | None = None, *,
+    dataset: str = "mnist", root: Path = source.PACKAGE.parent,
+) -> tuple[str, list[str]]:  # fmt: skip
+    """Digest of the code that dotted names reach, and what this process runs otherwise.
 
-
-def statements(module: Path) -> str:
-    """A module's code without comments, docstrings and layout; all of it where it is no valid Python."""
-    source = module.read_text(encoding="utf-8")
-    try:
-        tree = ast.parse(source)
-    except SyntaxError:  # the notebook that imports it says where
-        return source
-    for node in ast.walk(tree):
-        if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
-            del node.body[0]
-    return ast.unparse(tree)
-
-
-def notebook_parts(
-    source: Path, values: dict[str, Any], given: dict[str, str], root: Path = paths.ROOT
-) -> dict[str, str]:
-    """What a notebook's run is made from.
-
-    values: its parameters; given: the digests of the results of other notebooks that it reads, by file name.
+    choices: what is chosen from CHOICES; without it all that is registered counts. Also counted:
+    Keras, its backend and their versions, the data set's check sums. Where the process runs other
+    code than the files hold, the digest is of that code and begins with "patched-".
     """
-    modules = [file for file in (root / "helpers").glob("*.py") if file.stem not in RUNNING]
-    modules += (root / "helpers" / "live").glob("*.py")
-    data = [*(root / "helpers").glob("*.json"), *(root / "report" / "results").glob("*.csv")]
-    parts = {"its cells": _cells(source), "its parameters": digest(values), "the training code": training_code(root=root)}
-    return parts | _files([*modules, *data], root) | _environment(root) | given
+    roots, own, changed = list(roots), [], {}
+    for field, name in (choices or {}).items():
+        home, registry = CHOICES[field]
+        module = source.module(home, root)
+        definition = module and module.registered.get(name)
+        if definition is None or home in sys.modules and root == source.PACKAGE.parent:
+            entry = getattr(importlib.import_module(home), registry)[name]
+            function = getattr(entry, "loss", entry)
+            if definition is None:
+                own.append(source.live_code(entry))  # defined in a notebook
+            elif function is not getattr(sys.modules[home], definition):
+                changed[f"{field} {name!r}"] = entry
+        if definition is not None:
+            roots.append(f"{home}.{definition}")
+    code = source.closure(roots, root, registered=choices is None)
+    if root == source.PACKAGE.parent:
+        changed |= source.changed_live(code, root)
+    content = [code, own, version("keras"), *backend(), DATASETS[dataset].sha256]
+    if not changed:
+        return digest(content), []
+    live = {name: source.live_code(value) for name, value in changed.items()}
+    return f"patched-{digest([content, live])}", sorted(changed)
 
 
-def rendering_parts(notebooks: dict[str, str], root: Path = paths.ROOT) -> dict[str, str]:
-    """What the two documents are made from; notebooks: the digests of the executed notebooks by file name."""
-    folders = [root / "helpers" / name for name in ("report", "live")]
-    files = [f for folder in folders for f in folder.rglob("*") if f.is_file() and f.suffix != ".pyc"]
-    return notebooks | _files(files, root) | _environment(root)
+def _choices(config: TrainingConfig | None) -> dict[str, str] | None:
+    """What a configuration chooses from CHOICES."""
+    if config is None:
+        return None
+    optimizer = config.optimisation.optimizer
+    return {"architecture": config.architecture, "loss": config.loss, "optimizer": optimizer}
 
 
-def changed(parts: dict[str, str], old: dict[str, str]) -> list[str]:
-    """The names of the parts that differ, are new or are gone."""
-    return [name for name in parts | old if parts.get(name) != old.get(name)]
+def training_code(config: TrainingConfig | None = None, root: Path = source.PACKAGE.parent) -> str:
+    """Digest of the code that decides the weights of a configuration's model, or of any model."""
+    dataset = "mnist" if config is None else config.dataset
+    return code_digest(TRAINING, _choices(config), dataset=dataset, root=root)[0]
 
 
-def changes(parts: dict[str, str], old: dict[str, str]) -> str:
-    """The same in words: the first few by name."""
-    names = changed(parts, old)
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"{', '.join(names[:NAMED])}{more} changed"
+def measuring_code(root: Path = source.PACKAGE.parent) -> str:
+    """Digest of the code that measures a trained model."""
+    return code_digest(MEASURING, root=root)[0]
 
 
-def _cells(source: Path) -> str:
-    """Digest of what a notebook says: no outputs, execution counts or notes of the program that edited it."""
-    notebook = json.loads(source.read_bytes())
-    about = notebook["metadata"]
-    cells = [
-        [cell["cell_type"], "".join(cell["source"]), cell["metadata"].get("tags"), cell["metadata"].get("report")]
-        for cell in notebook["cells"]
-    ]
-    return digest([cells, about.get("report"), about.get("kernelspec", {}).get("name")])
+def patches(config: TrainingConfig) -> list[str]:
+    """What this process runs otherwise than the files say, of the code that trains a model."""
+    return code_digest(TRAINING, _choices(config), dataset=config.dataset)[1]
 
 
-def _files(files: list[Path], root: Path) -> dict[str, str]:
-    """The digest of each file, by its path from root."""
-    return {file.relative_to(root).as_posix(): digest(file.read_bytes()) for file in sorted(files)}
+def code_parts(names: Iterable[str], root: Path = source.PACKAGE.parent) -> dict[str, str]:
+    """Digests of what imported names reach: per module, of its reached definitions.
+
+    names: such as "helpers.plots" or "helpers.metrics.bounds.elbo". Data files beside a reached
+    module count too.
+    """
+    parts, folders = {}, set()
+    for name, definitions in source.closure(names, root).items():
+        module = source.module(name, root)
+        if module is not None:
+            folders.add(module.file.parent)
+            parts[module.file.relative_to(root).as_posix()] = digest(definitions)
+    for file in (file for folder in folders for file in folder.iterdir()):
+        if file.is_file() and file.suffix not in (".py", ".pyc"):
+            parts[file.relative_to(root).as_posix()] = digest(file.read_bytes())
+    return dict(sorted(parts.items()))
 
 
-def _environment(root: Path) -> dict[str, str]:
-    """What is installed."""
-    return {"Python": platform.python_version()} | _files([root / "requirements.txt"], root)
+@remember
+def _commit() -> str:
+    """The commit of the code, with + when files differ from it; "unknown" outside a checkout."""
+    command = ["git", "-C", str(paths.ROOT), "describe", "--always", "--abbrev=10", "--dirty=+"]
+    try:
+        done = subprocess.run([*command, "--exclude=*"], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+@remember
+def _processor() -> str:
+    """The processor's name and number of cores."""
+    name, info = platform.processor() or platform.machine(), Path("/proc/cpuinfo")
+    if info.exists():
+        lines = [line for line in info.read_text().splitlines() if line.startswith("model name")]
+        name = lines[0].split(":", 1)[1].strip() if lines else name
+    return f"{name}, {os.cpu_count()} cores"
+
+
+def about(measuring: bool = False) -> dict[str, Any]:
+    """When, where and with what a number is computed; measuring_code is None unless measuring."""
+    name, number = backend()
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": _commit(),
+        "training_code": training_code(),
+        "measuring_code": measuring_code() if measuring else None,
+        "keras": version("keras"),
+        "backend": name,
+        "backend_version": number,
+        "python": platform.python_version(),
+        "processor": _processor(),
+        "threads": threads(),
+    }

@@ -1,35 +1,44 @@
-"""Train once and keep: recipes, checkpoints, locks, progress."""
+"""Train once and keep: `fit_or_load` gives the trained model of a configuration."""
 
-import os
+import sys
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache as remember
+from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
-from filelock import FileLock, Timeout
 
-from helpers import results
-from helpers.checkpoints import Entry
+from helpers import data, provenance
+from helpers.checkpoints import ModelFolder, State
 from helpers.config import TrainingConfig
-from helpers.data import as_input, load_mnist, split_images
 from helpers.models import VAE
 from helpers.optimizers import build_optimizer
 from helpers.progress import Progress
-from helpers.config import read_recipe
 
-HISTORY = ("loss", "rate", "distortion", "eval_loss", "val_loss", "val_rate", "val_distortion", "seconds")
+HISTORY = (
+    "loss", "rate", "distortion", "eval_loss", "val_loss", "val_rate", "val_distortion", "seconds",
+)  # fmt: skip
 DRAWS_PER_EPOCH = 100_000  # more than the draws of any epoch: epochs never share noise
-EVALUATED = 10_000  # training digits, the first ones, on which "eval_loss" is measured
+EVALUATED = 10_000  # training images, the first ones, on which "eval_loss" is measured
 EVALUATION_DRAWS = 2**30  # where the noise of every evaluation starts: no epoch comes here
 
 
 def prepare_backend() -> None:
-    """Give the backend $HELPERS_THREADS threads (default: every core) and TensorFlow deterministic operations.
+    """Give the backend $HELPERS_THREADS threads (default: every core) and deterministic operations.
 
-    TensorFlow takes the number of threads before its first operation only; warns when it comes too late.
+    Does nothing the second time. TensorFlow takes threads before its first operation only; warns
+    when it comes too late.
     """
-    threads = int(os.environ.get("HELPERS_THREADS", os.cpu_count() or 1))
+    _prepare(provenance.threads())
+
+
+@remember
+def _prepare(threads: int) -> None:
+    """`prepare_backend`, once for a number of threads."""
     if keras.backend.backend() == "torch":
         import torch
 
@@ -38,38 +47,38 @@ def prepare_backend() -> None:
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
-        tf.random.set_seed(0)  # deterministic operations insist on one; training here draws nothing from it
+        tf.random.set_seed(0)  # determinism insists on one; training here draws nothing from it
         try:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(threads)
         except RuntimeError as error:
-            warnings.warn(f"import helpers.training before using TensorFlow: {error}", stacklevel=2)
-
-
-prepare_backend()  # on import, since a notebook builds layers before it trains
+            message = f"call prepare_backend() before using TensorFlow: {error}"
+            warnings.warn(message, stacklevel=3)
 
 
 class Digits(keras.utils.PyDataset):
-    """Batches of float digits from uint8 images: as they stand, or in an order that (seed, epoch) decides alone.
+    """Batches of float images from uint8 ones: in their order, or one that (seed, epoch) decides.
 
-    Only the batch at hand is ever held as floats.
+    labels: given beside the images where there are some. Only one batch is ever held as floats.
     """
 
-    def __init__(self, images, batch_size, seed=0):
+    def __init__(self, images: np.ndarray, batch_size: int, seed: int = 0,
+                 labels: np.ndarray | None = None):  # fmt: skip
         super().__init__()
-        self.images, self.batch_size, self.seed = images, batch_size, seed
+        self.images, self.batch_size, self.seed, self.labels = images, batch_size, seed, labels
         self.order = np.arange(len(images))
 
-    def shuffle(self, epoch):
+    def shuffle(self, epoch: int) -> None:
         """Take the order of the epoch."""
         self.order = np.random.default_rng((self.seed, epoch)).permutation(len(self.images))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return -(-len(self.images) // self.batch_size)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
         chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        return (as_input(self.images[chosen]),)
+        images = data.as_input(self.images[chosen])
+        return (images,) if self.labels is None else (images, self.labels[chosen])
 
 
 @dataclass(frozen=True)
@@ -77,40 +86,58 @@ class Run:
     """A trained model and how it came about.
 
     history: lists with one value per epoch, in nats per image: loss, rate and distortion on the
-    training digits (means over the epoch, while the weights move); eval_loss on the first EVALUATED
-    training digits and val_… on the test digits, both with the weights at the epoch's end and the
-    same noise every time; and the seconds of training.
+    training images (means over the epoch, while the weights move); eval_loss on the first EVALUATED
+    training images and val_… on the test images, both with the weights at the epoch's end and the
+    same noise every time; and the seconds of training. folder: where it is kept.
     """
 
     config: TrainingConfig
     model: VAE
     history: dict[str, list[float]]
-    provenance: dict
+    provenance: dict[str, Any]
+    folder: Path | None = None
 
     @property
     def seconds(self) -> float:
-        """Seconds of training, all epochs together, evaluation on held-out digits left out."""
+        """Seconds of training, all epochs together, evaluation on held-out images left out."""
         return sum(self.history["seconds"])
+
+
+def _new_model(config: TrainingConfig) -> VAE:
+    """`build_model` for a backend that is prepared."""
+    model = VAE(
+        config.architecture, config.latent_dim, config.loss, config.seed, beta=config.beta,
+        hidden_units=config.hidden_units, activation=config.activation, name="vae",
+    )  # fmt: skip
+    model.compile(optimizer=build_optimizer(config.optimisation, config.steps))
+    return model
 
 
 def build_model(config: TrainingConfig) -> VAE:
     """A fresh, compiled model with the initial weights that config.seed decides."""
-    model = VAE(config.architecture, config.latent_dim, config.loss, config.seed, name="vae")
-    images = config.n_train or {"train": 60_000, "all": 70_000}[config.split]
-    steps = config.epochs * -(-images // config.batch_size)
-    model.compile(optimizer=build_optimizer(read_recipe(config.recipe), steps))
-    return model
+    prepare_backend()
+    return _new_model(config)
 
 
-class Keep(keras.callbacks.Callback):
+def load_model(path: str | Path) -> VAE:
+    """The model that `run.model.save("mine.keras")` stored, ready to use and to train on.
+
+    An architecture or pixel loss of your own must be defined before.
+    """
+    prepare_backend()
+    return keras.models.load_model(path)
+
+
+class CheckpointCallback(keras.callbacks.Callback):
     """Per epoch: order and noise before it; evaluation, seconds and a checkpoint after it."""
 
-    def __init__(self, entry, digits, held_out, state, progress):
+    def __init__(self, digits: Digits, held_out: np.ndarray, state: State,
+                 save: Callable[[State], None], progress: Progress):  # fmt: skip
         super().__init__()
-        self.entry, self.digits = entry, digits
+        self.digits, self.state, self.save, self.progress = digits, state, save, progress
         self.seen = Digits(digits.images[:EVALUATED], digits.batch_size)
         self.unseen = Digits(held_out, digits.batch_size)
-        self.history, self.provenance, self.progress = state["history"], state["provenance"], progress
+        self.history = state["history"]
 
     def on_epoch_begin(self, epoch, logs=None):
         self.digits.shuffle(epoch)
@@ -127,24 +154,26 @@ class Keep(keras.callbacks.Callback):
         found |= {"eval_loss": seen["loss"], "seconds": self.trained - self.started}
         for name in HISTORY:
             self.history[name].append(float(found[name]))
-        self.entry.write(self.entry.checkpoint, self.model, self.history, self.provenance)
+        self.save(self.state)
         self.progress.epoch(len(self.history["loss"]), logs["loss"])
 
     def _evaluate(self, digits):
-        """Loss, rate and distortion of digits with the weights of now."""
+        """Loss, rate and distortion of images with the weights of now."""
         self.model.sampling.restart(EVALUATION_DRAWS)
         return self.model.evaluate(digits, verbose=0, return_dict=True)
 
 
-def _train(entry: Entry, progress: Progress) -> dict:
-    """Train from the last finished epoch, or from the start; gives what Entry.read gives."""
-    config = entry.config
-    state = entry.read(entry.checkpoint)
-    if state is None:
-        state = {"model": build_model(config), "history": {name: [] for name in HISTORY}}
-        state["provenance"] = results.provenance()
-    digits = Digits(split_images(config.split, config.n_train), config.batch_size, config.seed)
-    held_out = load_mnist()["test-images"][: config.n_train]
+def train(config: TrainingConfig, arrays: dict[str, np.ndarray], state: State,
+          save: Callable[[State], None], progress: Progress) -> State:  # fmt: skip
+    """Train a data set's model from a state, with the model "model" or none yet, to the end.
+
+    With all that it reaches by name, this is the code that decides a model's weights: provenance
+    takes its digest.
+    """
+    state = {"model": _new_model(config), "history": {name: [] for name in HISTORY}} | state
+    images = data.take_split(arrays, config.split, config.n_train)
+    digits = Digits(images, config.batch_size, config.seed)
+    held_out = arrays["test-images"][: config.n_train]
     done = len(state["history"]["loss"])
     progress.start(done)
     state["model"].fit(
@@ -152,42 +181,39 @@ def _train(entry: Entry, progress: Progress) -> dict:
         initial_epoch=done,
         epochs=config.epochs,
         shuffle=False,  # `Digits` shuffles; Keras would shuffle the batches by the global generator
-        callbacks=[Keep(entry, digits, held_out, state, progress)],
+        callbacks=[CheckpointCallback(digits, held_out, state, save, progress)],
         verbose=0,
     )
-    entry.write(entry.product, state["model"], state["history"], state["provenance"])
-    entry.checkpoint.unlink()
     return state
 
 
-def fit_or_load(config: TrainingConfig) -> Run:
+def model_folder(config: TrainingConfig) -> ModelFolder:
+    """Where the model of a configuration is kept, and where it is looked for."""
+    code = provenance.training_code(config)
+    return ModelFolder("models", config.label, config.as_dict(), config.key, code)
+
+
+def fit_or_load(config: TrainingConfig, progress: Progress | None = None) -> Run:
     """The trained model of a configuration: from the cache, else trained now and kept.
 
     An interrupted training resumes from its last finished epoch and ends with the same weights.
     A second process that asks for the same model waits for the first. A damaged entry is made
-    again. Raises OSError, naming the folder, when the disk refuses (full, read-only).
+    again. Where this process runs other code than the files of `helpers` hold, the model is kept
+    apart. progress: told what happens; default: a bar. Raises OSError, naming the folder, when
+    the disk refuses (full, read-only).
     """
-    entry = Entry(config)
-    progress = Progress(config.label, config.epochs)
-    try:
-        with _waiting(entry.lock(), progress), progress:
-            state = entry.read(entry.product)
-            if state is None:
-                state = _train(entry, progress)
-            else:
-                progress.cached()
-    except OSError as error:
-        raise OSError(
-            f"{config.label}: cannot write to {entry.folder} ({error}). What was trained up to the last "
-            "finished epoch is kept: free space or set HELPERS_CACHE, then run again."
-        ) from error
-    return Run(config, state["model"], state["history"], state["provenance"])
+    prepare_backend()
+    folder = model_folder(config)
+    if changed := provenance.patches(config):
+        print(
+            f"{config.label}: {', '.join(changed)} changed in this process, so that its models are "
+            "kept apart from those of the unchanged code", file=sys.stderr,
+        )  # fmt: skip
 
+    def resume(checkpoint: State | None, save: Callable[[State], None]) -> State:
+        state = {"provenance": provenance.about()} | (checkpoint or {})
+        return train(config, data.load(config.dataset), state, save, progress)
 
-def _waiting(lock: FileLock, progress: Progress) -> FileLock:
-    """The lock, taken; says so when another process holds it."""
-    try:
-        return lock.acquire(timeout=0)
-    except Timeout:
-        progress.waiting()
-        return lock.acquire()
+    progress = progress or Progress(config.label, config.epochs)
+    state = folder.load_or_train(resume, progress)
+    return Run(config, state["model"], state["history"], state["provenance"], folder.folder)

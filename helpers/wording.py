@@ -1,11 +1,12 @@
-"""Phrases that depend on a run: said alike in every notebook, and true whatever was trained."""
+"""Shared phrases that depend on a run: true whatever was trained, on whatever data set."""
 
 from statistics import median
 
-from helpers.config import TrainingConfig
+from helpers.config import IMAGES, TrainingConfig
+from helpers.data import DATASETS
 
-RESOLUTION = 4.0  # nats: runs of one recipe that differ in seed or software alone end up to this far apart
-RECIPES = {
+RESOLUTION = 4.0  # nats: runs that differ in seed or software alone end up to this far apart
+_RECIPES = {
     "keras": "Adam at a constant learning rate of 0.001",
     "fast": "Muon and Adam with a warm-up and a cosine decay of the learning rate",
 }
@@ -22,7 +23,7 @@ def number(value: float, decimals: int = 1) -> str:
 
 
 def spread(values: list[float], decimals: int = 1) -> str:
-    """The median of values, with the least and the greatest where they differ: "8.1 (7.9 to 8.6)"."""
+    """The median of values, with their range unless they are equal: "8.1 (7.9 to 8.6)"."""
     if not values:
         return "–"
     middle, least, most = (number(f(values), decimals) for f in (median, min, max))
@@ -40,11 +41,12 @@ def duration(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+    hours, left = divmod(minutes, 60)
+    return f"{hours} h {left:02d} min" if hours else f"{minutes} min {rest:02d} s"
 
 
 def offset(value: float, reference: float) -> str:
-    """Where a loss in nats lies: "12.3 nats below", "5.0 nats above" or, too close to tell, "within 4 nats of"."""
+    """Where a loss in nats lies: "12.3 nats below", "5.0 nats above" or "within 4 nats of"."""
     difference = value - reference
     if abs(difference) < RESOLUTION:
         return f"within {RESOLUTION:g} nats of"
@@ -58,27 +60,36 @@ def percentage(value: float, reference: float) -> str:
 
 
 def protocol(config: TrainingConfig) -> str:
-    """How a model was trained: digits, epochs, optimiser, batch and seed."""
-    digits = config.n_train or {"train": 60_000, "all": 70_000}[config.split]
-    which = "training digits" if config.split == "train" else "digits, training and test together"
+    """How a model was trained: images, epochs, optimiser, batch, seed, and unusual settings."""
+    dataset, default = DATASETS[config.dataset], TrainingConfig()
+    together = f"{dataset.items}, training and test together"
+    which = f"training {dataset.items}" if config.split == "train" else together
+    where = "" if config.dataset == default.dataset else f" of {dataset.title}"
     recipe, _, changes = config.recipe.partition(" ")
-    how = RECIPES[recipe] + (f" ({changes})" if changes else "")
-    return (
-        f"{count(config.epochs, 'epoch')} on {digits:,} {which}, {how}, "
-        f"batches of {config.batch_size}, seed {config.seed}"
-    )
+    how = _RECIPES[recipe] + (f" ({changes})" if changes else "")
+    text = f"{count(config.epochs, 'epoch')} on {config.n_train or IMAGES[config.split]:,} {which}"
+    text += f"{where}, {how}, batches of {config.batch_size}"
+    if config.beta != default.beta:
+        text += f", β = {config.beta:g}"
+    if config.hidden_units != default.hidden_units:
+        text += f", {count(config.hidden_units, 'unit')} in the bottleneck layer"
+    if config.activation != default.activation:
+        text += f", {config.activation} activation"
+    return f"{text}, seed {config.seed}"
 
 
 def exposure(config: TrainingConfig) -> str:
-    """A sentence: whether the test digits took part in training."""
+    """A sentence: whether the test images took part in training."""
+    items = DATASETS[config.dataset].items
     if config.split == "train":
-        return "The test digits take no part in training, so what is measured on them is held out."
+        unseen = f"The test {items} take no part in training"
+        return f"{unseen}, so what is measured on them is held out."
     return (
-        "This protocol trains on training and test digits together: **the test digits were among the training "
-        "digits**, so nothing measured on them below is held out."
+        f"This protocol trains on training and test {items} together: **the test {items} were "
+        f"among the training {items}**, so nothing measured on them below is held out."
     )
 
 
 def seen(config: TrainingConfig) -> str:
-    """A remark for captions that follows the words "test digits"; empty when they were held out."""
+    """A remark for captions that follows the words "test images"; empty when they were held out."""
     return "" if config.split == "train" else " (seen in training)"

@@ -18,7 +18,7 @@ def pytest_configure(config):
     """Fetch MNIST into the project's cache once, and give this test run a cache of its own."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, and so its children
     source = paths.cache() / "mnist"
-    data.fetch(source)
+    data.fetch("mnist", source)
     config.own_folder = Path(tempfile.mkdtemp(prefix="course-report-tests-"))
     shutil.copytree(source, config.own_folder / "cache" / "mnist")
     os.environ["HELPERS_CACHE"] = str(config.own_folder / "cache")

@@ -8,6 +8,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb, to_rgba
 from scipy.stats import gaussian_kde, norm
 
@@ -33,22 +34,25 @@ PLOTS = {
     plots.image_grid: (IMAGES,),
     plots.dimension_bars: (np.arange(5.0),),
 }
-ALL = pytest.mark.parametrize(("plot", "arguments"), PLOTS.items(), ids=lambda value: getattr(value, "__name__", ""))
+ALL = pytest.mark.parametrize(
+    ("plot", "arguments"), PLOTS.items(), ids=lambda value: getattr(value, "__name__", "")
+)
 
 
 @pytest.fixture(autouse=True)
 def fresh_settings():
-    """Matplotlib's defaults before each test, and no figures after it."""
-    with plt.rc_context():
+    """Matplotlib's defaults before each test; and no test may leave a figure open."""
+    with mpl.rc_context():
         mpl.rcdefaults()
         yield
-    plt.close("all")
+    assert not plt.get_fignums()
 
 
 def drawn(ax):
     """The figure of the Axes as pixels."""
-    ax.figure.canvas.draw()
-    return np.asarray(ax.figure.canvas.buffer_rgba())
+    canvas = FigureCanvasAgg(ax.figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())
 
 
 def tile(ax, row, column, gap):
@@ -62,7 +66,10 @@ def at(ax, x, y):
     """The value of the mosaic's pixel under a point in data units."""
     left, right, bottom, top = ax.images[0].get_extent()
     pixels = ax.images[0].get_array()
-    row, column = (top - y) / (top - bottom) * len(pixels), (x - left) / (right - left) * len(pixels[0])
+    row, column = (
+        (top - y) / (top - bottom) * len(pixels),
+        (x - left) / (right - left) * len(pixels[0]),
+    )
     return pixels[int(row), int(column)]
 
 
@@ -78,24 +85,25 @@ def test_draws_on_the_given_axes_and_opens_no_other_figure(plot, arguments):
     fig, (left, right) = plots.figure(2)
     blank = drawn(left).copy()
     assert plot(*arguments, ax=right) is right
-    assert plt.get_fignums() == [fig.number]
+    assert not plt.get_fignums()
     assert len(fig.axes) == 2
     assert not left.has_data()
     assert not np.array_equal(drawn(right), blank)
 
 
 @ALL
-def test_opens_one_figure_with_one_axes_of_its_own(plot, arguments):
-    bystander = plt.figure()
+def test_makes_a_figure_of_its_own_that_pyplot_does_not_hold(plot, arguments):
     ax = plot(*arguments)
-    assert len(plt.get_fignums()) == 2
     assert ax.figure.axes == [ax]
-    assert not bystander.axes
+    assert not plt.get_fignums()
 
 
 @ALL
 def test_leaves_arguments_and_settings_as_they_were(plot, arguments):
-    copies = [np.copy(argument) if isinstance(argument, np.ndarray) else argument for argument in arguments]
+    copies = [
+        np.copy(argument) if isinstance(argument, np.ndarray) else argument
+        for argument in arguments
+    ]
     settings = dict(mpl.rcParams)
     plot(*arguments)
     assert dict(mpl.rcParams) == settings
@@ -108,7 +116,9 @@ def test_fits_the_page_on_white_in_letters_of_eight_points_or_more(plot, argumen
     ax = plot(*arguments)
     assert tuple(drawn(ax)[0, 0]) == (255, 255, 255, 255)
     assert ax.figure.get_size_inches()[0] <= 16 / 2.54 + 1e-9
-    texts = [text for text in ax.figure.findobj(mpl.text.Text) if text.get_text() and text.get_visible()]
+    texts = [
+        text for text in ax.figure.findobj(mpl.text.Text) if text.get_text() and text.get_visible()
+    ]
     assert all(text.get_fontsize() >= 8 for text in texts)
     sizes = {text.get_fontsize() for text in ax.get_xticklabels() if text.get_text()}
     assert sizes <= {8}
@@ -134,9 +144,11 @@ def test_a_channel_axis_changes_nothing(plot, arguments):
     assert np.array_equal(with_channel, plot(*PLOTS[plot]).images[0].get_array())
 
 
-def test_needs_no_keras():
-    code = "import sys, helpers.plots; sys.exit('keras' in sys.modules or 'tensorflow' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=data.paths.ROOT)
+def test_needs_neither_keras_nor_pyplot():
+    code = "import sys, helpers.plots as p; p.figure(); print(*sys.modules)"
+    run = [sys.executable, "-c", code]
+    loaded = subprocess.run(run, check=True, cwd=data.paths.ROOT, capture_output=True, text=True)
+    assert not {"keras", "tensorflow", "matplotlib.pyplot"} & set(loaded.stdout.split())
 
 
 # Figures
@@ -160,15 +172,17 @@ def test_figure_panels_share_axes_when_asked():
 def test_ticks_keep_the_style_after_the_figure_is_made():
     fig, ax = plots.figure()
     ax.plot([0, 1e3], [0, 1])
-    fig.canvas.draw()
+    drawn(ax)
     for axis in (ax.xaxis, ax.yaxis):
         assert len(axis.get_ticklabels()) > 3
-        assert {(label.get_fontsize(), label.get_color()) for label in axis.get_ticklabels()} == {(8, plots.INK)}
+        assert {(label.get_fontsize(), label.get_color()) for label in axis.get_ticklabels()} == {
+            (8, plots.INK)
+        }
         assert {line.get_markeredgewidth() for line in axis.get_ticklines()} == {0.6}
 
 
 def test_ten_colours_differ_from_each_other_and_from_the_paper():
-    colours = np.array(plots.DIGIT_COLOURS)
+    colours = np.array(plots.CLASS_COLOURS)
     assert colours.shape == (10, 3)
     distances = np.linalg.norm(colours[:, None] - np.vstack([colours, [[1, 1, 1]]]), axis=-1)
     assert distances[~np.eye(10, 11, dtype=bool)].min() > 0.1
@@ -184,8 +198,11 @@ def test_loss_curves_show_both_histories_by_dash_and_by_name():
     assert list(training.get_ydata()) == HISTORY["loss"]
     assert list(test.get_ydata()) == HISTORY["val_loss"]
     assert training.get_linestyle() != test.get_linestyle()
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["training digits", "test digits"]
-    ax.figure.canvas.draw()
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "training digits",
+        "test digits",
+    ]
+    drawn(ax)
     assert all(tick == int(tick) for tick in ax.get_xticks())
 
 
@@ -227,12 +244,14 @@ def test_latent_grid_puts_every_image_in_its_place():
 
 @pytest.mark.parametrize("panels", [1, 3])
 def test_latent_grid_ticks_stand_where_z_is(panels):
-    """A tile's brightness is its z: what lies under a tick is what the tick says, to within a tile."""
+    """A tile's brightness is its z: what lies under a tick is what the tick says."""
     values = norm.ppf((np.arange(21) + 0.5) / 21)
     images = np.broadcast_to(values[::-1, np.newaxis, np.newaxis, np.newaxis], (21, 21, 28, 28))
     ax = plots.latent_grid(images, values, plots.figure(panels, squeeze=False)[1][0, 0])
     labels = [label.get_text().replace("−", "-") for label in ax.get_yticklabels()]
-    assert float(labels[0]) == -float(labels[-1]) and "0" in {f"{float(label):g}" for label in labels}
+    assert float(labels[0]) == -float(labels[-1]) and "0" in {
+        f"{float(label):g}" for label in labels
+    }
     for place, label in zip(ax.get_yticks(), labels, strict=True):
         assert abs(at(ax, 10, place) - float(label)) <= np.diff(values).max()
     assert np.array_equal(ax.get_xticks(), ax.get_yticks())
@@ -250,20 +269,25 @@ def test_latent_line_runs_from_small_to_large_z():
 
 
 def test_image_rows_put_images_under_their_titles_and_beside_their_row_titles():
-    digits = data.test_digits(5)[0][..., 0]
-    ax = plots.image_rows([digits, 1 - digits], titles=list("abcde"), row_titles=["ink", "negative"])
+    digits = data.test_set(5)[0][..., 0]
+    ax = plots.image_rows(
+        [digits, 1 - digits], titles=list("abcde"), row_titles=["ink", "negative"]
+    )
     for column in range(5):
         assert np.allclose(tile(ax, 0, column, gap=1), digits[column])
         assert np.allclose(tile(ax, 1, column, gap=1), 1 - digits[column])
     assert [label.get_text() for label in ax.get_xticklabels()] == list("abcde")
-    heights = dict(zip((label.get_text() for label in ax.get_yticklabels()), ax.get_yticks(), strict=True))
+    heights = dict(
+        zip((label.get_text() for label in ax.get_yticklabels()), ax.get_yticks(), strict=True)
+    )
     assert at(ax, 0, heights["negative"]) == pytest.approx(1 - at(ax, 0, heights["ink"]))
     assert heights["ink"] > heights["negative"]
     assert len(ax.images) == 1 and len(ax.figure.axes) == 1
 
 
 @pytest.mark.parametrize(
-    ("count", "columns", "shape"), [(6, None, (2, 3)), (5, None, (2, 3)), (6, 2, (3, 2)), (1, None, (1, 1))]
+    ("count", "columns", "shape"),
+    [(6, None, (2, 3)), (5, None, (2, 3)), (6, 2, (3, 2)), (1, None, (1, 1))],
 )
 def test_image_grid_is_nearly_square_and_reads_row_by_row(count, columns, shape):
     ax = plots.image_grid(IMAGES[:count], columns=columns)
@@ -294,18 +318,18 @@ def test_scatter_gives_each_point_its_place_and_its_digits_colour():
     shuffled = RNG.permutation(200)
     points = plots.latent_scatter(POINTS[shuffled], LABELS[shuffled]).collections[0]
     assert np.allclose(points.get_offsets(), POINTS[shuffled])
-    expected = np.array([to_rgb(plots.DIGIT_COLOURS[digit]) for digit in LABELS[shuffled]])
+    expected = np.array([to_rgb(plots.CLASS_COLOURS[digit]) for digit in LABELS[shuffled]])
     assert np.allclose(points.get_facecolors()[:, :3], expected)
     assert points.get_rasterized()
 
 
 def test_scatter_names_digits_at_their_medians_in_their_colours():
-    ax = plots.latent_scatter(POINTS, LABELS, names=("t-SNE 1", "t-SNE 2"))
+    ax = plots.latent_scatter(POINTS, LABELS, axis_names=("t-SNE 1", "t-SNE 2"))
     found = badges(ax)
     assert sorted(found) == list(range(10))
     for digit, text in found.items():
-        assert np.allclose(text.get_position(), np.median(POINTS[LABELS == digit], axis=0))
-        assert to_rgb(text.get_bbox_patch().get_edgecolor()) == plots.DIGIT_COLOURS[digit]
+        assert np.allclose(text.get_position(), np.median(POINTS[digit == LABELS], axis=0))
+        assert to_rgb(text.get_bbox_patch().get_edgecolor()) == plots.CLASS_COLOURS[digit]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("t-SNE 1", "t-SNE 2")
 
 
@@ -313,18 +337,44 @@ def test_a_digit_keeps_its_colour_when_others_are_missing():
     some = LABELS >= 7
     ax = plots.latent_scatter(POINTS[some], LABELS[some])
     assert sorted(badges(ax)) == [7, 8, 9]
-    assert np.allclose(ax.collections[0].get_facecolors()[0, :3], plots.DIGIT_COLOURS[7])
+    assert np.allclose(ax.collections[0].get_facecolors()[0, :3], plots.CLASS_COLOURS[7])
 
 
 @pytest.mark.parametrize("panels", [1, 3])
 def test_badges_of_digits_that_lie_on_each_other_do_not_overlap(panels):
     heap = RNG.standard_normal((200, 2))
     ax = plots.latent_scatter(heap, LABELS, plots.figure(panels, squeeze=False)[1][0, 0])
-    ax.figure.canvas.draw()
+    drawn(ax)
     boxes = [text.get_bbox_patch().get_window_extent() for text in ax.texts]
     centres = np.array([[(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2] for box in boxes])
     distances = np.linalg.norm(centres[:, None] - centres, axis=-1)[~np.eye(10, dtype=bool)]
     assert distances.min() >= max(box.width for box in boxes)
+
+
+GARMENTS = ("T-shirt/top", "trouser", "pullover", "dress", "coat")
+GARMENTS += ("sandal", "shirt", "sneaker", "bag", "ankle boot")
+
+
+def test_classes_may_have_names_of_several_letters():
+    ax = plots.latent_scatter(POINTS, LABELS, names=GARMENTS)
+    assert [text.get_text() for text in ax.texts] == list(GARMENTS)
+    ax = plots.latent_strip(
+        POINTS[LABELS > 6, 0], LABELS[LABELS > 6], names=GARMENTS, item="garment"
+    )
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["sneaker", "bag", "ankle boot"]
+    assert ax.get_ylabel() == "garment" and list(ax.get_yticks()) == [7, 8, 9]
+    legend = plots.loss_curves(HISTORY, items="garments").get_legend().get_texts()
+    assert [text.get_text() for text in legend] == ["training garments", "test garments"]
+
+
+def test_badges_with_names_in_a_heap_stay_legible():
+    heap = 1e-3 * RNG.standard_normal((200, 2))
+    heap[0], heap[1] = [-1, -1], [1, 1]
+    ax = plots.latent_scatter(heap, LABELS, names=GARMENTS)
+    drawn(ax)
+    boxes = [text.get_window_extent() for text in ax.texts]
+    overlaps = [a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i]]
+    assert sum(overlaps) == 0
 
 
 def test_spread_moves_only_what_is_crowded():
@@ -333,6 +383,8 @@ def test_spread_moves_only_what_is_crowded():
     moved = plots._spread([[0.0, 0.0], [0.0, 0.0], [9.0, 9.0]], 1.0)
     assert np.hypot(*(moved[0] - moved[1])) == pytest.approx(1)
     assert np.allclose(moved.mean(0), [3, 3])
+    wide = plots._spread([[0.0, 0.0], [0.0, 0.1]], [[5.0, 1.0], [3.0, 1.0]])
+    assert wide[1] - wide[0] == pytest.approx([0, 1])
 
 
 @pytest.mark.parametrize("shape", [(200,), (200, 1)])
@@ -343,12 +395,12 @@ def test_strip_shows_the_density_of_each_digit(shape):
     peaks, factors = [], []
     for digit, ridge in enumerate(ax.collections):
         outline = ridge.get_paths()[0].vertices
-        own = z[LABELS == digit]
+        own = z[digit == LABELS]
         top = outline[outline[:, 1].argmin()]
         peaks.append(top[1])
         assert outline[:, 1].max() == digit
         assert abs(top[0] - own.mean()) < 0.4
-        assert np.allclose(ridge.get_facecolor()[0, :3], plots.DIGIT_COLOURS[digit])
+        assert np.allclose(ridge.get_facecolor()[0, :3], plots.CLASS_COLOURS[digit])
         height, density = digit - outline[:, 1], gaussian_kde(own)(outline[:, 0])
         inside = height > height.max() / 100
         ratio = height[inside] / density[inside]
@@ -356,7 +408,9 @@ def test_strip_shows_the_density_of_each_digit(shape):
         factors.append(ratio[0])
     assert factors == pytest.approx([factors[0]] * 10)  # … by one factor for all digits
     assert ax.yaxis_inverted()
-    assert [label.get_text() for label in ax.get_yticklabels()] == [str(digit) for digit in range(10)]
+    assert [label.get_text() for label in ax.get_yticklabels()] == [
+        str(digit) for digit in range(10)
+    ]
 
 
 # Bars
@@ -389,7 +443,11 @@ def test_verdicts_show_a_sign_and_a_colour_for_each():
     colours = [patch.get_facecolor() for patch in ax.patches]
     assert colours[2] == colours[3] and len(set(colours)) == 3
     legend = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert legend == ["✓ confirmed", "✗ refuted", "? not decidable"]  # those that occur, in their order
+    assert legend == [
+        "✓ confirmed",
+        "✗ refuted",
+        "? not decidable",
+    ]  # those that occur, in their order
 
 
 def test_every_verdict_has_its_mark():

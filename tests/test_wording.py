@@ -7,7 +7,11 @@ from helpers.config import model_config
 
 
 def test_count_takes_the_plural_from_two_on():
-    assert [wording.count(n, "digit") for n in (1, 2, 10_000)] == ["1 digit", "2 digits", "10,000 digits"]
+    assert [wording.count(n, "digit") for n in (1, 2, 10_000)] == [
+        "1 digit",
+        "2 digits",
+        "10,000 digits",
+    ]
 
 
 def test_number_has_a_true_minus_sign():
@@ -20,7 +24,8 @@ def test_ordinal_knows_the_teens():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(41.44, "41.4 s"), (161.4, "2 min 41 s"), (119.7, "2 min 00 s"), (3725, "1 h 02 min")]
+    ("seconds", "text"),
+    [(41.44, "41.4 s"), (161.4, "2 min 41 s"), (119.7, "2 min 00 s"), (3725, "1 h 02 min")],
 )
 def test_duration(seconds, text):
     assert wording.duration(seconds) == text
@@ -47,6 +52,20 @@ def test_protocol_names_what_was_done():
     assert text.startswith("30 epochs on 70,000 digits, training and test together, Adam")
     assert text.endswith("batches of 128, seed 7")
     assert "2,000 training digits" in wording.protocol(model_config("baseline", profile="smoke"))
+    plain = wording.protocol(model_config("baseline"))
+    assert plain.startswith("3 epochs on 60,000 training digits, Muon")
+    assert plain.endswith("learning rate, batches of 64, seed 0")
+
+
+def test_protocol_names_another_data_set_and_unusual_settings():
+    config = model_config(
+        "baseline", dataset="fashion_mnist", beta=4, hidden_units=32, activation="tanh"
+    )
+    text = wording.protocol(config)
+    assert text.startswith("3 epochs on 60,000 training garments of Fashion-MNIST, Muon")
+    unusual = "β = 4, 32 units in the bottleneck layer, tanh activation"
+    assert text.endswith(f"batches of 64, {unusual}, seed 0")
+    assert "digit" not in text + wording.exposure(config)
 
 
 def test_only_the_original_protocol_has_seen_the_test_digits():

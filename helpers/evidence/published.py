@@ -1,14 +1,14 @@
 """The published numbers of the original report, and its claims."""
 
 import json
-from functools import cache as remember
+from functools import cache
 from pathlib import Path
 
 
-@remember
+@cache
 def _file() -> dict:
     """What claims.json holds."""
-    return json.loads((Path(__file__).parent / "claims.json").read_text())
+    return json.loads((Path(__file__).parent / "claims.json").read_text(encoding="utf-8"))
 
 
 def published(model: str) -> dict[str, float]:
@@ -23,5 +23,5 @@ def published(model: str) -> dict[str, float]:
 
 
 def claim_texts() -> list[dict[str, str]]:
-    """The claims in the original's order: "id", "text", what was "published" of it, and a "link" to our section."""
+    """The claims in the original's order: "id", "link" to a section, "published", "text", "rule"."""
     return _file()["claims"]

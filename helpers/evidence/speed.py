@@ -1,134 +1,146 @@
 """What the benchmark's two tables say: the loss that a recipe reaches, and how soon."""
 
-import statistics
 from math import ceil
 
+import pandas as pd
+
 from helpers.config import MODELS
+from helpers.evidence.statistics import select
 from helpers.wording import number, spread
 
-PUBLISHED = tuple(name for name in MODELS if name != "dense")  # the five models of the original report
-RUNS, STEPS = "benchmark_runs.csv", "benchmark_steps.csv"  # in report/results
-UNLUCKY = 5  # nats; seeds whose training goes well end closer together
+RUNS, STEPS = "benchmark_runs.csv", "benchmark_steps.csv"  # see tables.find
+FAR = 5  # nats above the best seed of a model: seeds whose training goes well end closer together
+SEED = ["model", "seed"]
+SIZES = {"train": 60_000, "all": 70_000}  # images of a split, where a run has used all
 
 
-def final_rows(runs: list[dict], recipe: str) -> list[dict]:
-    """The last epochs of the runs of a recipe, shortest run first."""
-    ends = [row for row in runs if row["recipe"] == recipe and row["epoch"] == row["epochs"]]
-    return sorted(ends, key=lambda row: row["epochs"])
+def final_rows(runs: pd.DataFrame, **which) -> pd.DataFrame:
+    """The last epochs of the runs whose columns have given values, shortest run first."""
+    ends = select(runs, **which)
+    return ends[ends["epoch"] == ends["epochs"]].sort_values("epochs", kind="stable")
 
 
-def plain_run(runs: list[dict], model: str, seed: int) -> dict | None:
-    """The last epoch of the longest plain run of a model and seed."""
-    found = [row for row in final_rows(runs, "keras") if (row["model"], row["seed"]) == (model, seed)]
-    return found[-1] if found else None
+def fast_run(runs: pd.DataFrame, model: str, seed: int) -> pd.Series | None:
+    """The last epoch of the shortest fast run that ends as low as the longest plain run."""
+    of_both = {"model": model, "seed": seed}
+    plain, fast = (final_rows(runs, recipe=recipe, **of_both) for recipe in ("keras", "fast"))
+    reached = fast[fast["eval_loss"] <= plain["eval_loss"].iloc[-1]] if len(plain) else plain
+    return reached.iloc[0] if len(reached) else None
 
 
-def fast_run(runs: list[dict], model: str, seed: int) -> dict | None:
-    """The last epoch of the shortest fast run that ends at the plain run's loss or below it."""
-    plain = plain_run(runs, model, seed)
-    found = [row for row in final_rows(runs, "fast") if (row["model"], row["seed"]) == (model, seed)]
-    return next((row for row in found if plain and row["eval_loss"] <= plain["eval_loss"]), None)
+def step_seconds(steps: pd.DataFrame, model: str, form: str) -> float:
+    """Seconds of a step of a model in one form, the median over rounds; NaN when not timed."""
+    return float(select(steps, model=model, form=form)["seconds_per_step"].median())
 
 
-def step_seconds(steps: list[dict], model: str, form: str) -> list[float]:
-    """Seconds a step of a model in one form, a value per round."""
-    return [row["seconds_per_step"] for row in steps if (row["model"], row["form"]) == (model, form)]
+def training_seconds(row: pd.Series, steps: pd.DataFrame, form: str) -> float:
+    """Seconds of training up to an epoch's end: steps times the median seconds of a step."""
+    images = SIZES[row["split"]] if pd.isna(row["n_train"]) else row["n_train"]
+    count = row["epoch"] * ceil(images / row["batch_size"])
+    return float(count * step_seconds(steps, row["model"], form))
 
 
-def comparison(runs: list[dict], steps: list[dict]) -> list[dict]:
+def comparison(runs: pd.DataFrame, steps: pd.DataFrame) -> pd.DataFrame:
     """What the two tables say of each model and seed that both recipes trained.
 
-    "target": the plain run's final loss on the fixed training digits; "epochs", "loss", "val_loss": of the shortest
-    fast run that reaches it, None when none does; "plain_seconds", "fast_seconds", "ratio": time to that loss.
+    "target": the plain run's final loss on the fixed training images; "epochs", "loss", "val_loss":
+    of the shortest fast run that reaches it, NaN when none does; "plain_seconds", "fast_seconds",
+    "ratio": time to that loss.
     """
-    found = []
-    for plain in final_rows(runs, "keras"):
-        model, seed = plain["model"], plain["seed"]
-        if not step_seconds(steps, model, "plain") or plain_run(runs, model, seed) != plain:
-            continue
-        fast = fast_run(runs, model, seed)
-        row = {"model": model, "seed": seed, "target": plain["eval_loss"], "plain_val_loss": plain["val_loss"]}
-        row |= {"plain_epochs": plain["epochs"], "plain_seconds": training_seconds(plain, steps, "plain")}
-        row |= {"epochs": fast and fast["epochs"], "loss": fast and fast["eval_loss"], "val_loss": fast and fast["val_loss"]}
-        row["fast_seconds"] = fast and training_seconds(fast, steps, "fast")
-        row["ratio"] = fast and row["plain_seconds"] / row["fast_seconds"]
+    taken = {"epochs": "plain_epochs", "eval_loss": "target", "val_loss": "plain_val_loss"}
+    names = ["model", "seed", *taken.values(), "plain_seconds"]
+    found: list[dict] = []
+    for _, plain in final_rows(runs, recipe="keras").drop_duplicates(SEED, keep="last").iterrows():
+        fast = fast_run(runs, *plain[SEED])
+        row = plain[[*SEED, *taken]].rename(taken).to_dict()
+        row["plain_seconds"] = training_seconds(plain, steps, "plain")
+        if fast is not None:
+            row |= {"epochs": fast["epochs"], "loss": fast["eval_loss"]}
+            row |= {"val_loss": fast["val_loss"]}
+            row["fast_seconds"] = training_seconds(fast, steps, "fast")
         found.append(row)
-    return sorted(found, key=lambda row: (PUBLISHED.index(row["model"]), row["seed"]))
+    names += ["epochs", "loss", "val_loss", "fast_seconds"]
+    table = pd.DataFrame(found, columns=names).dropna(subset="plain_seconds")
+    table["ratio"] = table["plain_seconds"] / table["fast_seconds"].astype(float)
+    return table.sort_values(SEED, key=model_order, ignore_index=True)
 
 
-def courses(runs: list[dict], steps: list[dict], model: str) -> tuple[tuple, tuple]:
-    """What `plots.loss_against_time` draws of a model: the plain runs' course, and the ends of fast runs.
+def model_order(names: pd.Series) -> pd.Series:
+    """A key to sort by: models in the order of MODELS, others behind them; seeds as they are."""
+    places = {name: place for place, name in enumerate(MODELS)}
+    return names if names.name == "seed" else names.map(lambda name: places.get(name, len(places)))
+
+
+def courses(runs: pd.DataFrame, steps: pd.DataFrame, model: str) -> tuple[tuple, tuple]:
+    """What `plots.loss_against_time` draws: the plain runs' course, and the ends of fast runs.
 
     Minutes (epochs,) and losses (seeds, epochs); minutes (runs,) and losses (runs,).
     """
-    rows = [row for row in runs if row["model"] == model]
-    longest = max(row["epochs"] for row in final_rows(rows, "keras"))
-    plain = [row for row in rows if (row["recipe"], row["epochs"]) == ("keras", longest)]
-    by_seed = {seed: [row["eval_loss"] for row in plain if row["seed"] == seed] for seed in {row["seed"] for row in plain}}
-    course = [row for row in plain if row["seed"] == plain[0]["seed"]]
-    ends = final_rows(rows, "fast")
-    return (
-        ([training_seconds(row, steps, "plain") / 60 for row in course], list(by_seed.values())),
-        ([training_seconds(row, steps, "fast") / 60 for row in ends], [row["eval_loss"] for row in ends]),
-    )
-
-
-def training_seconds(row: dict, steps: list[dict], form: str) -> float:
-    """Seconds of training up to an epoch's end: steps times the median seconds of a step."""
-    step = statistics.median(step_seconds(steps, row["model"], form))
-    return row["epoch"] * ceil((row["n_train"] or 60_000) / row["batch_size"]) * step
-
-
-def recipe_table(rows: list[dict]) -> list[list]:
-    """For each model of a `comparison`, over its seeds: how many there are; loss and minutes of the plain recipe; epochs
-    and minutes of the fast one and how many times sooner it is; the difference of the losses on the test digits.
-    """
-    table = []
-    for model in dict.fromkeys(row["model"] for row in rows):
-        every = [row for row in rows if row["model"] == model]
-        reached = [row for row in every if row["ratio"]]
-        plain = [spread([row["target"] for row in every]), spread([row["plain_seconds"] / 60 for row in every])]
-        fast = [spread([row["epochs"] for row in reached], 0), spread([row["fast_seconds"] / 60 for row in reached])]
-        gain = [spread([row["ratio"] for row in reached])]
-        table.append([model, len(every), *plain, *fast, *gain, spread([held_out_difference(row) for row in reached])])
-    return table
-
-
-def luckiest(rows: list[dict]) -> list[dict]:
-    """For each model of a `comparison`, the seed whose plain run ends lowest."""
-    models = dict.fromkeys(row["model"] for row in rows)
-    return [min((row for row in rows if row["model"] == model), key=lambda row: row["target"]) for model in models]
-
-
-def together(rows: list[dict]) -> list[float]:
-    """How many times sooner all models of a `comparison` are done, one after the other; for each seed that reaches all."""
-    models = {row["model"] for row in rows}
-    reached = [[row for row in rows if row["seed"] == seed and row["ratio"]] for seed in sorted({row["seed"] for row in rows})]
-    complete = [each for each in reached if len(each) == len(models)]
-    return [sum(row["plain_seconds"] for row in each) / sum(row["fast_seconds"] for row in each) for each in complete]
-
-
-def unlucky(rows: list[dict]) -> list[dict]:
-    """The rows whose plain run ends more than UNLUCKY nats above the luckiest seed of the same model."""
-    best = {row["model"]: row["target"] for row in luckiest(rows)}
-    return [row for row in rows if row["target"] > best[row["model"]] + UNLUCKY]
-
-
-def held_out_difference(row: dict) -> float:
-    """Fast less plain loss on the test digits: nats per image, below zero where the fast run is better."""
-    return row["val_loss"] - row["plain_val_loss"]
-
-
-def step_table(steps: list[dict]) -> list[list]:
-    """For each model and form: batch, milliseconds a step and of its multiplications alone, digits a second, and
-    gigabytes of memory at most.
-    """
-    table = {}
-    for row in steps:
-        table.setdefault((row["model"], row["form"]), []).append(row)
-    return [
-        [*name, rows[0]["batch_size"], spread([1000 * row["seconds_per_step"] for row in rows])]
-        + [number(1000 * statistics.median(row["floor_seconds"] for row in rows))]
-        + [spread([row["images_per_second"] for row in rows], 0), f"{max(row['peak_memory_gb'] for row in rows):.2f}"]
-        for name, rows in table.items()
+    plain = select(runs, model=model, recipe="keras")
+    ends = final_rows(runs, model=model, recipe="fast")
+    plain = plain[plain["epochs"] == plain["epochs"].max()]
+    by_seed = [course.to_list() for _, course in plain.groupby("seed")["eval_loss"]]
+    first = plain[plain["seed"] == plain["seed"].iloc[0]]
+    minutes = [
+        [training_seconds(row, steps, form) / 60 for _, row in part.iterrows()]
+        for form, part in (("plain", first), ("fast", ends))
     ]
+    return (minutes[0], by_seed), (minutes[1], ends["eval_loss"].to_list())
+
+
+def recipe_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """For each model of a `comparison` the median over seeds, and range, of what recipes need."""
+    table = []
+    for model, every in rows.groupby("model", sort=False):
+        reached = every[every["ratio"].notna()]
+        table.append(
+            {
+                "model": model,
+                "seeds": len(every),
+                "plain: loss": _spread(every["target"]),
+                "plain: minutes": _spread(every["plain_seconds"] / 60),
+                "fast: epochs": _spread(reached["epochs"], 0),
+                "fast: minutes": _spread(reached["fast_seconds"] / 60),
+                "speed-up": _spread(reached["ratio"]),
+                "test loss, fast − plain": _spread(reached["val_loss"] - reached["plain_val_loss"]),
+            }
+        )
+    return pd.DataFrame(table)
+
+
+def _spread(values: pd.Series, decimals: int = 1) -> str:
+    """Median and range, in words."""
+    return spread(values.to_list(), decimals)
+
+
+def best_seeds(rows: pd.DataFrame) -> pd.DataFrame:
+    """For each model of a `comparison`, the seed whose plain run ends lowest."""
+    return rows.loc[rows.groupby("model", sort=False)["target"].idxmin()]
+
+
+def together(rows: pd.DataFrame) -> list[float]:
+    """The speed-up of all models one after the other, for each seed that reaches all losses."""
+    models = rows["model"].nunique()
+    by_seed = [each for _, each in rows.groupby("seed") if each["ratio"].notna().sum() == models]
+    return [sum(each["plain_seconds"]) / sum(each["fast_seconds"]) for each in by_seed]
+
+
+def far_from_best(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows whose plain run ends more than FAR nats above the best seed of the same model."""
+    return rows[rows["target"] > rows.groupby("model")["target"].transform("min") + FAR]
+
+
+def step_table(steps: pd.DataFrame) -> pd.DataFrame:
+    """For each model and form, medians over rounds with their range, and the most memory."""
+    return pd.DataFrame(
+        {
+            "model": model,
+            "recipe": form,
+            "batch": rows["batch_size"].iloc[0],
+            "ms a step": _spread(1000 * rows["seconds_per_step"]),
+            "floor (ms)": number((1000 * rows["floor_seconds"]).median()),
+            "images a second": _spread(rows["images_per_second"], 0),
+            "memory (GB)": f"{rows['peak_memory_gb'].max():.2f}",
+        }
+        for (model, form), rows in steps.groupby(["model", "form"], sort=False)
+    )

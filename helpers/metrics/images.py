@@ -4,21 +4,29 @@ import numpy as np
 from scipy.ndimage import laplace
 from skimage.metrics import structural_similarity
 
+# The settings of Wang et al. 2004: a Gaussian window of 11 x 11 pixels, K1 = 0.01, K2 = 0.03
+WANG = {
+    "data_range": 1,
+    "gaussian_weights": True,
+    "sigma": 1.5,
+    "use_sample_covariance": False,
+}
+
 
 def _pairs(x, y):
-    """Both as float64 of shape (n, 28, 28, 1). Raises ValueError unless they have that same shape."""
+    """Both as float64 of shape (n, 28, 28, 1). Raises ValueError unless they have that shape."""
     x, y = np.asarray(x, "float64"), np.asarray(y, "float64")
-    for images in (x, y):
-        if images.shape != (len(x), 28, 28, 1):
-            raise ValueError(f"images of shapes {x.shape} and {y.shape}: both must be (n, 28, 28, 1), with one n")
+    if {x.shape, y.shape} != {(len(x), 28, 28, 1)}:
+        shapes = f"{x.shape} and {y.shape}"
+        raise ValueError(f"images of shapes {shapes}: both must be (n, 28, 28, 1), with one n")
     return x, y
 
 
 def psnr(x: np.ndarray, y: np.ndarray, cap: float = np.inf) -> np.ndarray:
     """Peak signal-to-noise ratio, 10 log10(1 / mean squared error): decibels, shape (n,).
 
-    x, y: (n, 28, 28, 1) with values in [0, 1], so that the peak is 1. Equal images have no error: their ratio is
-    infinite, or the cap, which no value exceeds. Raises ValueError for other shapes.
+    x, y: (n, 28, 28, 1) with values in [0, 1], so that the peak is 1. Equal images have no error:
+    their ratio is infinite, or the cap, which no value exceeds. ValueError for other shapes.
     """
     x, y = _pairs(x, y)
     with np.errstate(divide="ignore"):
@@ -26,21 +34,20 @@ def psnr(x: np.ndarray, y: np.ndarray, cap: float = np.inf) -> np.ndarray:
 
 
 def ssim(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Structural similarity (Wang, Bovik, Sheikh & Simoncelli 2004): 1 for equal images, less for others; shape (n,).
+    """Structural similarity (Wang, Bovik, Sheikh & Simoncelli 2004): 1 if equal; shape (n,).
 
-    x, y: (n, 28, 28, 1) with values in [0, 1]. With the paper's settings, a Gaussian window of 11 x 11 pixels with a
-    standard deviation of 1.5, K1 = 0.01, K2 = 0.03, and averaged over the 18 x 18 positions where the window lies
-    within the image. Where both images are empty it is 1. Raises ValueError for other shapes.
+    x, y: (n, 28, 28, 1) with values in [0, 1]. With the paper's settings (`WANG`), averaged over
+    the 18 x 18 positions where the window lies within the image. ValueError for other shapes.
     """
-    wang = {"data_range": 1, "gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
-    return np.array([structural_similarity(a[..., 0], b[..., 0], **wang) for a, b in zip(*_pairs(x, y), strict=True)])
+    pairs = zip(*_pairs(x, y), strict=True)
+    return np.array([structural_similarity(a[..., 0], b[..., 0], **WANG) for a, b in pairs])
 
 
 def sharpness(x: np.ndarray) -> np.ndarray:
-    """Variance of the Laplacian over the pixels: the larger, the sharper the strokes; shape (n,).
+    """Variance of the Laplacian over the pixels: the larger, the sharper the edges; shape (n,).
 
-    Pech-Pacheco et al. 2000; Pertuz, Puig & Garcia 2013. The Laplacian has the five-point stencil; beyond the
-    border pixels are mirrored. x: (n, 28, 28, 1). It grows with contrast squared and with noise: compare images of
-    the same kind. Raises ValueError for another shape.
+    Pech-Pacheco et al. 2000; Pertuz, Puig & Garcia 2013. Five-point stencil; pixels are mirrored at
+    the border. x: (n, 28, 28, 1). It grows with contrast squared and with noise: compare images of
+    the same kind. ValueError for another shape.
     """
     return laplace(_pairs(x, x)[0][..., 0], mode="reflect", axes=(1, 2)).var(axis=(1, 2))

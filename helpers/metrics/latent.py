@@ -1,11 +1,20 @@
-"""Points of the latent space: grids, samples, paths, and two-dimensional maps of them."""
+"""The latent space: points, samples and paths in it, the geometry of its codes, maps of it.
+
+Codes and points have shape (n, latent_dim), labels (n,).
+"""
+
+from itertools import combinations
 
 import numpy as np
-from scipy.stats import norm
-from sklearn.manifold import TSNE
+from scipy.stats import hypergeom, mode, norm
+from sklearn.manifold import TSNE, trustworthiness
+from sklearn.metrics import confusion_matrix, mutual_info_score
 from sklearn.mixture import GaussianMixture
+from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
-from helpers.errors import check_integer
+from helpers.errors import check_integer, check_number
+
+# Grids, samples and paths
 
 
 def prior_quantiles(n: int) -> np.ndarray:
@@ -14,7 +23,7 @@ def prior_quantiles(n: int) -> np.ndarray:
 
 
 def decode_grid(model, n: int = 20) -> tuple[np.ndarray, np.ndarray]:
-    """Images (n, n, 28, 28) decoded at the prior's quantiles of both axes, and those quantiles (n,).
+    """Images (n, n, 28, 28) at the prior's quantiles of both axes, and those quantiles (n,).
 
     Row 0 holds the largest z2, column 0 the smallest z1, as in a plot. Needs latent_dim = 2.
     """
@@ -25,28 +34,32 @@ def decode_grid(model, n: int = 20) -> tuple[np.ndarray, np.ndarray]:
 
 
 def decode_line(model, n: int = 20) -> tuple[np.ndarray, np.ndarray]:
-    """Images (n, 28, 28) decoded at the prior's quantiles, and those quantiles (n,). latent_dim = 1."""
+    """Images (n, 28, 28) decoded at the prior's quantiles, and those quantiles (n,).
+
+    Needs latent_dim = 1.
+    """
     values = prior_quantiles(n)
     return model.decode(values[:, np.newaxis].astype("float32")).reshape(n, 28, 28), values
 
 
 def sample_prior(n: int, latent_dim: int, seed: int) -> np.ndarray:
-    """n draws from N(0, I): shape (n, latent_dim)."""
+    """Draw n points from N(0, I): shape (n, latent_dim)."""
     return np.random.default_rng(seed).standard_normal((n, latent_dim)).astype("float32")
 
 
 def fit_mixture(means: np.ndarray, components: int, seed: int) -> GaussianMixture:
-    """Gaussians with full covariances, fitted to latent means (n, latent_dim) by maximum likelihood: a prior ex post.
+    """Gaussians with full covariances, fitted to latent means by maximum likelihood.
 
-    Ghosh et al. 2020, "From variational to deterministic autoencoders". The seed decides where the search
-    starts. Raises ValueError for components below 1 or above n.
+    A prior fitted after training (Ghosh et al. 2020, "From variational to deterministic
+    autoencoders"). The seed decides where the search starts. Raises ValueError for components below
+    1 or above n.
     """
     check_integer("components", components, 1, len(means))
     return GaussianMixture(components, random_state=seed).fit(np.asarray(means, "float64"))
 
 
 def sample_mixture(mixture: GaussianMixture, n: int, seed: int) -> np.ndarray:
-    """n independent draws from a mixture that `fit_mixture` fitted: shape (n, latent_dim)."""
+    """Draw n points independently from a mixture of `fit_mixture`: shape (n, latent_dim)."""
     rng = np.random.default_rng(seed)
     chosen = rng.choice(len(mixture.weights_), n, p=mixture.weights_)
     roots = np.linalg.cholesky(mixture.covariances_)[chosen]
@@ -55,13 +68,14 @@ def sample_mixture(mixture: GaussianMixture, n: int, seed: int) -> np.ndarray:
 
 
 def sample_aggregate(mean: np.ndarray, log_var: np.ndarray, n: int, seed: int) -> np.ndarray:
-    """n independent draws from the aggregate posterior, q(z|x) averaged over images: shape (n, latent_dim).
+    """Draw n points from the aggregate posterior, q(z|x) averaged over images.
 
-    mean, log_var: (images, latent_dim). Each draw picks an image, then z from its q (Hoffman & Johnson 2016). Raises
-    ValueError unless both have one shape and there is an image.
+    mean, log_var: (images, latent_dim). Each draw picks an image, then z from its q (Hoffman &
+    Johnson 2016). Raises ValueError unless both have one shape and there is an image.
     """
     if np.shape(mean) != np.shape(log_var) or not len(mean):
-        raise ValueError(f"mean {np.shape(mean)} and log_var {np.shape(log_var)}: both must be (images, latent_dim)")
+        shapes = f"mean {np.shape(mean)} and log_var {np.shape(log_var)}"
+        raise ValueError(f"{shapes}: both must be (images, latent_dim)")
     rng = np.random.default_rng(seed)
     chosen = rng.integers(len(mean), size=n)
     noise = rng.standard_normal((n, np.shape(mean)[1]))
@@ -69,15 +83,191 @@ def sample_aggregate(mean: np.ndarray, log_var: np.ndarray, n: int, seed: int) -
 
 
 def interpolate(start: np.ndarray, end: np.ndarray, n: int) -> np.ndarray:
-    """n points on the straight line from start to end, both (latent_dim,): shape (n, latent_dim)."""
+    """Points on the line from start to end, both (latent_dim,): shape (n, latent_dim)."""
     share = np.linspace(0, 1, n, dtype="float32")[:, np.newaxis]
     return (1 - share) * start + share * end
 
 
-def tsne(points: np.ndarray, seed: int, perplexity: float = 30) -> np.ndarray:
-    """A two-dimensional t-SNE map of points (n, latent_dim): shape (n, 2).
+# Geometry of the codes
 
-    Initialised by principal components, with the automatic learning rate (van der Maaten &
-    Hinton 2008; Kobak & Berens 2019).
+
+def knn_votes(train_points, train_labels, points, k: int = 15) -> np.ndarray:
+    """The label that the k nearest training points vote for, for each of points: shape (n,)."""
+    return KNeighborsClassifier(k).fit(train_points, train_labels).predict(points)
+
+
+def knn_accuracy(train_points, train_labels, points, labels, k: int = 15) -> float:
+    """Share of points whose label the k nearest training points vote for."""
+    return float(np.mean(knn_votes(train_points, train_labels, points, k) == labels))
+
+
+def confused_pairs(labels, votes) -> list[tuple[int, int, float]]:
+    """Pairs of classes a < b with the share of both that is taken for the other, largest first.
+
+    votes (n,): of neighbours (`knn_votes`) or of a classifier, for images with the given labels.
     """
-    return TSNE(init="pca", learning_rate="auto", perplexity=perplexity, random_state=seed).fit_transform(points)
+    classes = np.union1d(labels, votes)
+    counts = confusion_matrix(labels, votes, labels=classes)
+    totals = counts.sum(axis=1)
+    pairs = []
+    for a, b in zip(*np.triu_indices(len(classes), 1), strict=True):
+        share = (counts[a, b] + counts[b, a]) / max(totals[a] + totals[b], 1)
+        pairs.append((int(classes[a]), int(classes[b]), float(share)))
+    return sorted(pairs, key=lambda pair: -pair[2])
+
+
+def class_gap(points, labels) -> float:
+    """Median distance from a point to the nearest one of another class, relative to the extent.
+
+    The extent is the root mean squared distance of the points from their centre. More points lie
+    nearer to one another: compare equal numbers only. ValueError unless there are two classes.
+    """
+    classes = np.unique(labels)
+    if len(classes) < 2:
+        raise ValueError("a gap between classes needs labels of at least two kinds")
+    nearest = np.empty(len(points))
+    for label in classes:
+        own = labels == label
+        others = NearestNeighbors(n_neighbors=1).fit(points[~own])
+        nearest[own] = others.kneighbors(points[own])[0][:, 0]
+    return float(np.median(nearest) / np.sqrt(np.var(points, axis=0).sum()))
+
+
+def axis_information(codes, labels, bins: int = 20) -> np.ndarray:
+    """Mutual information of the label and each latent axis, binned at its quantiles: nats.
+
+    Shape (latent_dim,); at most ln 10 for ten equally frequent labels. Counting inflates it by
+    about (bins - 1)(labels - 1) / 2n nats: see `axis_information_control`. Raises ValueError for
+    fewer than 2 bins or more than n, or unequal lengths.
+    """
+    if len(codes) != len(labels):
+        raise ValueError(f"{len(codes)} codes and {len(labels)} labels: there must be one for each")
+    check_integer("bins", bins, 2, len(codes))
+    edges = np.quantile(codes, np.arange(1, bins) / bins, axis=0)
+    pairs = zip(np.transpose(codes), edges.T, strict=True)
+    return np.array([mutual_info_score(labels, np.digitize(axis, edge)) for axis, edge in pairs])
+
+
+def axis_information_control(codes, labels, seed: int, bins: int = 20) -> np.ndarray:
+    """`axis_information` with permuted labels: the inflation by counting alone."""
+    return axis_information(codes, np.random.default_rng(seed).permutation(labels), bins)
+
+
+def smoothness(model, points, step: float, seed: int) -> dict[str, float]:
+    """Mean squared change of the decoded image's pixels for a step of given length from each point.
+
+    points: (n, latent_dim), n >= 2; directions are random. "change": for the step; "half_change":
+    for half of it; "pair_change": between points in random pairs; "relative": change / pair_change;
+    "exponent": log2 change / half_change, 2 where the decoder is smooth at this scale (half the
+    step, a quarter of the change), 1 where it has jumps, 0 where neighbours have nothing in common.
+    Raises ValueError unless 0 < step <= 100.
+    """
+    check_number("step", step, 0, 100)
+    rng = np.random.default_rng(seed)
+    direction = rng.standard_normal(points.shape)
+    direction *= step / np.linalg.norm(direction, axis=1, keepdims=True)
+    order = rng.permutation(len(points))
+    partner = np.empty_like(order)
+    partner[order] = np.roll(order, 1)
+    here = model.decode(points)
+    there = [model.decode((points + part * direction).astype("float32")) for part in (1, 0.5)]
+    images = (*there, here[partner])
+    change, half, pair = (np.square(image - here, dtype="float64").mean() for image in images)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a decoder that ignores z: not a number
+        relative, exponent = change / pair, np.log2(change / half)
+    found = {"change": change, "half_change": half, "pair_change": pair}
+    found |= {"relative": relative, "exponent": exponent}
+    return {name: float(value) for name, value in found.items()}
+
+
+def congestion(mean, log_var) -> dict[str, float]:
+    """How crowded the latent space is: areas of q(z|x) and of all codes, and their ratio in nats.
+
+    mean, log_var: (n, latent_dim), n > latent_dim. "area": sqrt det of the covariance of all codes
+    z ~ q(z|x), over images and noise, in units of the prior's; "posterior_area": that of a single
+    q(z|x), its geometric mean; "distinguishable": ln of their ratio. The last is the entropy of a
+    Gaussian with the codes' covariance less the mean entropy of q(z|x): an upper bound of the
+    information of a code about its image, exact for Gaussian codes, 0 where q(z|x) is the same for
+    all images.
+    """
+    within = np.exp(log_var, dtype="float64").mean(axis=0)
+    covariance = np.cov(mean, rowvar=False, bias=True).reshape(len(within), -1) + np.diag(within)
+    all_codes = 0.5 * np.linalg.slogdet(covariance)[1]
+    one_code = 0.5 * log_var.sum(axis=1, dtype="float64").mean()
+    areas = {"area": float(np.exp(all_codes)), "posterior_area": float(np.exp(one_code))}
+    return areas | {"distinguishable": float(all_codes - one_code)}
+
+
+# Two-dimensional maps
+
+
+def tsne(points: np.ndarray, seed: int, perplexity: float = 30) -> np.ndarray:
+    """A two-dimensional t-SNE map of points: shape (n, 2).
+
+    Initialised by principal components, with the automatic learning rate (van der Maaten & Hinton
+    2008; Kobak & Berens 2019).
+    """
+    settings = {"init": "pca", "learning_rate": "auto", "perplexity": perplexity}
+    return TSNE(random_state=seed, **settings).fit_transform(points)
+
+
+def neighbours(points: np.ndarray, k: int = 15) -> np.ndarray:
+    """Indices of the k nearest other points of each point, nearest first: shape (n, k).
+
+    Raises ValueError unless 1 <= k < n.
+    """
+    check_integer("k", k, 1, len(points) - 1)
+    return NearestNeighbors(n_neighbors=k).fit(points).kneighbors(return_distance=False)
+
+
+def leave_one_out_accuracy(points: np.ndarray, labels: np.ndarray, k: int = 15) -> float:
+    """Share of points whose label their k nearest other points vote for; ties: smallest label."""
+    votes = np.asarray(labels)[neighbours(points, k)]
+    return float(np.mean(mode(votes, axis=1).mode == labels))
+
+
+def map_quality(
+    points: np.ndarray, labels: np.ndarray, places: np.ndarray, k: int = 15
+) -> dict[str, float]:
+    """What a map, places (n, 2), keeps of points (n, d) with labels (n,).
+
+    "trustworthiness": 1 where every one of the k nearest neighbours on the map was near before,
+    about ½ for random places (Venna & Kaski 2001); "accuracy_before", "accuracy_after":
+    `leave_one_out_accuracy` in points and on the map. Takes memory and time in n². Raises
+    ValueError unless k < n / 2 and the three have the same length.
+    """
+    if not len(points) == len(labels) == len(places):
+        counts = f"{len(points)} points, {len(labels)} labels, {len(places)} places"
+        raise ValueError(f"{counts}: there must be as many of each")
+    check_integer("k", k, 1, (len(points) - 1) // 2)
+    return {
+        "trustworthiness": float(trustworthiness(points, places, n_neighbors=k)),
+        "accuracy_before": leave_one_out_accuracy(points, labels, k),
+        "accuracy_after": leave_one_out_accuracy(places, labels, k),
+    }
+
+
+def map_stability(maps: list[np.ndarray], k: int = 15) -> float:
+    """How far maps (n, 2) of the same points agree on who is near whom, between 0 and 1.
+
+    Jaccard's index of a point's k nearest neighbours on two maps, averaged over points and pairs of
+    maps. Turning, mirroring and scaling change nothing; `chance_stability` is the floor. Raises
+    ValueError for fewer than two maps, or unequal lengths.
+    """
+    if len(maps) < 2 or len({len(places) for places in maps}) > 1:
+        raise ValueError("stability needs two maps or more, of equally many points")
+    near = [neighbours(places, k) for places in maps]
+    return float(np.mean([_overlap(one, other) for one, other in combinations(near, 2)]))
+
+
+def _overlap(one, other):
+    """Jaccard's index of two sets of k neighbours, (n, k) each, averaged over the n points."""
+    shared = (one[:, :, np.newaxis] == other[:, np.newaxis, :]).sum(axis=(1, 2))
+    return (shared / (2 * one.shape[1] - shared)).mean()
+
+
+def chance_stability(n: int, k: int = 15) -> float:
+    """`map_stability` to expect of n points placed at random: neighbours are k of n - 1 by lot."""
+    check_integer("k", k, 1, n - 1)
+    shared = np.arange(k + 1)
+    return float(np.sum(hypergeom.pmf(shared, n - 1, k, k) * shared / (2 * k - shared)))

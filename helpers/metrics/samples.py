@@ -1,4 +1,4 @@
-"""How good samples are: against real digits, against each other, and against noise."""
+"""How good samples are: against real images, against each other, and against noise."""
 
 import numpy as np
 from scipy.stats import entropy
@@ -20,10 +20,11 @@ def _points(*sets):
 def frechet_distance(features_a: np.ndarray, features_b: np.ndarray) -> float:
     """‖Δμ‖² + Tr(Σa + Σb − 2(ΣaΣb)^½) of two sets of features, (n, d) and (m, d).
 
-    Heusel et al. 2017, eq. 6 (Fréchet 1957; Dowson & Landau 1982). The trace of the root is the sum of the singular
-    values of Σa^½ Σb^½, which holds for covariances without full rank. Sets that are small for d come out far apart
-    even when drawn alike, so that it is to be read beside the distance between two sets of real digits of the same
-    sizes. Raises ValueError for fewer than two points in a set, or different d.
+    Heusel et al. 2017, eq. 6 (Fréchet 1957; Dowson & Landau 1982). The trace of the root is the sum
+    of the singular values of Σa^½ Σb^½, which holds for covariances without full rank. Sets that
+    are small for d come out far apart even when drawn from one distribution: compare with the
+    distance between two sets of real images of the same sizes. ValueError for fewer than two points
+    in a set, or different d.
     """
     a, b = _points(features_a, features_b)
     if min(len(a), len(b)) < 2:
@@ -43,41 +44,41 @@ def _root_covariance(points):
 def density_coverage(real: np.ndarray, fake: np.ndarray, k: int = 5) -> dict[str, float]:
     """Density and coverage of samples (m, d) against real points (n, d), as features of one kind.
 
-    Around every real point lies a ball that reaches to its k-th nearest real neighbour. density: how many balls a
-    sample lies in, divided by k, on average; 1 when both sets are drawn alike, more where samples crowd. coverage:
-    the share of balls that hold a sample; when both are drawn alike 1 − Π_{j<k} (n − 1 − j)/(n − 1 + m − j), about
-    1 − 2⁻ᵏ for n = m. Naeem et al. 2020; as in the authors' code, a point on a ball's surface is outside.
-    Raises ValueError unless 1 <= k < n and there is a sample.
+    Around every real point lies a ball that reaches to its k-th nearest real neighbour. density:
+    how many balls a sample lies in, divided by k, on average; 1 when both sets come from one
+    distribution, more where samples crowd. coverage: the share of balls that hold a sample; for one
+    distribution 1 − Π_{j<k} (n − 1 − j)/(n − 1 + m − j), about 1 − 2⁻ᵏ for n = m. Naeem et al.
+    2020; as in the authors' code, a point on a ball's surface is outside. ValueError unless
+    1 <= k < n and there is a sample.
     """
     real, fake = _points(real, fake)
     if not 1 <= k < len(real) or not len(fake):
         raise ValueError(
-            f"k={k} with {len(real)} real points and {len(fake)} samples: k must be an integer from 1 to "
-            f"{len(real) - 1}, and there must be a sample"
+            f"k={k} with {len(real)} real points and {len(fake)} samples: k must be an integer "
+            f"from 1 to {len(real) - 1}, and there must be a sample"
         )
     radii = NearestNeighbors(n_neighbors=k).fit(real).kneighbors()[0][:, -1:]
-    rows = _slices(len(real), AT_ONCE)
-    held = np.concatenate([(pairwise_distances(real[part], fake) < radii[part]).sum(axis=1) for part in rows])
-    return {"density": float(held.sum() / (k * len(fake))), "coverage": float(np.mean(held > 0))}
+    rows = [slice(start, start + AT_ONCE) for start in range(0, len(real), AT_ONCE)]
+    held = [(pairwise_distances(real[part], fake) < radii[part]).sum(axis=1) for part in rows]
+    balls = np.concatenate(held)
+    return {"density": float(balls.sum() / (k * len(fake))), "coverage": float(np.mean(balls > 0))}
 
 
-def _slices(n, size):
-    """Slices that cover n rows, `size` at a time."""
-    return [slice(start, start + size) for start in range(0, n, size)]
+def class_shares(labels: np.ndarray, classes: int = 10) -> np.ndarray:
+    """The share of each class among labels (n,): shape (classes,).
 
-
-def class_shares(labels: np.ndarray) -> np.ndarray:
-    """The share of each digit among labels (n,): shape (10,). Raises ValueError unless they are digits, 1 or more."""
+    Raises ValueError unless labels are one or more integers from 0 to classes - 1.
+    """
     labels = np.asarray(labels)
-    if not len(labels) or not np.isin(labels, range(10)).all():
-        raise ValueError(f"{labels!r}: labels must be one or more integers from 0 to 9")
-    return np.bincount(labels.astype(int), minlength=10) / len(labels)
+    if not len(labels) or not np.isin(labels, range(classes)).all():
+        raise ValueError(f"{labels!r}: labels must be one or more integers from 0 to {classes - 1}")
+    return np.bincount(labels.astype(int), minlength=classes) / len(labels)
 
 
 def balance(shares: np.ndarray) -> float:
-    """Entropy of shares (c,), divided by that of equal shares, ln c: 1 when all classes are drawn alike, 0 for one.
+    """Entropy of shares (c,), divided by that of equal shares, ln c: 1 for equal shares, 0 for one.
 
-    Pielou's (1966) evenness. Raises ValueError unless shares are at least two, none negative, with sum 1.
+    Pielou's (1966) evenness. ValueError unless shares are two or more, none negative, with sum 1.
     """
     shares = np.asarray(shares, float)
     if len(shares) < 2 or shares.min() < 0 or not np.isclose(shares.sum(), 1):
@@ -86,14 +87,15 @@ def balance(shares: np.ndarray) -> float:
 
 
 def pixel_noise(x_train: np.ndarray, n: int, seed: int) -> np.ndarray:
-    """n images (n, 28, 28, 1) in which each pixel is drawn, independently, from its values in x_train (m, 28, 28, 1).
+    """The independent-pixel baseline: n images (n, 28, 28, 1), each pixel drawn by itself.
 
-    Every pixel has its own distribution in the digits, and nothing else of them is left.
+    Each pixel comes from its own values in x_train (m, 28, 28, 1): its distribution is right, and
+    nothing else of the images is left.
     """
     chosen = np.random.default_rng(seed).integers(len(x_train), size=(n, *x_train.shape[1:]))
     return np.take_along_axis(x_train, chosen, axis=0)
 
 
 def uniform_noise(n: int, seed: int) -> np.ndarray:
-    """n images (n, 28, 28, 1) in which each pixel is drawn, independently, uniformly from [0, 1)."""
+    """Images (n, 28, 28, 1) of independent pixels, uniform on [0, 1)."""
     return np.random.default_rng(seed).random((n, 28, 28, 1), "float32")

@@ -1,6 +1,8 @@
-"""Everything that is measured of one trained model, as one row of numbers: what sweeps compare over seeds.
+"""Everything that is measured of one trained model, as one row: what sweeps compare over seeds.
 
-Sizes are chosen so that a model takes half a minute on one core; every model is measured on the same digits.
+Sizes are chosen so that a model takes half a minute on one core; every model is measured on the
+same images. A new measure is a function with the decorator `metric`, and a column in
+evidence/columns.json.
 """
 
 import json
@@ -13,29 +15,29 @@ from scipy.stats import entropy
 from sklearn.metrics import recall_score
 from sklearn.neighbors import NearestNeighbors
 
-from helpers import provenance as digests
-from helpers.metrics import bounds as metrics, inpainting, latent, likelihoods, samples
-from helpers.checkpoints import Entry
-from helpers.metrics.classifier import Classifier, confident, digit_classifier, label_preserved
+from helpers import provenance, source
 from helpers.config import TrainingConfig
-from helpers.data import test_digits, training_digits
+from helpers.data import test_set, training_set
+from helpers.metrics import bounds, holes, inpainting, latent, likelihoods, samples
+from helpers.metrics.classifier import Classifier, classifier, confident, label_preserved
 from helpers.metrics.images import psnr, sharpness, ssim
 from helpers.results import write_json
-from helpers.training import Run, fit_or_load
+from helpers.training import Run, fit_or_load, model_folder
 
-BOUND_DIGITS, BOUND_STEPS, BOUND_SAMPLES = 100, 200, 100  # test digits whose own posterior is sought, steps, k
-DIGITS = 1_000  # test digits that are reconstructed, filled and compared with images
-SAMPLES = 3_000  # samples of a model, and test digits that they are compared with
+BOUND_IMAGES = 100  # test images whose own posterior is sought
+BOUND_STEPS, BOUND_SAMPLES = 200, 100  # of that search, and k of the importance-weighted bound
+IMAGES = 1_000  # test images that are reconstructed and filled
+SAMPLES = 3_000  # samples of a model, and test images that they are compared with
 COMPONENTS = 20  # Gaussians of the mixture fitted to the latent means
 CHAIN = 30  # steps of the chain that fills holes
 STEP = 0.1  # length of the steps in latent space, where the prior has a standard deviation of 1
-SEPARATED = 0.9  # of a digit's images named rightly: then its class counts as separated
-SEED = 0  # of every measure's own draws: models differ, their yardsticks do not
+SEPARATED = 0.9  # share of a class that is classified correctly: then the class counts as separated
+SEED = 0  # of every measure's own draws, the same for all models
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A trained model with the digits that it is measured on."""
+    """A trained model with the images and labels that it is measured on."""
 
     run: Run
     train: tuple[np.ndarray, np.ndarray]
@@ -44,50 +46,74 @@ class Subject:
 
     @property
     def model(self):
+        """The trained VAE."""
         return self.run.model
 
     @cached_property
     def codes(self) -> tuple[np.ndarray, np.ndarray]:
-        """Means and log variances of the training digits."""
+        """Means and log variances of the training images: (n, latent_dim) each."""
         return self.model.encode(self.train[0])
 
     @cached_property
     def test_codes(self) -> tuple[np.ndarray, np.ndarray]:
-        """Means and log variances of the test digits."""
+        """Means and log variances of the test images: (n, latent_dim) each."""
         return self.model.encode(self.test[0])
+
+
+Metric = Callable[[Subject], dict[str, float]]
+METRICS: dict[str, Metric] = {}
+
+
+def metric(name: str) -> Callable[[Metric], Metric]:
+    """Register a function that measures a model: its numbers, by the names of their columns."""
+
+    def register(function: Metric) -> Metric:
+        METRICS[name] = function
+        return function
+
+    return register
 
 
 def measured(config: TrainingConfig) -> tuple[Run, dict[str, float]]:
     """A trained model and its measures: trained, and measured, now or before.
 
-    The measures are kept beside the model under a digest of the code that measures.
+    The measures are kept beside the model under a digest of the code that measures, which counts
+    functions that are registered elsewhere, as in a notebook.
     """
-    run = fit_or_load(config)
-    file = Entry(config).folder / f"measures-{digests.measuring_code()}.json"
+    run, code = fit_or_load(config), provenance.measuring_code()
+    if others := [part for part in METRICS.values() if part.__module__ != __name__]:
+        code = provenance.digest([code, *map(source.live_code, others)])
+    file = model_folder(config).folder / f"measures-{code}.json"
     if not file.exists():
-        sets = training_digits(config.n_train), test_digits(config.n_train)
-        write_json(file, measure(Subject(run, *sets, digit_classifier(config.n_train))))
-    return run, json.loads(file.read_text())
+        size, dataset = config.n_train, config.dataset
+        sets = training_set(size, dataset), test_set(size, dataset)
+        write_json(file, measure(Subject(run, *sets, classifier(size, dataset))))
+    return run, json.loads(file.read_text(encoding="utf-8"))
 
 
 def measure(subject: Subject) -> dict[str, float]:
     """All measures of a model: losses in nats per image, shares between 0 and 1."""
-    history = {name: values[-1] for name, values in subject.run.history.items() if name != "seconds"}
-    row = {"training_loss": history.pop("loss")} | history | {"parameters": subject.model.count_params()}
-    for part in PARTS:
+    last = {name: values[-1] for name, values in subject.run.history.items() if name != "seconds"}
+    row = {"training_loss": last.pop("loss")} | last
+    row["parameters"] = subject.model.count_params()
+    for part in METRICS.values():
         row |= part(subject)
     return {name: float(value) for name, value in row.items()}
 
 
-def bounds(subject: Subject) -> dict[str, float]:
-    """The ELBO on training and test digits, tighter bounds, and what the encoder gives away."""
+@metric("bounds")
+def tightness(subject: Subject) -> dict[str, float]:
+    """The ELBO on training and test images, tighter bounds, and the amortisation gap."""
     x = subject.test[0]
     sets = {"val_elbo": x, "train_elbo": subject.train[0][: len(x)]}
-    found = {name: metrics.elbo(subject.model, digits, SEED)["elbo"].mean() for name, digits in sets.items()}
-    few = x[:BOUND_DIGITS]
-    search = metrics.optimised_bound(subject.model, few, BOUND_STEPS, SEED)
+    found = {
+        name: bounds.elbo(subject.model, images, SEED)["elbo"].mean()
+        for name, images in sets.items()
+    }
+    few = x[:BOUND_IMAGES]
+    search = bounds.optimised_bound(subject.model, few, BOUND_STEPS, SEED)
     own = search["mean"], search["log_var"]
-    tight = metrics.importance_weighted_bound(subject.model, few, BOUND_SAMPLES, SEED, q=own)
+    tight = bounds.importance_weighted_bound(subject.model, few, BOUND_SAMPLES, SEED, q=own)
     return found | {
         "bound_1": search["encoder"].mean(),
         "bound_own": search["optimised"].mean(),
@@ -96,15 +122,18 @@ def bounds(subject: Subject) -> dict[str, float]:
     }
 
 
+@metric("codes")
 def codes(subject: Subject) -> dict[str, float]:
     """How the latent space is used: by dimension, by class, and how crowded it is."""
     (mean, log_var), labels = subject.test_codes, subject.test[1]
-    kl = metrics.kl_per_dimension(subject.model, subject.test[0])
-    votes = metrics.knn_votes(subject.codes[0], subject.train[1], mean)
-    pairs = [pair[:2] for pair in metrics.confused_pairs(labels, votes)]
-    known = digit_information(mean, labels).max(axis=0)
+    kl = bounds.kl_per_dimension(subject.model, subject.test[0])
+    moved = bounds.active_units(subject.model, subject.test[0])
+    votes = latent.knn_votes(subject.codes[0], subject.train[1], mean)
+    pairs = [pair[:2] for pair in latent.confused_pairs(labels, votes)]
+    known = class_information(mean, labels).max(axis=0)
+    crowding = latent.congestion(mean, log_var)
     return {
-        "active_units": np.sum(metrics.active_units(subject.model, subject.test[0]) > metrics.ACTIVE),
+        "active_units": np.sum(moved > bounds.ACTIVE),
         "kl_least": kl.min(),
         "kl_most": kl.max(),
         "knn_accuracy": np.mean(votes == labels),
@@ -112,40 +141,49 @@ def codes(subject: Subject) -> dict[str, float]:
         "rank_of_3_and_5": pairs.index((3, 5)) + 1,
         "axis_information_most": known.max(),
         "axes_of_one_digit": np.sum(known > 0.5),
-        "class_gap": metrics.class_gap(mean, labels),
-        "plane_area": metrics.congestion(mean, log_var)["area"],
-        "distinguishable": metrics.congestion(mean, log_var)["distinguishable"],
+        "class_gap": latent.class_gap(mean, labels),
+        "plane_area": crowding["area"],
+        "distinguishable": crowding["distinguishable"],
     }
 
 
-def digit_information(mean, labels) -> np.ndarray:
-    """What each axis tells about each digit against the rest, as a share of all there is to know: (10, latent_dim)."""
+def class_information(mean, labels) -> np.ndarray:
+    """Information of each axis about each class against the rest, as a share of its entropy.
+
+    Shape (10, latent_dim).
+    """
     shares = np.bincount(labels, minlength=10) / len(labels)
-    return np.array([metrics.axis_information(mean, labels == k) / entropy([p, 1 - p]) for k, p in enumerate(shares)])
+    whole = [entropy([share, 1 - share]) for share in shares]
+    return np.array([latent.axis_information(mean, labels == k) / h for k, h in enumerate(whole)])
 
 
+@metric("reconstructions")
 def pictures(subject: Subject) -> dict[str, float]:
-    """Reconstructions of test digits: how near, how sharp, and whether the digit is still the same."""
-    x, labels = (part[:DIGITS] for part in subject.test)
-    z = metrics.draw(*(part[:DIGITS] for part in subject.test_codes), np.random.default_rng(SEED))
+    """Reconstructions of test images: how near, how sharp, and how many classified correctly."""
+    x, labels = (part[:IMAGES] for part in subject.test)
+    mean, log_var = (part[:IMAGES] for part in subject.test_codes)
+    z = bounds.draw(mean, log_var, np.random.default_rng(SEED))
     back = likelihoods.decoded_mean(subject.model, z)
+    scores = likelihoods.score(subject.model, x, SEED)
     return {
         "psnr": psnr(x, back).mean(),
         "ssim": ssim(x, back).mean(),
         "sharpness": sharpness(back).mean() / sharpness(x).mean(),
         "label_kept": label_preserved(subject.classifier, back, labels).mean(),
-    } | {f"as {name}": value.mean() for name, value in likelihoods.score(subject.model, x, SEED).items()}
+    } | {f"as {name}": value.mean() for name, value in scores.items()}
 
 
+@metric("smoothness")
 def steps(subject: Subject) -> dict[str, float]:
     """How smoothly images change along the prior."""
-    points = latent.sample_prior(DIGITS, subject.run.config.latent_dim, SEED)
-    found = metrics.smoothness(subject.model, points, STEP, SEED)
+    points = latent.sample_prior(IMAGES, subject.run.config.latent_dim, SEED)
+    found = latent.smoothness(subject.model, points, STEP, SEED)
     return {"step_change": found["relative"], "step_exponent": found["exponent"]}
 
 
+@metric("samples")
 def generated(subject: Subject) -> dict[str, float]:
-    """Samples from the prior, from a mixture fitted to the means, and from the aggregate posterior."""
+    """Samples from the prior, a mixture fitted to the means, and the aggregate posterior."""
     mean, log_var = subject.codes
     real = subject.classifier.features(subject.test[0][:SAMPLES])
     mixture = latent.fit_mixture(mean, COMPONENTS, SEED)
@@ -155,15 +193,18 @@ def generated(subject: Subject) -> dict[str, float]:
         "aggregate": latent.sample_aggregate(mean, log_var, SAMPLES, SEED),
     }
     images = {name: likelihoods.decoded_mean(subject.model, z) for name, z in drawn.items()}
-    found = {f"{name}_{key}": value for name, x in images.items() for key, value in judged(subject, x, real).items()}
-    noise = samples.pixel_noise(subject.train[0], DIGITS, SEED)
+    found: dict[str, float] = {}
+    for origin, x in images.items():
+        found |= {f"{origin}_{name}": value for name, value in judged(subject, x, real).items()}
+    noise = samples.pixel_noise(subject.train[0], IMAGES, SEED)
     found["noise_confident"] = confident(subject.classifier.probabilities(noise)).mean()
-    return found | novelty(subject, images["prior"][:DIGITS])
+    return found | novelty(subject, images["prior"][:IMAGES])
 
 
 def judged(subject: Subject, images: np.ndarray, real: np.ndarray) -> dict[str, float]:
-    """What the classifier makes of images (n, 28, 28, 1), beside its features of real digits."""
-    read, features = subject.classifier.probabilities(images), subject.classifier.features(images)
+    """What the classifier makes of images (n, 28, 28, 1), beside its features of real ones."""
+    read = subject.classifier.probabilities(images)
+    features = subject.classifier.features(images)
     return {
         "confident": confident(read).mean(),
         "balance": samples.balance(samples.class_shares(read.argmax(axis=1))),
@@ -172,10 +213,11 @@ def judged(subject: Subject, images: np.ndarray, real: np.ndarray) -> dict[str, 
 
 
 def novelty(subject: Subject, images: np.ndarray) -> dict[str, float]:
-    """How far images are from the training digits, and how many stand out as copies.
+    """How far samples are from the training images, and how many stand out as copies.
 
-    A copy is nearer to one training digit than half its distance to the second nearest. A reconstruction of a test
-    digit is as smooth as a sample and no copy, so that its distance sets the scale.
+    A copy is nearer to one training image than half its distance to the second nearest. A
+    reconstruction of a test image is as smooth as a sample and no copy, so that its distance sets
+    the scale.
     """
     known = NearestNeighbors(n_neighbors=2, algorithm="brute").fit(_flat(subject.train[0]))
     again = subject.model.decode(subject.test_codes[0][: len(images)])
@@ -191,24 +233,27 @@ def _flat(images: np.ndarray) -> np.ndarray:
     return images.reshape(len(images), -1)
 
 
+@metric("inpainting")
 def filled(subject: Subject) -> dict[str, float]:
-    """The original's hole filled as the original did, and by a chain that leaves the posterior invariant."""
-    model, mask = subject.model, inpainting.square_mask()
-    if subject.run.config.loss == "sigma":
-        model = inpainting.calibrated(model, subject.train[0][:DIGITS])
-    mean_digit = subject.train[0].mean(axis=0)
+    """The original's hole filled as the original did, and by a chain with the right posterior."""
+    model, mask = subject.model, holes.square_mask()
+    if model.pixel_loss.per_batch:
+        model = inpainting.calibrated(model, subject.train[0][:IMAGES])
+    mean_image = subject.train[0].mean(axis=0)
 
     def share(x, images):
-        """Squared error in the hole as a share of the mean digit's."""
-        return np.square(images - x)[:, mask].sum() / np.square(mean_digit - x)[:, mask].sum()
+        """Squared error in the hole as a share of the mean image's."""
+        return np.square(images - x)[:, mask].sum() / np.square(mean_image - x)[:, mask].sum()
 
-    seen, (x, labels) = subject.train[0][:DIGITS], (part[:DIGITS] for part in subject.test)
-    hidden = inpainting.hide(x, mask)
+    seen, (x, labels) = subject.train[0][:IMAGES], (part[:IMAGES] for part in subject.test)
+    hidden = holes.hide(x, mask)
     naive, naive_seen = (
-        inpainting.paste(each, mask, inpainting.encode_decode(model, each, SEED))
-        for each in (hidden, inpainting.hide(seen, mask))
+        holes.paste(each, mask, inpainting.encode_decode(model, each, SEED))
+        for each in (hidden, holes.hide(seen, mask))
     )
-    chain, accepted = inpainting.metropolis_gibbs(model, hidden, mask, CHAIN, SEED, average=CHAIN // 2)
+    chain, accepted = inpainting.metropolis_gibbs(
+        model, hidden, mask, CHAIN, SEED, average=CHAIN // 2
+    )
     return {
         "naive_error": share(x, naive),
         "naive_error_training": share(seen, naive_seen),
@@ -220,4 +265,26 @@ def filled(subject: Subject) -> dict[str, float]:
     }
 
 
-PARTS: tuple[Callable[[Subject], dict[str, float]], ...] = (bounds, codes, pictures, steps, generated, filled)
+def model_summary(run: Run, x_train, y_train, x_test, y_test, seed: int) -> dict[str, float]:
+    """Final training loss, held-out ELBO with its parts, time, size and kNN accuracy of a run.
+
+    Losses in nats per image (for squared error: without the Gaussian's constant). "loss", "rate"
+    and "distortion" are the last epoch's means over the training images; "val_…" are measured on
+    x_test with one z per image. "seconds_per_epoch" is the median. kNN votes among the latent means
+    of x_train.
+    """
+    bound = bounds.elbo(run.model, x_test, seed)
+    train_means, test_means = run.model.encode(x_train)[0], run.model.encode(x_test)[0]
+    return {
+        "loss": run.history["loss"][-1],
+        "rate": run.history["rate"][-1],
+        "distortion": run.history["distortion"][-1],
+        "val_elbo": float(bound["elbo"].mean()),
+        "val_elbo_se": bounds.standard_error(bound["elbo"]),
+        "val_rate": float(bound["rate"].mean()),
+        "val_distortion": float(bound["distortion"].mean()),
+        "seconds": run.seconds,
+        "seconds_per_epoch": float(np.median(run.history["seconds"])),
+        "parameters": run.model.count_params(),
+        "knn_accuracy": latent.knn_accuracy(train_means, y_train, test_means, y_test),
+    }

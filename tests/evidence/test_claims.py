@@ -2,13 +2,15 @@
 
 import math
 
+import pandas as pd
 import pytest
 
-from helpers.evidence import claims, statistics as evidence
+from helpers.config import MODELS, PUBLISHED, TrainingConfig
+from helpers.evidence import claims
 from helpers.evidence.claims import CONFIRMED, PARTLY, REFUTED, UNDECIDED, UNMEASURED, claim_rows
-from helpers.evidence.statistics import Evidence, Runs, Side
 from helpers.evidence.published import published
-from helpers.evidence.tables import read_table, write_table
+from helpers.evidence.statistics import RECIPES, Evidence, RecipeEvidence, Runs
+from helpers.evidence.tables import PROVENANCE, merge
 
 SEEDS = range(5)
 GOOD = {  # every claim holds
@@ -32,7 +34,7 @@ STEP = {"baseline": 0.030, "deeper": 0.0426, "1-D": 0.030, "10-D": 0.030, "squar
 
 
 def jitter(seed):
-    """Luck of a seed, common to all models, so that paired differences are nearly without it."""
+    """The part of a seed that is common to all models, so that paired differences are nearly without it."""
     return 1e-3 * math.sin(1 + seed)
 
 
@@ -47,16 +49,16 @@ def side(numbers=GOOD, steps=STEP, courses=None):
         for model, value in steps.items()
         for turn in range(3)
     ]
-    return Side(Runs(rows), Runs(timed), courses if courses is not None else course())
+    return RecipeEvidence(Runs(pd.DataFrame(rows)), Runs(pd.DataFrame(timed)), course() if courses is None else courses)
 
 
 def course(two=(60, 50, 40), ten=(60, 40, 45)):
-    return [
+    return pd.DataFrame(
         {"model": model, "seed": seed, "eval_loss": loss + jitter(seed)}
         for model, losses in (("squared error", two), ("10-D, squared error", ten))
         for seed in SEEDS
         for loss in losses
-    ]
+    )
 
 
 def changed(model, **values):
@@ -67,7 +69,7 @@ def verdict(claim, one):
     return {row.id: row for row in claim_rows(Evidence(one, side()))}[claim].plain.verdict
 
 
-NOTHING = Side(Runs([]), Runs([]), [])
+NOTHING = RecipeEvidence(Runs(pd.DataFrame()), Runs(pd.DataFrame()), pd.DataFrame())
 
 
 def test_all_24_claims_are_listed_in_order_with_a_rule():
@@ -163,17 +165,22 @@ def test_c13_follows_the_courses(ten, expected):
     assert verdict("C13", side(courses=course(two=(60, 40, 45), ten=(60, 50, 40)))) == REFUTED
 
 
+def with_values(one, model, measure, of_seed):
+    """The same evidence with other values of a measure of a model, by seed."""
+    table = one.runs.table.copy()
+    chosen = table["model"] == model
+    table.loc[chosen, measure] = table.loc[chosen, "seed"].map(of_seed)
+    return RecipeEvidence(Runs(table), one.steps, one.courses)
+
+
 def test_a_single_run_decides_no_difference():
-    lone = side()
-    lone.runs.rows[:] = [row for row in lone.runs.rows if row["seed"] == 0]
+    several = side()
+    lone = RecipeEvidence(Runs(several.runs.table.query("seed == 0")), several.steps, several.courses)
     assert [verdict(claim, lone) for claim in ("C6", "C17", "C19", "C22", "C24")] == [UNDECIDED] * 5
 
 
-def test_a_difference_within_the_luck_of_seeds_is_none():
-    loud = side()
-    for row in loud.runs.rows:
-        if row["model"] == "10-D":
-            row["naive_label_kept"] = 0.52 + 0.2 * math.sin(10 * row["seed"])
+def test_a_difference_within_the_variance_of_seeds_is_none():
+    loud = with_values(side(), "10-D", "naive_label_kept", lambda seed: 0.52 + 0.2 * math.sin(10 * seed))
     assert verdict("C19", loud) == UNDECIDED
 
 
@@ -190,9 +197,7 @@ def test_seeds_that_lie_far_apart_refute_nothing(claim, model, measure, mean, sw
     """Seeds that lie close together, with the same mean, do."""
     for width, expected in ((0, REFUTED), (swing, UNDECIDED)):
         one = side(changed(model, **others), STEP | {"deeper": 0.09})
-        for row in one.runs.rows:
-            if row["model"] == model:
-                row[measure] = mean + width * math.sin(10 * row["seed"])
+        one = with_values(one, model, measure, lambda seed, width=width: mean + width * math.sin(10 * seed))
         assert verdict(claim, one) == expected
 
 
@@ -205,6 +210,7 @@ def test_a_missing_number_is_named():
 def test_published_numbers():
     assert published("baseline")["loss"] == 151.5002
     assert published("deeper")["seconds"] == 3 * 60 + 48.5
+    assert all(published(name)["loss"] > 0 for name in PUBLISHED)
     with pytest.raises(KeyError, match="nothing is published for 'dense'.*10-D"):
         published("dense")
 
@@ -226,16 +232,18 @@ def test_recipes_contradict_each_other_only_where_a_part_holds_and_fails():
     assert open_.settled() and not open_.contrary() and not row(GOOD, "C5").settled()
 
 
-def test_a_changed_result_file_changes_the_verdict(tmp_path, monkeypatch):
-    """The committed tables, as a reader would edit them."""
-    (tmp_path / "results").mkdir()
-    monkeypatch.setattr(evidence.paths, "REFERENCE", tmp_path)
-    fields = {"split": "train", "n_train": None, "batch_size": 128} | evidence.RECIPES["plain"]
-    rows = [fields | row for row in side().runs.rows if row["model"] == "10-D"]
-    write_table(tmp_path / "results" / "plain.csv", rows)
-    found = {row.id: row.plain.verdict for row in claim_rows(Evidence.load())}
-    assert (found["C11"], found["C20"], found["C3"]) == (CONFIRMED, CONFIRMED, UNMEASURED)
-    edited = [row | {"copies": 0.5} for row in read_table(tmp_path / "results" / "plain.csv")]
-    write_table(tmp_path / "results" / "plain.csv", [{**row, "n_train": None} for row in edited])
-    found = {row.id: row.plain.verdict for row in claim_rows(Evidence.load())}
-    assert (found["C11"], found["C20"]) == (CONFIRMED, REFUTED)
+def test_a_changed_table_changes_the_verdict(tmp_path):
+    """Stored tables, as a reader would edit them."""
+    fields = TrainingConfig(latent_dim=10, batch_size=128, **RECIPES["plain"]).as_dict()
+    about = dict.fromkeys(PROVENANCE, "1") | {"commit": "0123456789"}
+    rows = [fields | GOOD["10-D"] | about | {"model": "10-D", "seed": seed} for seed in SEEDS]
+    for copies, expected in ((0.0, CONFIRMED), (0.5, REFUTED)):
+        merge(tmp_path / "plain.csv", [row | {"copies": copies} for row in rows])
+        found = {row.id: row.plain.verdict for row in claim_rows(Evidence.load(folder=tmp_path))}
+        assert (found["C11"], found["C20"], found["C3"]) == (CONFIRMED, expected, UNMEASURED)
+
+
+def test_another_architecture_changes_no_verdict(monkeypatch):
+    monkeypatch.setitem(MODELS, "wide", {"architecture": "wide", "latent_dim": 2, "loss": "bce"})
+    stored = side(GOOD | {"wide": {"training_loss": 140.0, "val_elbo": -141.0}})
+    assert {row.plain.verdict for row in claim_rows(Evidence(stored, stored))} == {CONFIRMED}

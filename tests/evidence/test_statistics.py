@@ -3,17 +3,33 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
-from helpers.evidence.statistics import Interval, Missing, Runs, interval, select, stored
-from helpers.evidence.tables import write_table
+from helpers.errors import Refusal
+from helpers.evidence.statistics import (
+    Column,
+    Evidence,
+    Interval,
+    Missing,
+    RecipeEvidence,
+    Runs,
+    differs,
+    interval,
+    select,
+    spread_table,
+)
 
 RNG = np.random.default_rng(0)
 
 
 def rows(model, values, measure="loss"):
     return [{"model": model, "seed": seed, measure: value} for seed, value in enumerate(values)]
+
+
+def runs_of(*parts):
+    return Runs(pd.DataFrame([row for part in parts for row in part]))
 
 
 def test_an_interval_is_students():
@@ -54,38 +70,85 @@ def test_a_change_has_a_size_and_a_direction():
 
 
 def test_differences_are_paired_by_seed():
-    luck = RNG.normal(0, 10, 5)  # common to both models of a seed: it must cancel
-    runs = Runs(rows("a", 100 + luck) + rows("b", 99 + luck)[::-1])
+    common = RNG.normal(0, 10, 5)  # to both models of a seed: it must cancel
+    runs = runs_of(rows("a", 100 + common), rows("b", 99 + common)[::-1])
     found = runs.difference("a", "b", "loss")
     assert (found.mean, found.low, found.high) == pytest.approx((1, 1, 1)) and found.n == 5
-    unpaired = stats.ttest_ind(100 + luck, 99 + luck).confidence_interval(0.95)
-    assert unpaired.low < 0 < unpaired.high  # control: unpaired, the luck hides the difference
+    unpaired = stats.ttest_ind(100 + common, 99 + common).confidence_interval(0.95)
+    assert unpaired.low < 0 < unpaired.high  # control: unpaired, the common part hides the difference
 
 
 def test_only_common_seeds_are_paired():
-    runs = Runs(rows("a", [1, 2, 3]) + rows("b", [0, 0]))
+    runs = runs_of(rows("a", [1, 2, 3]), rows("b", [0, 0]))
     assert runs.difference("a", "b", "loss").n == 2
 
 
 def test_what_is_not_stored_is_named():
-    runs = Runs(rows("a", [1.0]) + [{"model": "b", "seed": 0, "loss": ""}])
+    runs = runs_of(rows("a", [1.0]), [{"model": "b", "seed": 0, "loss": np.nan}])
     for model, measure in (("a", "psnr"), ("b", "loss"), ("c", "loss")):
         with pytest.raises(Missing, match=f"{model}.*{measure}"):
             runs.values(model, measure)
 
 
+def test_a_seed_that_is_stored_twice_is_refused():
+    runs = runs_of(rows("a", [1.0, 2.0]), [{"model": "a", "seed": 1, "loss": 2.0}])
+    with pytest.raises(Refusal, match="a, seed 1: loss is stored twice"):
+        runs.mean("a", "loss")
+
+
 def test_a_measure_may_be_set_against_another():
-    runs = Runs([{"model": "a", "seed": seed, "train": 2.0, "test": 1.5 + seed} for seed in range(2)])
+    runs = runs_of([{"model": "a", "seed": seed, "train": 2.0, "test": 1.5 + seed} for seed in range(2)])
     assert runs.difference("a", "a", "train", "test").mean == pytest.approx(0.0)
 
 
-def test_tables_are_joined_each_run_once(tmp_path):
-    common = {"model": "a", "split": "train", "recipe": "fast", "epochs": 4, "batch_size": 64, "n_train": None}
-    first = [common | {"seed": seed, "loss": 1.0} for seed in (0, 1)]
-    second = [common | {"seed": seed, "loss": 2.0} for seed in (1, 2)]
-    write_table(tmp_path / "one.csv", first)
-    write_table(tmp_path / "two.csv", second)
-    found = stored("one.csv", "two.csv", "none.csv", folder=tmp_path)
-    assert [(row["seed"], row["loss"]) for row in found] == [(0, 1), (1, 2), (2, 2)]
-    assert len(select(found, seed=1, n_train=None).rows) == 1
-    assert not select(found, recipe="keras").rows
+def test_rows_are_selected_by_their_fields():
+    table = pd.DataFrame({"seed": [0, 1, 1], "n_train": pd.array([None, None, 600], "Int64")})
+    assert len(select(table, seed=1)) == 2 and select(table, seed=1, n_train=None).index.tolist() == [1]
+    assert select(table, n_train=600).index.tolist() == [2] and not len(select(table, seed=5))
+
+
+def recipe(*parts, steps=(), courses=()):
+    return RecipeEvidence(runs_of(*parts), runs_of(steps), pd.DataFrame(list(courses)))
+
+
+def test_steps_are_compared_with_the_baselines_of_the_same_round():
+    machine = np.array([1.0, 3.0, 0.5])  # its speed in each round
+    steps = rows("baseline", 0.02 * machine, "seconds_per_step") + rows("deeper", 0.03 * machine, "seconds_per_step")
+    found = recipe(steps=steps).time("deeper")
+    assert (found.mean, found.low, found.high) == pytest.approx((0.5, 0.5, 0.5)) and found.n == 3
+
+
+def test_roughness_is_what_rises_again_of_what_fell():
+    course = [{"model": "a", "seed": seed, "eval_loss": x} for seed in (0, 1) for x in (10.0, 6.0, 7.0, 2.0, 3.0 + seed)]
+    assert recipe(courses=course).roughness("a").mean == pytest.approx((2 / 8 + 3 / 8) / 2)
+    with pytest.raises(Missing, match="no course of b"):
+        recipe(courses=course).roughness("b")
+
+
+def test_the_table_over_seeds_has_a_row_for_each_model_and_recipe_that_has_runs():
+    plain = recipe(rows("a", [1.0, 1.0]), rows("b", [0.25]))
+    evidence = Evidence(plain, recipe(rows("a", [3.0])))
+    columns = [Column("loss (%)", "loss", 1, 100, "%"), Column("PSNR", "psnr")]
+    table = spread_table(evidence, ["b", "a", "c"], columns, names={"a": "model A"})
+    assert list(table) == ["model", "recipe", "seeds", "loss (%)", "PSNR"]
+    assert table.to_numpy().tolist() == [
+        ["b", "plain", 1, "25.0% (one run)", "–"],
+        ["model A", "plain", 2, "100.0 ± 0.0%", "–"],
+        ["model A", "fast", 1, "300.0% (one run)", "–"],
+    ]
+    assert spread_table(evidence, ["c"], columns).empty
+
+
+def test_a_difference_is_one_only_where_its_interval_excludes_zero():
+    assert differs(Interval(1.5, 1.0, 2.0, 4), "nats") == "1.50 nats higher (95 % interval over 4 seeds: 1.00 to 2.00)"
+    assert differs(Interval(-1.5, -2.0, -1.0, 4), "", 1, ("more", "less")) == "1.5 less (95 % interval over 4 seeds: 1.0 to 2.0)"
+    assert differs(Interval(0.5, -1.0, 2.0, 4), "dB") == "not shown to differ (−1.00 to 2.00 dB over 4 seeds)"
+    assert differs(interval([2.0]), "dB") == "2.00 dB higher in the only run there is, which shows no difference"
+
+
+def test_evidence_is_of_one_data_set_and_of_models_that_never_saw_the_test_images():
+    mnist, other = Evidence.load(), Evidence.load("fashion_mnist")
+    for side in mnist.by_recipe().values():
+        assert set(side.runs.table["dataset"]) == {"mnist"} and set(side.runs.table["split"]) == {"train"}
+        assert side.runs.table["n_train"].isna().all() and len(side.steps.table) and len(side.courses)
+    assert not len(other.plain.runs.table) and not other.fast.runs.models()

@@ -12,7 +12,7 @@ from helpers.metrics import images
 
 @pytest.fixture(scope="module")
 def digits():
-    return data.test_digits(20)[0]
+    return data.test_set(20)[0]
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,9 @@ def blurred(digits, sigma):
 
 
 def test_psnr_is_scikit_images(digits, noisy):
-    expected = [peak_signal_noise_ratio(x, y, data_range=1) for x, y in zip(digits, noisy, strict=True)]
+    expected = [
+        peak_signal_noise_ratio(x, y, data_range=1) for x, y in zip(digits, noisy, strict=True)
+    ]
     found = images.psnr(digits, noisy)
     assert found.shape == (20,) and found == pytest.approx(expected, rel=1e-5)
     assert np.ptp(found) > 0.01  # one value for each image
@@ -69,18 +71,27 @@ def ssim_by_hand(x, y):
 
 
 def test_ssim_is_the_papers_formula(digits, noisy):
-    expected = [ssim_by_hand(x[..., 0], y[..., 0]) for x, y in zip(digits[:5], noisy[:5], strict=True)]
+    expected = [
+        ssim_by_hand(x[..., 0], y[..., 0]) for x, y in zip(digits[:5], noisy[:5], strict=True)
+    ]
     found = images.ssim(digits[:5], noisy[:5])
     assert found == pytest.approx(expected, abs=1e-9)
-    flat = [structural_similarity(x[..., 0], y[..., 0], data_range=1) for x, y in zip(digits, noisy, strict=True)]
-    assert np.abs(found - flat[:5]).min() > 0.001  # negative control: the library's own settings are others
+    flat = [
+        structural_similarity(x[..., 0], y[..., 0], data_range=1)
+        for x, y in zip(digits, noisy, strict=True)
+    ]
+    assert (
+        np.abs(found - flat[:5]).min() > 0.001
+    )  # negative control: the library's own settings are others
 
 
 def test_ssim_is_one_for_equal_images_alone(digits, noisy):
     assert images.ssim(digits, digits) == pytest.approx(np.ones(20))
     assert np.all(images.ssim(digits, noisy) < 0.9)
     assert images.ssim(digits, noisy) == pytest.approx(images.ssim(noisy, digits))
-    assert np.all(images.ssim(digits, 1 - digits) < 0)  # negative controls: the inverse, and noise alone
+    assert np.all(
+        images.ssim(digits, 1 - digits) < 0
+    )  # negative controls: the inverse, and noise alone
     assert np.all(images.ssim(digits, np.random.default_rng(0).random(digits.shape)) < 0.2)
 
 
@@ -93,19 +104,30 @@ def test_sharpness_is_the_variance_of_the_laplacian(digits):
     stencil = np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]])
     rough = np.random.default_rng(0).random((3, 28, 28, 1))  # what happens at the border shows
     for x in (digits, rough):
-        expected = [convolve2d(image[..., 0], stencil, "same", boundary="symm").var() for image in x]
+        expected = [
+            convolve2d(image[..., 0], stencil, "same", boundary="symm").var() for image in x
+        ]
         assert images.sharpness(x) == pytest.approx(expected, rel=1e-5)
 
 
 def test_sharpness_falls_with_every_blur(digits):
-    found = [images.sharpness(x) for x in (digits, blurred(digits, 0.5), blurred(digits, 1), blurred(digits, 2))]
+    found = [
+        images.sharpness(x)
+        for x in (digits, blurred(digits, 0.5), blurred(digits, 1), blurred(digits, 2))
+    ]
     assert np.all(np.diff(found, axis=0) < 0)
-    assert np.all(images.sharpness(np.full((2, 28, 28, 1), 0.7)) < 1e-20)  # negative control: nothing to see
+    assert np.all(
+        images.sharpness(np.full((2, 28, 28, 1), 0.7)) < 1e-20
+    )  # negative control: nothing to see
     assert images.sharpness(0.5 * digits) == pytest.approx(images.sharpness(digits) / 4, rel=1e-5)
 
 
-@pytest.mark.parametrize("shapes", [((2, 28, 28, 1), (3, 28, 28, 1)), ((2, 28, 28), (2, 28, 28)), ((2, 784), (2, 784))])
-@pytest.mark.parametrize("function", [images.psnr, images.ssim, lambda x, y: images.sharpness(y[:, :14])])
+@pytest.mark.parametrize(
+    "shapes", [((2, 28, 28, 1), (3, 28, 28, 1)), ((2, 28, 28), (2, 28, 28)), ((2, 784), (2, 784))]
+)
+@pytest.mark.parametrize(
+    "function", [images.psnr, images.ssim, lambda x, y: images.sharpness(y[:, :14])]
+)
 def test_other_shapes_are_refused(function, shapes):
     with pytest.raises(ValueError, match=r"\(n, 28, 28, 1\)"):
         function(*map(np.zeros, shapes))
@@ -113,4 +135,9 @@ def test_other_shapes_are_refused(function, shapes):
 
 def test_no_images_give_no_values():
     none = np.zeros((0, 28, 28, 1))
-    assert images.psnr(none, none).shape == images.ssim(none, none).shape == images.sharpness(none).shape == (0,)
+    assert (
+        images.psnr(none, none).shape
+        == images.ssim(none, none).shape
+        == images.sharpness(none).shape
+        == (0,)
+    )

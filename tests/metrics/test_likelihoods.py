@@ -6,29 +6,31 @@ import scipy.stats
 from scipy.optimize import brentq
 
 from helpers import data, losses
-from helpers.metrics import bounds as metrics, likelihoods
+from helpers.metrics import bounds, likelihoods
 from helpers.models import VAE
 
 
 class Blurred:
     """Means that are the digits, smeared: for given images, whatever z is."""
 
-    def __init__(self, images, pixel_loss=losses.bernoulli_cross_entropy):
-        self.images, self.pixel_loss = images, pixel_loss
-        self.means = (0.2 + 0.6 * (0.6 * images + 0.4 * np.roll(images, 1, axis=2))).astype("float32")
+    def __init__(self, images, loss="bce"):
+        self.images, self.pixel_loss = images, losses.PIXEL_LOSSES[loss]
+        self.means = (0.2 + 0.6 * (0.6 * images + 0.4 * np.roll(images, 1, axis=2))).astype(
+            "float32"
+        )
 
     def encode(self, x):
         return np.zeros((len(x), 2), "float32"), np.zeros((len(x), 2), "float32")
 
     def decode(self, z):
-        if self.pixel_loss is losses.continuous_bernoulli:
+        if self.pixel_loss.key == "cb":
             return likelihoods.continuous_bernoulli_parameter(self.means)
         return self.means
 
 
 @pytest.fixture(scope="module")
 def digits():
-    return data.test_digits(20)[0]
+    return data.test_set(20)[0]
 
 
 def per_image(values):
@@ -36,7 +38,7 @@ def per_image(values):
 
 
 def continuous_bernoulli_mean(logit):
-    """Of the density proportional to exp(logit · x) on [0, 1]: a truncated exponential, perhaps mirrored."""
+    """Of the density exp(logit · x) on [0, 1]: a truncated exponential, perhaps mirrored."""
     mean = scipy.stats.truncexpon.mean(abs(logit), scale=1 / abs(logit))
     return mean if logit < 0 else 1 - mean
 
@@ -47,13 +49,27 @@ def test_every_likelihood_is_scipys_at_the_same_mean(digits):
     assert tuple(found) == likelihoods.LIKELIHOODS
     binary, mean = likelihoods.binarise(digits, 3), model.means.astype("float64")
     variance = np.mean((digits - mean) ** 2)
-    logit = [brentq(lambda t, m=m: continuous_bernoulli_mean(t) - m, -50, 50, xtol=1e-9) for m in mean[0].ravel()]
+    logit = [
+        brentq(lambda t, m=m: continuous_bernoulli_mean(t) - m, -50, 50, xtol=1e-9)
+        for m in mean[0].ravel()
+    ]
     rate, x = np.abs(logit), digits[0].ravel().astype("float64")
     x = np.clip(np.where(np.less(logit, 0), x, 1 - x), 0, 1 - 1e-9)
-    assert np.allclose(found["grey cross-entropy"], per_image(-digits * np.log(mean) - (1 - digits) * np.log(1 - mean)))
-    assert np.allclose(found["Bernoulli of binarised digits"], per_image(-scipy.stats.bernoulli.logpmf(binary, mean)))
-    assert np.allclose(found["Gaussian, variance 1/2"], per_image(-scipy.stats.norm.logpdf(digits, mean, 0.5**0.5)))
-    assert np.allclose(found["calibrated Gaussian"], per_image(-scipy.stats.norm.logpdf(digits, mean, variance**0.5)))
+    assert np.allclose(
+        found["grey cross-entropy"],
+        per_image(-digits * np.log(mean) - (1 - digits) * np.log(1 - mean)),
+    )
+    assert np.allclose(
+        found["Bernoulli of binarised digits"],
+        per_image(-scipy.stats.bernoulli.logpmf(binary, mean)),
+    )
+    assert np.allclose(
+        found["Gaussian, variance 1/2"], per_image(-scipy.stats.norm.logpdf(digits, mean, 0.5**0.5))
+    )
+    assert np.allclose(
+        found["calibrated Gaussian"],
+        per_image(-scipy.stats.norm.logpdf(digits, mean, variance**0.5)),
+    )
     expected = -scipy.stats.truncexpon.logpdf(x, rate, scale=1 / rate).sum()
     assert found["continuous Bernoulli"][0] == pytest.approx(expected, rel=1e-5)
 
@@ -61,37 +77,49 @@ def test_every_likelihood_is_scipys_at_the_same_mean(digits):
 def test_the_output_taken_for_the_parameter_is_another_number(digits):
     """Negative control: a decoder's mean is not the λ of a continuous Bernoulli."""
     model = Blurred(digits)
-    slip = metrics.to_numpy(losses.continuous_bernoulli, digits, model.means)
-    assert np.all(np.abs(slip - likelihoods.score(model, digits, seed=0)["continuous Bernoulli"]) > 10)
+    slip = bounds.to_numpy(losses.continuous_bernoulli, digits, model.means)
+    assert np.all(
+        np.abs(slip - likelihoods.score(model, digits, seed=0)["continuous Bernoulli"]) > 10
+    )
 
 
 def test_equal_mean_images_score_equally_whatever_the_decoder_gives(digits):
     by_mean = likelihoods.score(Blurred(digits), digits, seed=0)
-    by_parameter = likelihoods.score(Blurred(digits, losses.continuous_bernoulli), digits, seed=0)
+    by_parameter = likelihoods.score(Blurred(digits, "cb"), digits, seed=0)
     for name in likelihoods.LIKELIHOODS:
         np.testing.assert_allclose(by_parameter[name], by_mean[name], rtol=1e-4, err_msg=name)
 
 
 def test_decoded_mean_is_the_output_but_for_the_continuous_bernoulli(digits):
-    model, z = Blurred(digits, losses.continuous_bernoulli), np.zeros((20, 2))
+    model, z = Blurred(digits, "cb"), np.zeros((20, 2))
     np.testing.assert_allclose(likelihoods.decoded_mean(model, z), model.means, atol=1e-5)
     assert np.abs(model.decode(z) - model.means).max() > 0.1  # negative control
-    squared = Blurred(digits, losses.squared_error)
+    squared = Blurred(digits, "mse")
     np.testing.assert_array_equal(likelihoods.decoded_mean(squared, z), squared.decode(z))
 
 
 def test_the_parameter_of_a_mean_has_that_mean():
     means = np.concatenate([np.linspace(0.07, 0.88, 500), [0.5, 0.5 - 1e-5, 0.5 + 1e-5]])
     parameter = likelihoods.continuous_bernoulli_parameter(means)
-    np.testing.assert_allclose(metrics.to_numpy(losses.continuous_bernoulli_mean, parameter), means, atol=2e-5)
+    np.testing.assert_allclose(
+        bounds.to_numpy(losses.continuous_bernoulli_mean, parameter), means, atol=2e-5
+    )
     logit = brentq(lambda t: continuous_bernoulli_mean(t) - 0.2, -50, -1e-3)
-    assert likelihoods.continuous_bernoulli_parameter(0.2) == pytest.approx(1 / (1 + np.exp(-logit)), rel=1e-5)
+    assert likelihoods.continuous_bernoulli_parameter(0.2) == pytest.approx(
+        1 / (1 + np.exp(-logit)), rel=1e-5
+    )
 
 
 def test_means_out_of_reach_get_the_nearest():
     low, high = likelihoods.continuous_bernoulli_parameter(np.array([0.0, 1.0]))
-    assert low == pytest.approx(losses.EPSILON) and 1 - high == pytest.approx(losses.EPSILON, rel=0.5)
-    assert np.all(np.isfinite(metrics.to_numpy(losses.continuous_bernoulli, np.ones((1, 4)), np.full((1, 4), low))))
+    assert low == pytest.approx(losses.EPSILON) and 1 - high == pytest.approx(
+        losses.EPSILON, rel=0.5
+    )
+    assert np.all(
+        np.isfinite(
+            bounds.to_numpy(losses.continuous_bernoulli, np.ones((1, 4)), np.full((1, 4), low))
+        )
+    )
 
 
 def test_binarised_digits_cost_what_grey_ones_do_in_expectation(digits):
@@ -100,8 +128,10 @@ def test_binarised_digits_cost_what_grey_ones_do_in_expectation(digits):
     draws = np.array([score["Bernoulli of binarised digits"] for score in scores])
     error = draws.std(axis=0, ddof=1) / np.sqrt(len(draws))
     assert np.all(np.abs(draws.mean(axis=0) - scores[0]["grey cross-entropy"]) < 5 * error)
-    threshold = metrics.to_numpy(losses.bernoulli_cross_entropy, digits > 0.5, model.means)
-    assert np.any(np.abs(threshold - scores[0]["grey cross-entropy"]) > 5 * error)  # another binarisation, another cost
+    threshold = bounds.to_numpy(losses.bernoulli_cross_entropy, digits > 0.5, model.means)
+    assert np.any(
+        np.abs(threshold - scores[0]["grey cross-entropy"]) > 5 * error
+    )  # another binarisation, another cost
 
 
 def test_binarised_digits_follow_their_grey_values_and_their_seed(digits):
@@ -124,7 +154,7 @@ def test_binarised_digits_follow_their_grey_values_and_their_seed(digits):
 def test_a_model_scores_its_own_distortion_under_its_own_likelihood(digits, loss, name, constant):
     model = VAE("dense", 2, loss, seed=1)
     model.decoder.layers[-2].bias.assign(np.linspace(-6, 6, 784))
-    distortion = metrics.elbo(model, digits, seed=5)["distortion"] + constant
+    distortion = bounds.elbo(model, digits, seed=5)["distortion"] + constant
     scores = likelihoods.score(model, digits, seed=5)
     np.testing.assert_allclose(scores[name], distortion, atol=0.05)
     for other in set(likelihoods.LIKELIHOODS) - {name, "Bernoulli of binarised digits"}:
@@ -134,6 +164,8 @@ def test_a_model_scores_its_own_distortion_under_its_own_likelihood(digits, loss
 def test_more_samples_average_over_z(digits):
     model = VAE("dense", 2, "bce", seed=1)
     many = likelihoods.score(model, digits, seed=5, samples=3)["grey cross-entropy"]
-    np.testing.assert_allclose(many, metrics.elbo(model, digits, seed=5, samples=3)["distortion"], rtol=1e-5)
+    np.testing.assert_allclose(
+        many, bounds.elbo(model, digits, seed=5, samples=3)["distortion"], rtol=1e-5
+    )
     with pytest.raises(ValueError, match="samples=0 must be an integer from 1"):
         likelihoods.score(model, digits, seed=5, samples=0)

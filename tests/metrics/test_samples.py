@@ -1,4 +1,4 @@
-"""Measures of samples against second ways of computing them, with samples that must come out badly."""
+"""Measures of samples, each against a second way, with samples that must come out badly."""
 
 from collections import Counter
 
@@ -18,7 +18,7 @@ def rng():
 
 @pytest.fixture(scope="module")
 def digits():
-    return data.training_digits(1_000)[0]
+    return data.training_set(1_000)[0]
 
 
 def by_square_root(a, b):
@@ -34,12 +34,16 @@ def test_frechet_distance_is_the_papers_formula(rng):
     assert samples.frechet_distance(a, b) == pytest.approx(by_square_root(a, b), rel=1e-9)
     assert samples.frechet_distance(a, b) == pytest.approx(samples.frechet_distance(b, a), rel=1e-9)
     turn = np.linalg.qr(rng.standard_normal((6, 6)))[0]
-    assert samples.frechet_distance(a @ turn, b @ turn) == pytest.approx(samples.frechet_distance(a, b), rel=1e-9)
+    assert samples.frechet_distance(a @ turn, b @ turn) == pytest.approx(
+        samples.frechet_distance(a, b), rel=1e-9
+    )
 
 
 def test_frechet_distance_of_known_gaussians(rng):
     x = rng.standard_normal((50, 1))
-    assert samples.frechet_distance(x, 3 * x + 2) == pytest.approx((2 + 2 * x.mean()) ** 2 + 4 * x.var(ddof=1))
+    assert samples.frechet_distance(x, 3 * x + 2) == pytest.approx(
+        (2 + 2 * x.mean()) ** 2 + 4 * x.var(ddof=1)
+    )
     points = rng.standard_normal((100, 5))
     assert samples.frechet_distance(points, points + [3, 0, 4, 0, 0]) == pytest.approx(25)
     assert samples.frechet_distance(points, points) == pytest.approx(0, abs=1e-12)
@@ -48,12 +52,19 @@ def test_frechet_distance_of_known_gaussians(rng):
 
 
 def test_frechet_distance_without_full_rank(rng):
-    few, many = rng.standard_normal((10, 40)), rng.standard_normal((20, 40))  # fewer points than dimensions
+    few, many = (
+        rng.standard_normal((10, 40)),
+        rng.standard_normal((20, 40)),
+    )  # fewer points than dimensions
     few[:, 30:] = many[:, 30:] = 0  # and units that are never on
     found = samples.frechet_distance(few, many)
     root = sqrtm(np.cov(few.T) + 1e-10 * np.eye(40))
     trace = np.trace(sqrtm(root @ np.cov(many.T) @ root + 1e-14 * np.eye(40))).real
-    expected = np.sum((few.mean(0) - many.mean(0)) ** 2) + few.var(0, ddof=1).sum() + many.var(0, ddof=1).sum()
+    expected = (
+        np.sum((few.mean(0) - many.mean(0)) ** 2)
+        + few.var(0, ddof=1).sum()
+        + many.var(0, ddof=1).sum()
+    )
     assert found == pytest.approx(expected - 2 * trace, rel=1e-3)
     assert samples.frechet_distance(few, few) == pytest.approx(0, abs=1e-12)
     apart = np.zeros((20, 40))
@@ -101,7 +112,10 @@ def test_density_and_coverage_are_their_definitions(rng, k, monkeypatch):
 
 @pytest.mark.parametrize("n, m, k", [(1_000, 1_000, 5), (400, 100, 3), (100, 800, 2)])
 def test_density_and_coverage_of_sets_drawn_alike(rng, n, m, k):
-    found = [samples.density_coverage(*(rng.standard_normal((size, 3)) for size in (n, m)), k) for _ in range(20)]
+    found = [
+        samples.density_coverage(*(rng.standard_normal((size, 3)) for size in (n, m)), k)
+        for _ in range(20)
+    ]
     density, coverage = np.mean([[one["density"], one["coverage"]] for one in found], axis=0)
     j = np.arange(k)
     assert density == pytest.approx(1, abs=0.05)
@@ -111,7 +125,9 @@ def test_density_and_coverage_of_sets_drawn_alike(rng, n, m, k):
 def test_bad_samples_lose_density_or_coverage(rng):
     real, alike = rng.standard_normal((2, 500, 3))
     assert samples.density_coverage(real, alike + 50) == {"density": 0, "coverage": 0}
-    collapsed = samples.density_coverage(real, 0.05 * alike)  # all samples nearly the same, in the middle
+    collapsed = samples.density_coverage(
+        real, 0.05 * alike
+    )  # all samples nearly the same, in the middle
     assert collapsed["density"] > 0.5 and collapsed["coverage"] < 0.1
     half = samples.density_coverage(real, np.abs(alike) * [1, -1, 1])  # one octant of eight
     assert half["coverage"] < 0.4
@@ -126,7 +142,7 @@ def test_density_and_coverage_refuse_sets_without_balls(n, m, k):
 
 
 def test_class_shares_count_labels():
-    labels = data.training_digits(1_000)[1]
+    labels = data.training_set(1_000)[1]
     counted = Counter(labels.tolist())
     assert samples.class_shares(labels).tolist() == [counted[digit] / 1_000 for digit in range(10)]
     assert samples.class_shares([3, 3]).tolist() == [0, 0, 0, 1, 0, 0, 0, 0, 0, 0]
@@ -159,7 +175,9 @@ def test_pixel_noise_keeps_each_pixels_distribution_and_nothing_else(digits):
         drawn, real = noise[:, *pixel, 0], digits[:, *pixel, 0]
         assert set(drawn) <= set(real)
         assert ks_2samp(drawn, real).pvalue > 1e-3
-        assert ks_2samp(drawn, digits[:, 3, 14, 0]).pvalue < 1e-3  # negative control: another pixel's
+        assert (
+            ks_2samp(drawn, digits[:, 3, 14, 0]).pvalue < 1e-3
+        )  # negative control: another pixel's
     assert np.all(noise[:, digits.max(axis=0) == 0] == 0)  # the empty border stays empty
     assert neighbours(digits) > 0.5 and abs(neighbours(noise)) < 0.06
 
@@ -172,7 +190,9 @@ def test_uniform_noise_is_uniform_and_independent():
     assert abs(neighbours(noise)) < 0.1
 
 
-@pytest.mark.parametrize("draw", [samples.uniform_noise, lambda n, seed: samples.pixel_noise(PATTERN, n, seed)])
+@pytest.mark.parametrize(
+    "draw", [samples.uniform_noise, lambda n, seed: samples.pixel_noise(PATTERN, n, seed)]
+)
 def test_noise_repeats_with_its_seed_alone(draw):
     first = draw(5, seed=3)
     np.random.default_rng(9).random()

@@ -9,7 +9,7 @@ from matplotlib.colors import to_hex
 from helpers.errors import check_choice
 from helpers.provenance import digest
 from helpers.report.live.weights import pack
-from helpers.plots import DIGIT_COLOURS, HIDDEN
+from helpers.plots import CLASS_COLOURS, HIDDEN
 
 LIMIT = 3.0  # of the sliders: standard deviations of the prior
 SHORT = 32767  # the largest 16-bit integer
@@ -29,7 +29,7 @@ def plane(model, means: np.ndarray, labels: np.ndarray, start: Sequence[float] =
     data = {
         "means": {"scale": scale, "values": _base64(np.round(means / scale).astype("<i2"))},
         "labels": _digits(labels),
-        "colours": [to_hex(colour) for colour in DIGIT_COLOURS],
+        "colours": [to_hex(colour) for colour in CLASS_COLOURS],
         "extent": max(float(np.abs(means).max()) * 1.05, 3.0),
         "start": [float(z) for z in start],
     }

@@ -1,0 +1,193 @@
+"""Sentences and tables that several notebooks need: over seeds, and of the models of one run."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from helpers.config import PUBLISHED
+from helpers.evidence.claims import Claim, listing
+from helpers.evidence.published import published
+from helpers.evidence.statistics import (
+    Column,
+    Evidence,
+    Missing,
+    RecipeEvidence,
+    differs,
+    spread_table,
+)
+from helpers.evidence.tables import TABLES, exploratory_tables
+from helpers.wording import number
+
+NOTHING = "No measured runs are stored beside this report."
+
+
+def status(folder: Path | None = None) -> str:
+    """Which tables of runs are exploratory, in a sentence; empty when all are fresh."""
+    old = exploratory_tables(folder)
+    if not old:
+        return ""
+    some = f"Of the tables of runs, {', '.join(old)}"
+    return (
+        f"{'All tables of runs' if len(old) == len(TABLES) else some} are exploratory: they come "
+        "from the first version of this report, do not record which code made them, and were "
+        "partly known when the rules for the verdicts were last changed. Verdicts that rest on "
+        "them are provisional."
+    )
+
+
+def abstract_text(evidence: Evidence, claims: list[Claim], profile: str) -> str:
+    """The abstract's computed sentences; first of all, whether the numbers mean anything."""
+    trial = "**This is a trial run on few images: it shows that everything works, and its numbers"
+    counted = (
+        f"Of the original's {len(claims)} claims, for models trained as it trained them: "
+        f"{listing(claims, 'plain')}. For models trained by this report's recipe: "
+        f"{listing(claims, 'fast')}. [Figure](#fig-verdicts) shows them side by side."
+    )
+    parts = [f"{trial} mean nothing.**"] if profile == "smoke" else []
+    parts += [counted, when_stored(lambda: _unused_text(evidence), ""), status()]
+    return " ".join(filter(None, parts))
+
+
+def _unused_text(evidence: Evidence) -> str:
+    """What the original's recipe leaves unused of the 10-D model, in a sentence."""
+    sides = (evidence.plain, evidence.fast)
+    plain, fast = (side.runs.mean("10-D", "val_elbo").text(1) for side in sides)
+    lead = evidence.fast.runs.difference("10-D", "baseline", "val_elbo")
+    return (
+        f"The 10-D model's held-out ELBO is {plain} nats by the original's recipe and {fast} by "
+        f"this report's, which puts it {lead.text(1)} nats ahead of the baseline: the original's "
+        "training often left most of the ten dimensions unused."
+    )
+
+
+def when_stored(sentence: Callable[[], str], otherwise: str = NOTHING) -> str:
+    """A sentence that reads stored runs, or another one where a number of the first is missing."""
+    try:
+        return sentence()
+    except Missing:
+        return otherwise
+
+
+def seed_table(
+    evidence: Evidence,
+    names: Iterable[str],
+    columns: Iterable[Column],
+    shown: Mapping[str, str] | None = None,
+    transposed: bool = False,
+) -> pd.DataFrame:
+    """Mean ± half of the 95 % confidence interval over seeds, a row for each model and recipe.
+
+    names: of the models; shown: what to call them in place of that; transposed: of one model, a row
+    for each measure and a column for each recipe. Without any stored run the one cell says so.
+    """
+    table = spread_table(evidence, names, columns, shown)
+    if table.empty:
+        return pd.DataFrame({"model": [NOTHING]})
+    if not transposed:
+        return table
+    turned = table.drop(columns="model").set_index("recipe").T
+    return turned.rename_axis(index="measure", columns=None).reset_index()
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A measure that two models are compared by; `against`: another measure of the second model."""
+
+    what: str
+    measure: str
+    unit: str = ""
+    decimals: int = 2
+    scale: float = 1
+    words: tuple[str, str] = ("higher", "lower")
+    against: str | None = None
+
+    def text(self, side: RecipeEvidence, first: str, second: str) -> str:
+        """First less second model in words, paired over seeds. Raises Missing when not stored."""
+        found = side.runs.difference(first, second, self.measure, self.against).scaled(self.scale)
+        return f"{self.what} {differs(found, self.unit, self.decimals, self.words)}".strip()
+
+
+def seed_differences(
+    evidence: Evidence,
+    pairs: Iterable[tuple[str, str]],
+    differences: Iterable[Difference],
+    lead: str = "Compared with the baseline of the same recipe:",
+    shown: Mapping[str, str] | None = None,
+    time: bool = False,
+) -> str:
+    """How models differ over seeds, as a Markdown list with an item for each pair and recipe.
+
+    shown: what to call the models; time: also how much longer a step of the first takes than the
+    baseline's. What is not stored is left out; where nothing is, a sentence says so.
+    """
+    lines, kinds = [], list(differences)
+    for first, second in pairs:
+        for form, side in evidence.by_recipe().items():
+            said = [partial(kind.text, side, first, second) for kind in kinds]
+            said += [partial(_longer_text, side, first)] if time else []
+            if parts := list(filter(None, (when_stored(each, "") for each in said))):
+                name = (shown or {}).get(first, first)
+                lines.append(f"- **{name}, {form}**: {'; '.join(parts)}.")
+    return f"{lead}\n\n" + "\n".join(lines) if lines else NOTHING
+
+
+def _longer_text(side: RecipeEvidence, model: str) -> str:
+    """How much longer a step takes than the baseline's."""
+    return f"a step takes {side.time(model).text(0, 100, '%')} longer"
+
+
+SUMMARY: dict[str, tuple[str, Callable[[dict], str]]] = {  # what summary_table can show
+    "parameters": ("weights", lambda n: f"{n['parameters']:,}"),
+    "seconds_per_epoch": ("seconds per epoch", lambda n: f"{n['seconds_per_epoch']:.1f}"),
+    "published": ("published loss", lambda n: f"{n['published']:.2f}" if n["published"] else "–"),
+    "loss": ("training loss", lambda n: number(n["loss"], 2)),
+    "distortion": ("distortion", lambda n: number(n["distortion"], 2)),
+    "rate": ("rate", lambda n: number(n["rate"], 2)),
+    "val_elbo": (
+        "ELBO, test images", lambda n: f"{number(n['val_elbo'], 2)} ± {n['val_elbo_se']:.2f}",
+    ),
+    "knn_accuracy": ("kNN accuracy", lambda n: f"{n['knn_accuracy']:.1%}"),
+}
+
+
+def summary_table(
+    summaries: Mapping[str, dict], columns: Iterable[str], shown: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """The models of one run, by name, with chosen columns of SUMMARY.
+
+    summaries: from `suite.model_summary`; shown: what to call the models.
+    """
+    chosen, rows = [SUMMARY[column] for column in columns], []
+    for name, summary in summaries.items():
+        known = summary | {"published": published(name)["loss"] if name in PUBLISHED else None}
+        rows.append([(shown or {}).get(name, name), *(cell(known) for _, cell in chosen)])
+    return pd.DataFrame(rows, columns=["model", *(title for title, _ in chosen)])
+
+
+def mean_error(values: np.ndarray, decimals: int = 2) -> str:
+    """Mean ± standard error of values, one for each image: "12.30 ± 0.04"."""
+    return f"{number(float(np.mean(values)), decimals)} ± {stats.sem(values):.{decimals}f}"
+
+
+def paired_text(
+    first: np.ndarray,
+    second: np.ndarray,
+    unit: str = "",
+    decimals: int = 2,
+    words: tuple[str, str] = ("higher", "lower"),
+) -> str:
+    """How values of the same images differ between two models of one run, first less second.
+
+    In words, "0.45 dB higher" or "within the noise of the images (0.01 dB)"; the comparison
+    accounts for the images and not for seeds.
+    """
+    difference = np.asarray(first, float) - np.asarray(second, float)
+    size = f"{abs(difference.mean()):.{decimals}f}{f' {unit}' if unit else ''}"
+    if abs(difference.mean()) < 2 * stats.sem(difference):
+        return f"within the noise of the images ({size})"
+    return f"{size} {words[int(difference.mean() < 0)]}"
