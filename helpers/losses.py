@@ -24,7 +24,7 @@ def decoded_image(decoded: Any) -> Any:
 class PixelLoss:
     """A pixel loss with all that others need to know of it; called, it is the loss.
 
-    loss: (x, decoded) → (batch,), nats per image, where x and decoded have shape (batch, 28, 28, 1).
+    loss: (x, decoded) → (batch,), nats per image, x and decoded of shape (batch, 28, 28, 1).
     mean: decoded → the mean image that it stands for. per_batch: whether the loss of an image
     depends on the other images of its batch.
     """
@@ -74,7 +74,7 @@ def bernoulli_cross_entropy(x, probability):
 
 
 def bernoulli_entropy(x):
-    """The least cross-entropy that any model can reach on grey x: nats per image, shape (batch,)."""
+    """The least cross-entropy that a model can reach on grey x: nats per image, (batch,)."""
     return bernoulli_cross_entropy(x, x)
 
 
@@ -138,7 +138,8 @@ def continuous_bernoulli_mean(parameter):
     """The mean of the continuous Bernoulli, pixel by pixel, from its parameter λ.
 
     μ(λ) = λ / (2λ - 1) + 1 / (2 artanh(1 - 2λ)), and ½ at ½ (Loaiza-Ganem & Cunningham
-    2019). With λ kept EPSILON from 0 and 1, μ lies between 0.062 and 0.938. Near ½, with δ = λ - ½: ½ + δ/3 + 16/45 δ³ + 704/945 δ⁵.
+    2019). With λ kept EPSILON from 0 and 1, μ lies between 0.062 and 0.938. Near ½,
+    with δ = λ - ½: ½ + δ/3 + 16/45 δ³ + 704/945 δ⁵.
     """
     shift, near, p = _away_from_half(parameter)
     square = ops.square(shift)
@@ -148,7 +149,7 @@ def continuous_bernoulli_mean(parameter):
 
 @pixel_loss("cb", "continuous Bernoulli", mean=continuous_bernoulli_mean)
 def continuous_bernoulli(x, parameter):
-    """-ln of the continuous Bernoulli's density, summed over pixels: nats per image, shape (batch,).
+    """-ln of the continuous Bernoulli's density, summed over pixels: nats per image, (batch,).
 
     x: targets in [0, 1], shape (batch, 28, 28, 1); parameter: λ of each pixel, the same shape; its
     mean is not λ but `continuous_bernoulli_mean`. Loaiza-Ganem & Cunningham 2019. A density:

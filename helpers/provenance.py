@@ -65,7 +65,7 @@ def code_digest(
 ) -> tuple[str, list[str]]:  # fmt: skip
     """Digest of the code that dotted names reach, and what this process runs otherwise.
 
-    choices: what is chosen from CHOICES; without it all that is registered counts. Also counted:
+    choices: what is chosen from CHOICES; if None, all that is registered counts. Also counted:
     Keras, its backend and their versions, the data set's check sums. Where the process runs other
     code than the files hold, the digest is of that code and begins with "patched-".
     """
@@ -73,7 +73,7 @@ def code_digest(
     for field, name in (choices or {}).items():
         home, registry = CHOICES[field]
         module = source.module(home, root)
-        definition = module and module.registered.get(name)
+        definition = module.registered.get(name) if module else None
         if definition is None or home in sys.modules and root == source.PACKAGE.parent:
             entry = getattr(importlib.import_module(home), registry)[name]
             function = getattr(entry, "loss", entry)
@@ -109,7 +109,7 @@ def training_code(config: TrainingConfig | None = None, root: Path = source.PACK
 
 def measuring_code(root: Path = source.PACKAGE.parent) -> str:
     """Digest of the code that measures a trained model."""
-    return code_digest(MEASURING, root=root)[0]
+    return code_digest(MEASURING, {}, root=root)[0]
 
 
 def patches(config: TrainingConfig) -> list[str]:

@@ -7,12 +7,10 @@ counts where the class is named.
 """
 
 import ast
-import builtins
 import inspect
 import sys
-import sysconfig
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -20,9 +18,8 @@ from typing import Any
 PACKAGE = Path(__file__).resolve().parent
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-SIMPLE = (int, float, complex, str, bytes, bool, type(None))
 HAS_DOCSTRING = 0x4000000  # flag of a code object, from Python 3.13 on
-MISSING = object()
+Closure = dict[str, dict[str, str]]  # by module: {definition: its code}
 
 
 class _Bare(ast.NodeTransformer):
@@ -30,7 +27,7 @@ class _Bare(ast.NodeTransformer):
 
     def visit(self, node: ast.AST) -> ast.AST:
         if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
-            node.body[:1] = [] if len(node.body) > 1 or isinstance(node, ast.Module) else [ast.Pass()]
+            node.body[0] = ast.Pass()
         if isinstance(node, FUNCTIONS):
             node.returns = None
         if isinstance(node, ast.arg):
@@ -45,10 +42,7 @@ class _Names(ast.NodeVisitor):
         self.found: set[str] = set()
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
-        try:
-            chain = ast.unparse(node)
-        except RecursionError:  # a very long expression: its parts will do
-            chain = ""
+        chain = ast.unparse(node)
         if chain.replace(".", "").isidentifier():
             self.found.add(chain)
         else:
@@ -81,7 +75,8 @@ class Module:
             elif isinstance(node, ast.ImportFrom):
                 for alias in node.names:
                     self.imports[alias.asname or alias.name] = f"{node.module}.{alias.name}"
-        for statement in _Bare().visit(tree).body:
+        _Bare().visit(tree)
+        for statement in tree.body:
             self._add(statement)
 
     def _add(self, node: ast.stmt) -> None:
@@ -90,16 +85,17 @@ class Module:
             return
         if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
             self.definitions.setdefault(node.name, []).append(node)
-            for call in node.decorator_list:
-                if isinstance(call, ast.Call) and call.args and isinstance(call.args[0], ast.Constant):
-                    maker = ast.unparse(call.func)
-                    if maker in self.definitions or "helpers" in self.imports.get(maker, ""):
-                        self.registered[str(call.args[0].value)] = node.name
+            for call in (c for c in node.decorator_list if isinstance(c, ast.Call) and c.args):
+                maker, key = ast.unparse(call.func), call.args[0]
+                ours = maker in self.definitions or "helpers" in self.imports.get(maker, "")
+                if ours and isinstance(key, ast.Constant):
+                    self.registered[str(key.value)] = node.name
             return
         assigned = isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign)
         if not assigned:
             self.effects.append(node)
-        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", node)]
+        targets: list[ast.AST] = [getattr(node, "target", node)]
+        targets = [*node.targets] if isinstance(node, ast.Assign) else targets
         for name in (n for target in targets for n in ast.walk(target)):
             if isinstance(name, ast.Name) and (assigned or isinstance(name.ctx, ast.Store)):
                 self.definitions.setdefault(name.id, []).append(node)
@@ -118,7 +114,7 @@ class Module:
                 found.add(f"{self.imports[base]}.{rest}".rstrip("."))
         return found
 
-    @property
+    @cached_property
     def codes(self) -> dict[str, CodeType]:
         """What the file compiles to: code objects by qualified name."""
         found: dict[str, CodeType] = {}
@@ -170,13 +166,13 @@ def resolve(dotted: str, root: Path = PACKAGE.parent) -> list[tuple[str, str]]:
 
 def closure(
     roots: Iterable[str], root: Path = PACKAGE.parent, registered: bool = True
-) -> dict[str, dict[str, str]]:
+) -> Closure:
     """What dotted names reach: by module, {definition: its code with the outside names it uses}.
 
     registered: whether functions count that a decorator of the package registers, once their
     module is reached. What reached modules and their packages do on import counts, as "".
     """
-    found: dict[str, dict[str, str]] = {}
+    found: Closure = {}
     new = [definition for dotted in roots for definition in resolve(dotted, root)]
     while new:
         name, definition = new.pop()
@@ -196,25 +192,19 @@ def closure(
     return found
 
 
-def _same(one: CodeType, other: CodeType) -> bool:
-    """Whether two code objects do the same; docstrings and line numbers do not count."""
-    return _signature(one) == _signature(other)
-
-
-def _signature(code: CodeType) -> tuple:
-    """What a code object does, in comparable form."""
-    consts = code.co_consts
-    documented = code.co_flags & HAS_DOCSTRING if sys.version_info >= (3, 13) else True
-    if documented and consts and isinstance(consts[0], str) and not code.co_name.startswith("<"):
-        consts = (None, *consts[1:])
+def _signature(code: CodeType) -> list[Any]:
+    """What a code object does, in comparable form: docstrings and line numbers do not count."""
+    consts = list(code.co_consts)
+    documented = sys.version_info < (3, 13) or code.co_flags & HAS_DOCSTRING
+    if documented and consts and isinstance(consts[0], str) and code.co_name[0] != "<":
+        consts[0] = None
     inner = [
         _signature(const) if isinstance(const, CodeType)
-        else sorted(map(repr, const)) if isinstance(const, frozenset)
-        else (type(const).__name__, repr(const))
+        else sorted(map(repr, const)) if isinstance(const, frozenset) else repr(const)
         for const in consts
     ]  # fmt: skip
-    names = (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
-    return code.co_code.hex(), inner, names, code.co_argcount, code.co_kwonlyargcount
+    names = [code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars]
+    return [code.co_code.hex(), inner, repr(names), code.co_argcount, code.co_kwonlyargcount]
 
 
 def _function(value: Any) -> Any:
@@ -224,133 +214,109 @@ def _function(value: Any) -> Any:
     return inspect.unwrap(value) if callable(value) else value
 
 
-def _unchanged_function(value: Any, origin: Module, name: str) -> bool:
+def _is_function(value: Any, origin: Module, name: str) -> bool:
     """Whether a live function is the one that the module's file defines under a qualified name."""
-    function = _function(value)
-    if not isinstance(function, FunctionType) or name not in (codes := origin.codes):
+    function, expected = _function(value), origin.codes.get(name)
+    if not isinstance(function, FunctionType) or expected is None:
         return False
     here = Path(function.__code__.co_filename).resolve() == origin.file.resolve()
-    return here and _same(function.__code__, codes[name])
+    return here and _signature(function.__code__) == _signature(expected)
 
 
-def _unchanged_value(value: Any, node: ast.expr | None, names: dict[str, Any]) -> bool:
-    """Whether a live constant is what its expression gives, where that can be told safely."""
-    if node is None or isinstance(node, ast.Dict | ast.List | ast.Set) and not ast.unparse(node)[1:-1]:
-        return True  # a registry, filled later
-    calls = [ast.unparse(n.func) for n in ast.walk(node) if isinstance(n, ast.Call)]
-    plain = not any(isinstance(n, ast.Await | ast.Lambda | ast.NamedExpr) for n in ast.walk(node))
-    if not plain or not all(call.startswith(("math.", "np.")) or call == "tuple" for call in calls):
-        return True
+def _is_constant(value: Any, node: ast.expr | None) -> bool:
+    """Whether a live value is what its expression says, as far as that is a literal."""
     try:
-        expected = eval(compile(ast.Expression(node), "<constant>", "eval"), names)
-    except Exception:  # not to be told
+        expected = ast.literal_eval(node) if node is not None else None
+    except ValueError:  # not a literal: not to be told
         return True
-    if isinstance(expected, (*SIMPLE, tuple, list, dict, set)):
-        return type(value) is type(expected) and repr(value) == repr(expected)
-    return True
+    return not expected or repr(value) == repr(expected)  # empty: a registry, filled later
 
 
-def _changed_members(live: type, node: ast.ClassDef, origin: Module) -> list[str]:
-    """The members of a live class that are not what the file says."""
-    own, changed = vars(live), []
-    bound = set()
+def _members(live: Any, node: ast.ClassDef, origin: Module) -> dict[str, bool]:
+    """Whether each member of a live class is what the file says."""
+    if not isinstance(live, type):
+        return {"": False}
+    own, same = vars(live), {}
     for member in node.body:
         if isinstance(member, FUNCTIONS):
-            bound.add(member.name)
-            if not _unchanged_function(own.get(member.name), origin, f"{node.name}.{member.name}"):
-                changed.append(f"{node.name}.{member.name}")
-        elif isinstance(member, ast.AnnAssign | ast.Assign):
-            targets = member.targets if isinstance(member, ast.Assign) else [member.target]
-            for name in (target.id for target in targets if isinstance(target, ast.Name)):
-                bound.add(name)
-                value = own.get(name, MISSING)
-                if isinstance(member.value, ast.Constant) and value != member.value.value:
-                    changed.append(f"{node.name}.{name}")
+            function = own.get(member.name)
+            same[member.name] = _is_function(function, origin, f"{node.name}.{member.name}")
+        elif isinstance(member, ast.Assign | ast.AnnAssign) and member.value is not None:
+            target = member.targets[0] if isinstance(member, ast.Assign) else member.target
+            name = ast.unparse(target)
+            same[name] = _is_constant(own.get(name), member.value)
     for name, value in own.items():
-        added = isinstance(_function(value), FunctionType) and name not in bound
-        if added and _function(value).__code__.co_filename != "<string>" and _ours(value):
-            changed.append(f"{node.name}.{name}")
-    return changed
+        function = _function(value)
+        if name not in same and isinstance(function, FunctionType) and is_ours(function):
+            same[name] = function.__code__.co_filename == "<string>"  # made by a dataclass
+    return same
 
 
-def _ours(value: Any) -> bool:
-    """Whether a function or class belongs to the package or to a person, and to no library."""
-    name = getattr(_function(value), "__module__", None) or "builtins"
+def is_ours(value: Any) -> bool:
+    """Whether a function or class is the package's or a person's, and no library's."""
+    name = getattr(value, "__module__", None) or "builtins"
     file = getattr(sys.modules.get(name), "__file__", None)
     if name.partition(".")[0] == PACKAGE.name or name == "__main__":
         return True
-    library = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), sys.prefix)
-    return file is not None and not file.startswith(library)
+    return file is not None and not file.startswith((sys.prefix, sys.base_prefix))
 
 
-def changed_live(found: dict[str, dict[str, str]], root: Path = PACKAGE.parent) -> dict[str, Any]:
-    """Of a closure, what this process runs otherwise than the files say: live objects by name."""
+def changed_live(found: Closure, root: Path = PACKAGE.parent) -> dict[str, Any]:
+    """What this process runs otherwise than a closure's files say: live objects by name."""
     changed: dict[str, Any] = {}
     for name, definitions in found.items():
         live, origin = sys.modules.get(name), module(name, root)
         if live is None or origin is None:
             continue
         for definition in filter(None, definitions):
-            node, value = origin.definitions[definition][-1], getattr(live, definition, MISSING)
+            *_, node = origin.definitions[definition]
+            value, same = getattr(live, definition, None), {"": True}
             if isinstance(node, FUNCTIONS):
-                members = [] if _unchanged_function(value, origin, definition) else [definition]
+                same = {"": _is_function(value, origin, definition)}
             elif isinstance(node, ast.ClassDef):
-                is_class = isinstance(value, type)
-                members = _changed_members(value, node, origin) if is_class else [definition]
-            else:
-                single = len(origin.definitions[definition]) == 1 and hasattr(node, "value")
-                target = node.targets[0] if isinstance(node, ast.Assign) else None
-                plain = single and (target is None or isinstance(target, ast.Name))
-                same = not plain or _unchanged_value(value, node.value, vars(live))
-                members = [] if same else [definition]
-            changed |= {member: value for member in members}
-        changed |= _changed_imports(live, origin)
-    return changed
-
-
-def _changed_imports(live: ModuleType, origin: Module) -> dict[str, Any]:
-    """The imported names of a live module that stand for something else than their import says."""
-    changed = {}
-    for alias, dotted in origin.imports.items():
-        parent, _, last = dotted.rpartition(".")
-        value = vars(live).get(alias, MISSING)
-        expected = getattr(sys.modules.get(parent), last, MISSING) if parent else value
-        expected = sys.modules.get(dotted, MISSING) if expected is MISSING else expected
-        if MISSING not in (value, expected) and value is not expected:
-            changed[f"{origin.name.rpartition('.')[2]}.{alias}"] = value
+                same = _members(value, node, origin)
+            elif isinstance(node, ast.Assign | ast.AnnAssign):
+                target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+                same = {"": not isinstance(target, ast.Name) or _is_constant(value, node.value)}
+            for member in (member for member, unchanged in same.items() if not unchanged):
+                changed[f"{definition}.{member}".rstrip(".")] = value
+        for alias, dotted in origin.imports.items():
+            parent, _, last = dotted.rpartition(".")
+            expected = getattr(sys.modules.get(parent), last, None) or sys.modules.get(dotted)
+            if expected is not None and vars(live).get(alias, expected) is not expected:
+                changed[f"{name}.{alias}"] = vars(live)[alias]
     return changed
 
 
 def live_code(value: Any, seen: tuple[int, ...] = ()) -> Any:
     """What a live object does, as JSON can hold it, the same in another process."""
-    if isinstance(value, SIMPLE):
+    function, seen_too = _function(value), (*seen, id(value))
+    if isinstance(value, int | float | str | bytes | None):
         return repr(value)
-    if id(value) in seen or len(seen) > 50:
-        return "again"
-    seen = (*seen, id(value))
-    function = _function(value)
+    if id(value) in seen:
+        return "itself"
     if isinstance(value, list | tuple | set | frozenset):
-        return [live_code(item, seen) for item in value]
+        return [live_code(item, seen_too) for item in value]
     if isinstance(value, dict):
-        return {str(key): live_code(item, seen) for key, item in value.items()}
-    if isinstance(value, ModuleType) or not (isinstance(value, type) or _ours(value)):
-        return f"{getattr(value, '__module__', '')}.{getattr(value, '__name__', type(value))}"
-    if isinstance(function, FunctionType):
-        cells = [cell.cell_contents for cell in function.__closure__ or ()]
-        used = {name: function.__globals__[name] for name in _global_names(function.__code__)
-                if name in function.__globals__}  # fmt: skip
-        more = [function.__defaults__, function.__kwdefaults__, cells, used]
-        return [repr(_signature(function.__code__)), *(live_code(part, seen) for part in more)]
-    if isinstance(value, type):
-        if not _ours(value):
-            return f"{value.__module__}.{value.__qualname__}"
-        return {name: live_code(item, seen) for name, item in vars(value).items()
-                if isinstance(item, SIMPLE) or isinstance(_function(item), FunctionType)}  # fmt: skip
-    return {type(value).__qualname__: live_code(getattr(value, "__dict__", {}), seen)}
+        return {str(key): live_code(item, seen_too) for key, item in value.items()}
+    if isinstance(function, FunctionType) and is_ours(function):
+        names = [name for name in _global_names(function.__code__) if name in function.__globals__]
+        parts = [function.__defaults__, function.__kwdefaults__]
+        parts += [cell.cell_contents for cell in function.__closure__ or ()]
+        parts += [function.__globals__[name] for name in names]
+        code = [_signature(function.__code__), names]
+        return [*code, *(live_code(part, seen_too) for part in parts)]
+    if isinstance(value, type) and is_ours(value):
+        members = {name: item for name, item in vars(value).items() if name[:2] != "__"}
+        special = {name: vars(value).get(name) for name in ("__init__", "__call__")}
+        return live_code(members | special, seen_too)
+    if not isinstance(value, type | ModuleType | FunctionType) and is_ours(type(value)):
+        return [live_code(type(value), seen_too), live_code(vars(value), seen_too)]
+    return f"{getattr(value, '__module__', '')}.{getattr(value, '__name__', type(value))}"
 
 
 def _global_names(code: CodeType) -> list[str]:
     """The names that a code object and those inside it look up, in order."""
     inner = [const for const in code.co_consts if isinstance(const, CodeType)]
     names = [*code.co_names, *(name for part in inner for name in _global_names(part))]
-    return [name for name in dict.fromkeys(names) if not hasattr(builtins, name)]
+    return list(dict.fromkeys(names))

@@ -170,7 +170,8 @@ def train(config: TrainingConfig, arrays: dict[str, np.ndarray], state: State,
     With all that it reaches by name, this is the code that decides a model's weights: provenance
     takes its digest.
     """
-    state = {"model": _new_model(config), "history": {name: [] for name in HISTORY}} | state
+    if "model" not in state:
+        state |= {"model": _new_model(config), "history": {name: [] for name in HISTORY}}
     images = data.take_split(arrays, config.split, config.n_train)
     digits = Digits(images, config.batch_size, config.seed)
     held_out = arrays["test-images"][: config.n_train]
@@ -203,7 +204,7 @@ def fit_or_load(config: TrainingConfig, progress: Progress | None = None) -> Run
     the disk refuses (full, read-only).
     """
     prepare_backend()
-    folder = model_folder(config)
+    folder, told = model_folder(config), progress or Progress(config.label, config.epochs)
     if changed := provenance.patches(config):
         print(
             f"{config.label}: {', '.join(changed)} changed in this process, so that its models are "
@@ -212,8 +213,7 @@ def fit_or_load(config: TrainingConfig, progress: Progress | None = None) -> Run
 
     def resume(checkpoint: State | None, save: Callable[[State], None]) -> State:
         state = {"provenance": provenance.about()} | (checkpoint or {})
-        return train(config, data.load(config.dataset), state, save, progress)
+        return train(config, data.load(config.dataset), state, save, told)
 
-    progress = progress or Progress(config.label, config.epochs)
-    state = folder.load_or_train(resume, progress)
+    state = folder.load_or_train(resume, told)
     return Run(config, state["model"], state["history"], state["provenance"], folder.folder)

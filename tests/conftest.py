@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from helpers import data, paths  # noqa: E402  (the environment comes first)
 
 def pytest_configure(config):
     """Fetch MNIST into the project's cache once, and give this test run a cache of its own."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, and so its children
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
     source = paths.cache() / "mnist"
     data.fetch("mnist", source)
     config.own_folder = Path(tempfile.mkdtemp(prefix="course-report-tests-"))
@@ -30,6 +31,12 @@ def pytest_unconfigure(config):
     shutil.rmtree(config.own_folder, ignore_errors=True)
 
 
+def pytest_runtest_setup():
+    """Set threads before a test's first operation, as `display.start` does in a notebook."""
+    if "helpers.training" in sys.modules:
+        sys.modules["helpers.training"].prepare_backend()
+
+
 @pytest.fixture
 def own_cache(tmp_path, monkeypatch):
     """An empty model cache for one test, with the digits in it."""
@@ -40,7 +47,7 @@ def own_cache(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def chromium():
-    """A browser; without one, the tests that need it are skipped, but fail where REQUIRE_BROWSER=1 says so."""
+    """A browser; without one, tests that need it are skipped, or fail where REQUIRE_BROWSER=1."""
     if EXECUTABLE is None:
         (pytest.fail if is_required() else pytest.skip)(MISSING)
     with Browser() as browser:

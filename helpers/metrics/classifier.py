@@ -57,7 +57,7 @@ def label_preserved(classifier: Classifier, images: np.ndarray, labels: np.ndarr
     Raises ValueError unless there is one label for each image.
     """
     if np.shape(labels) != (len(images),):
-        raise ValueError(f"labels {np.shape(labels)} for {len(images)} images: one for each, please")
+        raise ValueError(f"labels {np.shape(labels)} for {len(images)} images: one for each")
     return classifier.read(images) == labels
 
 
@@ -89,14 +89,14 @@ def classifier(n_train: int | None = None, dataset: str = "mnist") -> Classifier
 
 def classifier_folder(n_train: int, dataset: str) -> ModelFolder:
     """Where a classifier is kept; its code and the check sums of its data set are in the name."""
-    code, _ = provenance.code_digest([f"{__name__}.train"], dataset=dataset)
+    code, _ = provenance.code_digest([f"{__name__}.train"], {}, dataset=dataset)
     settings = {"n_train": n_train, "dataset": dataset}
     name = f"{data.DATASETS[dataset].item} classifier"
     return ModelFolder("classifier", name, settings, str(n_train), code)
 
 
 def build_network() -> keras.Model:
-    """The network with its initial weights: an image (28, 28, 1) → features (64,) and probabilities (10,).
+    """The untrained network: an image (28, 28, 1) → features (64,) and probabilities (10,).
 
     Kernels come from SEED alone, uniform with Glorot & Bengio's (2010) limits.
     """
@@ -109,7 +109,8 @@ def build_network() -> keras.Model:
     for filters in (32, 64):
         x = layers.Conv2D(filters, 3, activation="relu", kernel_initializer=drawn())(x)
         x = layers.MaxPooling2D()(x)
-    features = layers.Dense(FEATURES, activation="relu", kernel_initializer=drawn())(layers.Flatten()(x))
+    last = layers.Dense(FEATURES, activation="relu", kernel_initializer=drawn())
+    features = last(layers.Flatten()(x))
     probabilities = layers.Dense(10, activation="softmax", kernel_initializer=drawn())(features)
     return keras.Model(image, [features, probabilities], name="classifier")
 
@@ -120,7 +121,8 @@ def _outputs(network, images):
         raise ValueError(f"images of shape {np.shape(images)}: the classifier takes (n, 28, 28, 1)")
     parts = [(np.empty((0, FEATURES), "float32"), np.empty((0, 10), "float32"))]
     for start in range(0, len(images), READ_AT_ONCE):
-        parts.append([ops.convert_to_numpy(part) for part in network(images[start : start + READ_AT_ONCE])])
+        found = network(images[start : start + READ_AT_ONCE])
+        parts.append([ops.convert_to_numpy(part) for part in found])
     return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
 

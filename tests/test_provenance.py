@@ -1,0 +1,282 @@
+"""A digest changes with the code that decides a number, and with nothing else; patched code is told."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import types
+
+import pytest
+
+from helpers import losses, models, provenance, source, training
+from helpers.config import TrainingConfig
+from helpers.errors import ParameterError, Refusal
+from helpers.training import fit_or_load
+
+BASELINE = TrainingConfig()
+KINDS = {
+    "baseline": BASELINE,
+    "deeper": TrainingConfig(architecture="deeper"),
+    "squared error": TrainingConfig(loss="mse"),
+    "plain": TrainingConfig(recipe="keras"),
+}
+EVERY = {"measuring", "any", *KINDS}
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A copy of the package."""
+    package = source.PACKAGE
+    shutil.copytree(package, tmp_path / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def digests(root):
+    found = {name: provenance.training_code(config, root) for name, config in KINDS.items()}
+    return found | {
+        "any": provenance.training_code(root=root),
+        "measuring": provenance.code_digest(["helpers.metrics.classifier.train"], {}, root=root)[0],
+    }
+
+
+def changed_by(root, module, old, new):
+    """Which digests a replacement in a module changes."""
+    file, before = root / "helpers" / f"{module}.py", digests(root)
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+    return {name for name, value in digests(root).items() if value != before[name]}
+
+
+ADDED = '\n\n@architecture("mine")\ndef mine(activation):\n    return dense(activation)\n'
+LOSS = '\n\n@pixel_loss("l1", "absolute error")\ndef absolute(x, mean):\n    return _sum_pixels(abs(x - mean))\n'
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new", "what"),
+    [
+        ("models", "distortion + self.beta * rate", "distortion + rate", EVERY - {"measuring"}),
+        ("training", "DRAWS_PER_EPOCH = 100_000", "DRAWS_PER_EPOCH = 99", EVERY - {"measuring"}),
+        ("training", "shuffle=False", "shuffle=True", EVERY - {"measuring"}),
+        ("data", '"float32") / 255', '"float32") / 256', EVERY),
+        ("models", "for filters in (32, 64, 128)", "for filters in (32, 64, 96)", {"deeper", "any"}),
+        ("models", "DENSE_UNITS = 83", "DENSE_UNITS = 84", {"any"}),
+        ("models", '\n\n@architecture("dense")', ADDED + '\n\n@architecture("dense")', {"any"}),
+        ("losses", '\n\ndef gaussian_loss', LOSS + "\n\ndef gaussian_loss", {"any"}),
+        ("losses", "ops.square(x - mean))\n", "ops.abs(x - mean))\n", {"squared error", "any"}),
+        ("optimizers", "1e-7", "1e-6", {"baseline", "deeper", "squared error", "any"}),
+        ("optimizers", "keras.optimizers.Adam(rate)", "keras.optimizers.Adam(rate, 0.8)", {"plain", "any"}),
+        ("metrics/classifier", "0.002, 0", "0.003, 0", {"measuring"}),
+        ("progress", "SECONDS_BETWEEN = 0.5", "SECONDS_BETWEEN = 5", set()),
+        ("checkpoints", "made again", "made anew", set()),
+        ("data", "could not be obtained", "cannot be found", set()),
+        ("errors", "is not one of", "is none of", set()),
+    ],
+)
+def test_what_a_change_changes(root, module, old, new, what):
+    assert changed_by(root, module, old, new) == what
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("    # the", "    # so the"),
+        ("        self.digits.shuffle(epoch)\n", "        self.digits.shuffle(\n            epoch)  # x\n"),
+        ("The order of the epoch", "The epoch's order"),
+        ("def shuffle(self, epoch: int) -> None", "def shuffle(self, epoch)"),
+    ],
+)
+def test_comments_docstrings_annotations_and_layout_never_retrain(root, old, new):
+    file = root / "helpers/training.py"
+    if old not in file.read_text():
+        file.write_text(file.read_text().replace("Take the order of the epoch", old.strip()))
+    assert changed_by(root, "training", old.strip(), new.strip()) == set()
+
+
+def test_a_reference_is_followed_through_imports_and_modules(root):
+    (root / "helpers/extra.py").write_text("from helpers import extra2 as e\ndef f():\n    return e.g()\ndef h(): 1\n")
+    (root / "helpers/extra2.py").write_text("N = 1\ndef g():\n    return N\nM = 2\n")
+    found = source.closure(["helpers.extra.f"], root)
+    assert {name: set(code) - {""} for name, code in found.items() if name != "helpers"} == {
+        "helpers.extra": {"f"}, "helpers.extra2": {"g", "N"},
+    }  # fmt: skip
+    (root / "helpers/extra.py").write_text("from helpers.extra2 import g as k\ndef f():\n    return k()\n")
+    assert set(source.closure(["helpers.extra.k"], root)["helpers.extra2"]) == {"g", "N", ""}
+    assert source.closure(["numpy.sum", "helpers.extra.absent", "helpers.none"], root) == {}
+
+
+def test_parts_of_a_notebook_are_what_its_imports_reach(root):
+    names = ["helpers.losses.gaussian_kl", "helpers.config.model_config"]
+    before = provenance.code_parts(names, root)
+    assert {"helpers/losses.py", "helpers/config.py", "helpers/errors.py"} <= set(before)
+    assert not {"helpers/plots.py", "helpers/training.py", "helpers/report/html.py"} & set(before)
+
+    def changed():
+        after = provenance.code_parts(names, root)
+        return {name for name in before | after if before.get(name) != after.get(name)}
+
+    losses_file = root / "helpers/losses.py"
+    losses_file.write_text(losses_file.read_text().replace("KL(N", "the KL(N"))
+    assert changed() == set()
+    losses_file.write_text(losses_file.read_text().replace("ops.exp(log_var) - 1", "ops.exp(log_var) - 2"))
+    assert changed() == {"helpers/losses.py"}
+    (root / "helpers/table.json").write_text("{}")
+    assert changed() == {"helpers/losses.py", "helpers/table.json"}
+    trains = provenance.code_parts(["helpers.training.fit_or_load"], root)
+    models_file = root / "helpers/models.py"
+    models_file.write_text(models_file.read_text().replace("(32, 64, 128)", "(32, 64, 96)"))
+    assert trains["helpers/models.py"] != provenance.code_parts(["helpers.training"], root)["helpers/models.py"]
+
+
+def test_keras_and_the_backend_count(root, monkeypatch):
+    versions = {"keras": "1", "tensorflow": "1", "jax": "1"}
+    monkeypatch.setattr(provenance, "version", versions.get)
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    found = [provenance.training_code(root=root)]
+    for name in ("keras", "tensorflow"):
+        versions[name] = "2"
+        found.append(provenance.training_code(root=root))
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    assert len({*found, provenance.training_code(root=root)}) == 4
+
+
+def test_a_data_set_counts_by_its_check_sums():
+    assert provenance.training_code(BASELINE) != provenance.training_code(TrainingConfig(dataset="fashion_mnist"))
+
+
+def test_a_backend_that_is_not_there_is_named(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "pytorch")
+    with pytest.raises(Refusal, match="KERAS_BACKEND=pytorch.*install jax or torch"):
+        provenance.training_code()
+
+
+def test_about_says_where_a_number_comes_from(monkeypatch):
+    keys = ["date", "commit", "training_code", "measuring_code", "keras", "backend", "backend_version"]
+    about = provenance.about()
+    assert list(about) == [*keys, "python", "processor", "threads"] and about["measuring_code"] is None
+    assert about["training_code"] == provenance.training_code() != provenance.training_code(BASELINE)
+    for bad in ("", "abc", "-1", "0", "1.5"):
+        monkeypatch.setenv("HELPERS_THREADS", bad)
+        with pytest.raises(ParameterError, match="HELPERS_THREADS"):
+            provenance.about()
+
+
+def test_unchanged_code_is_seen_as_unchanged():
+    from helpers.metrics import suite
+
+    reached = source.closure([f"{suite.__name__}", "helpers.training", "helpers.metrics.classifier"])
+    assert source.changed_live(reached) == {}
+
+
+def twenty_fold(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    rate = losses.gaussian_kl(y_pred["z_mean"], y_pred["z_log_var"])
+    return losses.ops.mean(self.pixel_loss(x, y_pred["reconstruction"]) + 20 * rate)
+
+
+def rebound(function):
+    """A copy of a function with another constant in its code, where the file name stays."""
+    consts = tuple(2 if const == 1 else const for const in function.__code__.co_consts)
+    return types.FunctionType(function.__code__.replace(co_consts=consts), function.__globals__)
+
+
+PATCHES = {
+    "VAE.compute_loss": lambda patch: patch.setattr(models.VAE, "compute_loss", twenty_fold),
+    "VAE.train_step": lambda patch: patch.setattr(models.VAE, "train_step", twenty_fold, raising=False),
+    "Digits.shuffle": lambda patch: patch.setattr(training.Digits, "shuffle", lambda self, epoch: None),
+    "gaussian_kl_per_dimension": lambda patch: patch.setattr(
+        losses, "gaussian_kl_per_dimension", rebound(losses.gaussian_kl_per_dimension)),
+    "helpers.training.build_optimizer": lambda patch: patch.setattr(training, "build_optimizer", twenty_fold),
+    "EVALUATED": lambda patch: patch.setattr(training, "EVALUATED", 9),
+    "VAE": lambda patch: patch.setattr(models, "VAE", twenty_fold),
+    "architecture 'convolutional'": lambda patch: patch.setitem(
+        models.ARCHITECTURES, "convolutional", models.dense),
+    "loss 'bce'": lambda patch: patch.setitem(
+        losses.PIXEL_LOSSES, "bce", losses.PixelLoss("bce", "mine", losses.squared_error)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", PATCHES)
+def test_patched_code_has_a_digest_of_its_own_and_is_named(what, monkeypatch):
+    before = provenance.training_code(BASELINE)
+    with monkeypatch.context() as patch:
+        PATCHES[what](patch)
+        assert what in provenance.patches(BASELINE)
+        patched = provenance.training_code(BASELINE)
+        assert patched.startswith("patched-") and patched == provenance.training_code(BASELINE)
+    assert provenance.training_code(BASELINE) == before and provenance.patches(BASELINE) == []
+
+
+def test_the_other_architectures_are_not_patched_with_one(monkeypatch):
+    monkeypatch.setattr(models, "deeper", models.dense)
+    assert provenance.patches(BASELINE) == [] and provenance.patches(KINDS["deeper"])
+
+
+def test_a_file_that_was_edited_since_its_import_is_noticed(tmp_path):
+    shutil.copytree(source.PACKAGE, tmp_path / "helpers", ignore=shutil.ignore_patterns("__pycache__"))
+    code = """
+import pathlib
+from helpers import models, provenance, training
+from helpers.config import TrainingConfig
+file = pathlib.Path(models.__file__)
+for old, new in (("minimises the", "lessens the"), ("self.beta * rate", "2 * rate")):
+    file.write_text(file.read_text().replace(old, new))
+    print(provenance.patches(TrainingConfig()))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["[]", "['VAE.compute_loss']"]
+
+
+PATCHED = """
+import json, sys
+from helpers.config import TrainingConfig
+from helpers import losses, models
+from helpers.training import fit_or_load
+def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    rate = losses.gaussian_kl(y_pred["z_mean"], y_pred["z_log_var"])
+    distortion = self.pixel_loss(x, y_pred["reconstruction"])
+    self.rate_metric.update_state(rate)
+    self.distortion_metric.update_state(distortion)
+    return models.ops.mean(distortion + 20 * rate)
+if sys.argv[1:]:
+    models.VAE.compute_loss = compute_loss
+run = fit_or_load(TrainingConfig(latent_dim=3, n_train=300, epochs=1))
+print(json.dumps([run.history["loss"], run.history["rate"], run.folder.name, run.provenance["training_code"]]))
+"""
+
+
+def patched_or_not(*arguments):
+    done = subprocess.run([sys.executable, "-c", PATCHED, *arguments], env=os.environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1]), done.stderr
+
+
+def test_a_patched_process_neither_fills_nor_reads_the_ordinary_cache(own_cache):
+    patched, words = patched_or_not("patch")
+    assert "VAE.compute_loss changed in this process" in words and "patched-" in patched[2]
+    assert patched[3].startswith("patched-")  # and so in every row that is made of it
+    ours = fit_or_load(TrainingConfig(latent_dim=3, n_train=300, epochs=1))
+    assert ours.history["loss"] != patched[0] and "patched" not in ours.folder.name
+    assert ours.history["loss"][0] == pytest.approx(ours.history["rate"][0] + ours.history["distortion"][0])
+    again, words = patched_or_not("patch")
+    assert again == patched and "trained before" in words
+    fresh, words = patched_or_not()
+    assert fresh[0] == ours.history["loss"] and "changed" not in words
+
+
+def test_an_architecture_of_ones_own_goes_by_its_code(monkeypatch):
+    def registered(units):
+        def mine(activation):
+            encoder = [models.layers.Flatten(), models.layers.Dense(units, activation=activation)]
+            return encoder, [models.layers.Dense(784), models.layers.Reshape((28, 28, 1))]
+
+        monkeypatch.setitem(models.ARCHITECTURES, "mine", None)
+        models.architecture("mine")(mine)
+        return provenance.code_digest(provenance.TRAINING, {"architecture": "mine", "loss": "bce", "optimizer": "muon"})
+
+    with pytest.raises(ValueError, match="'dense'"):
+        TrainingConfig(architecture="mine")
+    first, again, other = registered(8), registered(8), registered(9)
+    assert first == again != other and first[1] == []
+    assert provenance.training_code(TrainingConfig(architecture="mine")) == other[0]
+    assert provenance.training_code(BASELINE) == provenance.training_code(TrainingConfig())
