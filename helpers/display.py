@@ -34,6 +34,7 @@ from helpers import paths
 
 MOST_DATA = 6_000  # points that a figure gives as numbers
 ALIGNMENTS = {"l": ":---", "c": ":---:", "r": "---:"}
+LABEL = re.compile(r"(fig|tbl|lst)(-[a-z0-9]+)+")
 _OPTION = re.compile(r"#\|\s?(.*)")
 _texts: WeakKeyDictionary[Figure, dict[str, str]] = WeakKeyDictionary()  # set by `caption`
 Shown = TypeVar("Shown", Figure, Axes, pd.DataFrame)
@@ -183,9 +184,13 @@ def _figure_of(shown: Figure | Axes) -> Figure:
 
 
 def _options() -> dict[str, Any]:
-    """The `#|` options of the cell that runs."""
+    """The `#|` options of the cell that runs. Raises ValueError for a label of another form."""
     shell: Any = get_ipython()
-    return cell_options(shell.history_manager.input_hist_raw[-1])[0] if shell else {}
+    options = cell_options(shell.history_manager.input_hist_raw[-1])[0]
+    label = options.setdefault("label", "")
+    if label and not LABEL.fullmatch(str(label)):
+        raise ValueError(f"label {label!r}: expected fig-, tbl- or lst-, then a-z, 0-9 and hyphens")
+    return options
 
 
 def _show_figure(fig: Figure, live: dict | None = None) -> None:
@@ -193,7 +198,7 @@ def _show_figure(fig: Figure, live: dict | None = None) -> None:
     options = _options()
     texts = {"caption": options.get("fig-cap"), "alt": options.get("fig-alt")} | _texts.get(fig, {})
     words, alt = texts["caption"] or "", texts["alt"] or ""
-    picture, label = svg(fig), options.get("label", "")
+    picture, label = svg(fig), options["label"]
     close(fig)  # else pyplot shows it again
     if label:
         paths.figures().mkdir(parents=True, exist_ok=True)
@@ -215,7 +220,7 @@ def _show_live(figure: Any) -> None:
 def _show_table(frame: pd.DataFrame) -> None:
     """Display a labelled table as the report will show it, any other as pandas does."""
     options = _options()
-    if not str(options.get("label", "")).startswith("tbl-"):
+    if not options["label"].startswith("tbl-"):
         display(HTML(frame.to_html(max_rows=20, max_cols=12)))
         return
     words, table = frame.attrs.get("caption") or options.get("tbl-cap", ""), pipe_table(frame)

@@ -6,8 +6,10 @@ import time
 
 from playwright.sync_api import sync_playwright
 
-EXECUTABLE = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+EXECUTABLE = next(filter(None, map(shutil.which, NAMES)), None)
+OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+OPTIONS += ["--disable-component-update"]
 MILLISECONDS = 120_000  # the most that a page may take
 MISSING = "no Chromium on this machine: pages are not opened in a browser"
 
@@ -43,11 +45,13 @@ class Browser:
         return page, messages, [url for url in requests if not url.startswith("data:")]
 
     def ask(self, address: str, expression: str):
-        """The value of a JavaScript expression in a page, as soon as it is one that counts as true."""
+        """The value of a JavaScript expression in a page, once it counts as true."""
         page, messages, _ = self.open(address)
         end = time.monotonic() + MILLISECONDS / 1000
-        while not (value := page.evaluate(expression)):  # `wait_for_function` needs eval, which a policy forbids
-            assert time.monotonic() < end and not any(text.startswith("error") for text in messages), messages
+        # `wait_for_function` needs eval, which a policy forbids
+        while not (value := page.evaluate(expression)):
+            failed = any(text.startswith("error") for text in messages)
+            assert time.monotonic() < end and not failed, messages
             page.wait_for_timeout(50)
         page.close()
         return value

@@ -1,4 +1,4 @@
-"""helpers.display: what it saves, what it shows, what it refuses."""
+"""helpers.display: what a cell's `#|` lines say, what it shows and keeps, in a real kernel."""
 
 import csv
 import inspect
@@ -7,74 +7,124 @@ import subprocess
 import sys
 
 import nbformat
+import pandas as pd
 import pytest
-from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
 from helpers import display
 
+START = """from helpers import display
+display.start()
+import pandas as pd
+from IPython.display import Markdown
+from matplotlib.figure import Figure
+from matplotlib import pyplot as plt
 
-@pytest.fixture(autouse=True)
-def own_figures(tmp_path, monkeypatch):
-    """Figures go to a folder of the test's own."""
-    monkeypatch.setenv("HELPERS_OUTPUT", str(tmp_path))
-    return tmp_path / "figures"
+class LiveFigure:
+    static, content = Figure(), {"figure": "slider"}
+    def widget(self): return Markdown("a widget")
+LiveFigure.__module__ = "helpers.report.live"
+
+def line(make=Figure):
+    fig = make(figsize=(3, 2))
+    fig.subplots().plot([0, 1], [1, 0])
+    return fig"""
+FIGURE = '#| label: fig-line\n#| fig-cap: "A line: $x$."\n#| fig-alt: "A falling line."\n'
+CELLS = {
+    "start": START,
+    "figure": FIGURE + "line()",
+    "computed": FIGURE + 'display.caption(line().axes[0], alt=f"It falls by {1}.")',
+    "pyplot": FIGURE + "line(plt.figure)",
+    "open": "plt.get_fignums()",
+    "table": '#| label: tbl-a\n#| tbl-cap: "A."\npd.DataFrame({"a": ["x"], "n": [1]})',
+    "computed table": '#| label: tbl-a\ndisplay.caption(pd.DataFrame({"a": ["x"]}), caption="B.")',
+    "frame": 'pd.DataFrame({"a": [1]})',
+    "listing": "#| label: lst-a\n#| lst-cap: Code.\ndisplay.source(display.source)",
+    "prose": 'Markdown("The loss is **1.0**.")',
+    "live": "#| label: fig-live\nLiveFigure()",
+    "by hand": 'import os; del os.environ["HELPERS_OUTPUT"]; LiveFigure()',
+}
 
 
-@pytest.fixture
-def shown(monkeypatch):
-    """What is displayed, as (bundle, metadata)."""
-    seen = []
-    monkeypatch.setattr(display, "_publish", lambda bundle, report=None: seen.append((bundle, report)))
-    return seen
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    """The outputs of each of CELLS, and the folder that keeps the figures."""
+    folder = tmp_path_factory.mktemp("display")
+    notebook = new_notebook(cells=[new_code_cell(code) for code in CELLS.values()])
+    before = {name: os.environ.get(name) for name in ("HELPERS_OUTPUT", "PYTEST_CURRENT_TEST")}
+    os.environ["HELPERS_OUTPUT"] = str(folder)
+    del os.environ["PYTEST_CURRENT_TEST"]  # with it, a kernel captures no stream
+    try:
+        NotebookClient(notebook, timeout=120, kernel_name="python3").execute(cwd=str(folder))
+    finally:
+        os.environ.update({name: text for name, text in before.items() if text is not None})
+    nbformat.validate(notebook)
+    outputs = [cell.outputs for cell in notebook.cells]
+    return dict(zip(CELLS, outputs, strict=True)) | {"folder": folder / "figures"}
 
 
-def line():
-    figure, axes = plt.subplots()
-    axes.plot([0, 1], [1, 0])
-    return figure
+def test_keras_starts_in_silence(shown):
+    assert shown["start"] == []
 
 
-def test_figure_is_saved_shown_and_closed(own_figures, shown):
-    before = plt.get_fignums()
-    display.show_figure(line(), "fig-line", "A line: $x$.", "A falling line.")
-    assert plt.get_fignums() == before
-    (bundle, report), (echo, echo_report) = shown
-    assert report == {
+def test_a_figure_has_its_texts_numbers_and_file(shown):
+    picture, below = shown["figure"]
+    assert picture.metadata.report == {
         "kind": "figure",
-        "label": "fig-line",
         "caption": "A line: $x$.",
         "alt": "A falling line.",
         "data": "panel,series,x,y\n1,series 1,0,1\n1,series 1,1,0\n",
     }
-    assert (own_figures / "fig-line.svg").read_text() == bundle["image/svg+xml"]
-    assert (own_figures / "fig-line.png").read_bytes().startswith(b"\x89PNG")
-    assert "A line: $x$." in echo["text/markdown"] and echo_report == {"kind": "caption"}
+    assert (shown["folder"] / "fig-line.svg").read_text() == picture.data["image/svg+xml"]
+    assert below.data["text/markdown"] == "*A line: $x$.*"
+    assert below.metadata.report == {"kind": "caption"}
 
 
-def test_what_moves_goes_to_the_report_and_by_hand_to_the_reader(own_figures, shown, monkeypatch):
-    monkeypatch.setattr(display, "widget", lambda live: ("widget", live))
-    monkeypatch.setattr(display.InteractiveShell, "initialized", lambda: True)
-    widgets = []
-    monkeypatch.setattr(display.ipython, "display", widgets.append)
-    display.show_figure(line(), "fig-line", "A line.", "A falling line.", live={"figure": "slider"})
-    assert shown[0][1]["live"] == {"figure": "slider"} and not widgets  # a batch run
-    monkeypatch.delenv("HELPERS_OUTPUT")
-    monkeypatch.setattr(display, "_save", lambda *files: None)
-    display.show_figure(line(), "fig-line", "A line.", "A falling line.", live={"figure": "slider"})
-    assert widgets == [("widget", {"figure": "slider"})]
+def test_computed_texts_go_before_those_of_the_cell(shown):
+    report = shown["computed"][0].metadata.report
+    assert (report.caption, report.alt) == ("A line: $x$.", "It falls by 1.")
+    table = shown["computed table"][1]
+    assert table.metadata.report.caption == "B."
 
 
-def test_a_figure_gives_the_numbers_that_it_draws(shown):
-    figure, (left, right) = plt.subplots(1, 2)
+def test_the_same_figure_gives_the_same_bytes_and_pyplot_shows_it_once(shown):
+    first, second = (shown[name][0].data["image/svg+xml"] for name in ("figure", "pyplot"))
+    assert first == second and "<dc:date>" not in first and "<text" not in first
+    assert len(shown["pyplot"]) == 2 and shown["open"][0].data["text/plain"] == "[]"
+
+
+def test_a_labelled_table_is_markdown_and_another_one_as_pandas_has_it(shown):
+    caption, table = shown["table"]
+    assert caption.data["text/markdown"] == "*A.*"
+    assert table.data["text/markdown"] == "| a | n |\n| :--- | ---: |\n| x | 1 |"
+    assert "<table" in shown["frame"][0].data["text/html"]
+
+
+def test_a_listing_is_the_code_of_the_object(shown):
+    assert shown["listing"][0].metadata.report.code == inspect.getsource(display.source).rstrip()
+
+
+def test_prose_is_left_alone(shown):
+    (text,) = shown["prose"]
+    assert text.data["text/markdown"] == "The loss is **1.0**." and "report" not in text.metadata
+
+
+def test_what_moves_goes_to_the_report_and_by_hand_to_the_reader_too(shown):
+    assert shown["live"][0].metadata.report.live == {"figure": "slider"}
+    assert len(shown["live"]) == 1 and shown["by hand"][1].data["text/markdown"] == "a widget"
+
+
+def test_a_figure_gives_the_numbers_that_it_draws():
+    figure = Figure()
+    left, right = figure.subplots(1, 2)
     left.plot([0, 1], [1, 0.5], label="loss")
     left.axhline(3)  # across the panel, in no data of its own
     left.scatter([2], [1 / 3])
     right.bar([1, 2], [5, 7], label="rate")
     right.imshow([[0.0]])
-    display.show_figure(figure, "fig-numbers", "Numbers.", "Some numbers.")
-    assert list(csv.reader(shown[0][1]["data"].splitlines())) == [
+    assert list(csv.reader(display.figure_data(figure).splitlines())) == [
         ["panel", "series", "x", "y"],
         ["1", "loss", "0", "1"],
         ["1", "loss", "1", "0.5"],
@@ -84,76 +134,45 @@ def test_a_figure_gives_the_numbers_that_it_draws(shown):
     ]
 
 
-def test_pictures_and_clouds_give_none(shown):
-    figure, ax = plt.subplots()
+def test_pictures_and_many_points_give_none():
+    ax = Figure().subplots()
     ax.imshow([[0.0]])
-    assert display.figure_data(figure) == ""
+    assert display.figure_data(ax.figure) == ""
     ax.scatter(range(display.MOST_DATA + 1), range(display.MOST_DATA + 1))
-    assert display.figure_data(figure) == ""
-    plt.close(figure)
+    assert display.figure_data(ax.figure) == ""
 
 
-def test_same_figure_gives_the_same_bytes(own_figures, shown):
-    for _ in range(2):
-        display.show_figure(line(), "fig-line", "A line.", "A falling line.")
-    first, second = shown[0][0], shown[2][0]
-    assert first == second and "<dc:date>" not in first["image/svg+xml"]
-    assert "<text" not in first["image/svg+xml"]
-
-
-@pytest.mark.parametrize(
-    ("label", "caption", "alt"),
-    [("line", "A.", "b"), ("fig-Line", "A.", "b"), ("tbl-line", "A.", "b"), ("fig-line", " ", "b"), ("fig-line", "A.", ""), ("fig-line", "A.", "A.")],
-)  # fmt: skip
-def test_figure_without_label_caption_or_alternative_text_is_refused(shown, label, caption, alt):
-    with pytest.raises(ValueError, match="label|caption|alternative"):
-        display.show_figure(line(), label, caption, alt)
-    plt.close("all")
-    assert not shown
-
-
-def test_table_keeps_its_cells_and_escapes_bars(shown):
-    display.show_table(["a|b", "$p(x|z)$"], [["one", 2], [r"$\|x\|$", 3.5]], "tbl-small", "Small.")
-    bundle, report = shown[0]
-    assert report["rows"] == [["one", "2"], [r"$\|x\|$", "3.5"]] and report["align"] == "lr"
-    lines = bundle["text/markdown"].splitlines()
-    assert lines[2:] == [
-        r"| a\|b | $p(x\vert z)$ |",
-        "| :--- | ---: |",
-        "| one | 2 |",
-        r"| $\Vert x\Vert $ | 3.5 |",
+def test_table_escapes_bars_and_keeps_integers():
+    frame = pd.DataFrame([["one", 2, 0.5], [r"$\|x\|$", 3, 1.5]], columns=["a|b", "$p(x|z)$", "c"])
+    assert display.pipe_table(frame).splitlines() == [
+        r"| a\|b | $p(x\vert z)$ | c |",
+        "| :--- | ---: | ---: |",
+        "| one | 2 | 0.5 |",
+        r"| $\Vert x\Vert $ | 3 | 1.5 |",
     ]
+    assert display.pipe_table(frame.set_index("a|b")) == display.pipe_table(frame)
+    frame.attrs["align"] = "lx"
+    with pytest.raises(ValueError, match="align 'lx'"):
+        display.pipe_table(frame)
 
 
-@pytest.mark.parametrize(
-    ("rows", "align"), [([["one"]], None), ([["one", "two"]], "l"), ([["one", "two"]], "lx")]
-)
-def test_table_of_the_wrong_shape_is_refused(shown, rows, align):
-    with pytest.raises(ValueError, match="tbl-small"):
-        display.show_table(["a", "b"], rows, "tbl-small", "Small.", align)
+@pytest.mark.parametrize("lines", ["#| label: [", "#| just words"])
+def test_options_that_are_no_yaml_are_refused(lines):
+    with pytest.raises(ValueError, match="#|"):
+        display.cell_options(lines + "\n1")
 
 
-def test_source_is_the_code_of_the_object(shown):
-    display.show_source(line, "lst-line", "A function.")
-    bundle, report = shown[0]
-    assert report["code"] == inspect.getsource(line).rstrip()
-    assert f"```python\n{report['code']}\n```" in bundle["text/markdown"]
+def test_options_end_with_the_first_other_line():
+    options, code = display.cell_options("#| label: fig-a\n#|echo: false\nx = 1\n#| no: option")
+    assert options == {"label": "fig-a", "echo": False} and code == "x = 1\n#| no: option"
+    assert display.cell_options("x = 1") == ({}, "x = 1")
 
 
-def test_plain_python_prints(capsys):
-    display.show_text("  The loss is **1.0**.")
-    assert capsys.readouterr().out == "The loss is **1.0**.\n"
+@pytest.mark.parametrize("label", ["fig-../x", "fig-Line", "line", "fig-"])
+def test_labels_of_another_form_are_refused(label):
+    assert not display.LABEL.fullmatch(label)
 
 
-def test_metadata_arrive_in_an_executed_notebook(tmp_path):
-    code = "from helpers.display import *\nshow_table(['a'], [[1]], 'tbl-a', 'A.')\nshow_text('x')"
-    notebook = new_notebook(cells=[new_code_cell(code)])
-    NotebookClient(notebook, timeout=60, kernel_name="python3").execute(cwd=str(tmp_path))
-    table, text = notebook.cells[0].outputs
-    assert table.metadata.report.label == "tbl-a" and "report" not in text.metadata
-    nbformat.validate(notebook)
-
-
-def test_display_and_report_need_no_tensorflow():
-    code = "import sys, helpers.display, helpers.report; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
+def test_display_needs_no_tensorflow():
+    code = "import sys, helpers.display; sys.exit({'tensorflow', 'keras'} & sys.modules.keys() != set())"
     assert subprocess.run([sys.executable, "-c", code], env=dict(os.environ)).returncode == 0

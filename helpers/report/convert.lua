@@ -1,14 +1,17 @@
 -- Reads a request as JSON, answers with JSON: many small conversions in one process of pandoc.
---   {"action": "read",  "texts": [markdown, ...]}            -> [document, ...]
---   {"action": "write", "documents": [json, ...], "to": ...} -> [text, ...]
---   {"action": "maths", "formulas": [[tex, display], ...]}   -> [[mathml, reason], ...]
-local markdown = "commonmark+tex_math_dollars+pipe_tables+strikeout+smart+raw_html+gfm_auto_identifiers"
+--   {"action": "read",  "texts": [[text, "markdown" or "html"], ...]}   -> [document, ...]
+--   {"action": "write", "documents": [json, ...], "to": ...}            -> [text, ...]
+--   {"action": "maths", "formulas": [[tex, display], ...], "to": ...}   -> [[text, reason], ...]
+local forms = {
+  markdown = "commonmark+tex_math_dollars+pipe_tables+strikeout+smart+raw_html+gfm_auto_identifiers",
+  html = "html+tex_math_dollars",
+}
 local request = pandoc.json.decode(io.read("a"), false)
 local actions, answers = {}, {}
 
 function actions.read()
   for index, text in ipairs(request.texts) do
-    answers[index] = pandoc.write(pandoc.read(text, markdown), "json")
+    answers[index] = pandoc.write(pandoc.read(text[1], forms[text[2]]), "json")
   end
   print("[" .. table.concat(answers, ",") .. "]")
 end
@@ -25,11 +28,11 @@ function actions.maths()
   for index, formula in ipairs(request.formulas) do
     local math = pandoc.Math(formula[2] and "DisplayMath" or "InlineMath", formula[1])
     local document = pandoc.Pandoc({ pandoc.Plain({ math }) })
-    local messages, mathml = pandoc.log.silence(function()
-      return pandoc.write(document, "html5", { html_math_method = "mathml", wrap_text = "wrap-none" })
+    local messages, text = pandoc.log.silence(function()
+      return pandoc.write(document, request.to, { html_math_method = "mathml", wrap_text = "wrap-none" })
     end)
     local reasons = pandoc.List(messages):map(function(message) return message.message or tostring(message) end)
-    answers[index] = pandoc.List({ mathml, table.concat(reasons, "\n") })
+    answers[index] = pandoc.List({ text, table.concat(reasons, "\n") })
   end
   print(pandoc.json.encode(pandoc.List(answers)))
 end

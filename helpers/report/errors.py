@@ -1,11 +1,14 @@
 """What goes wrong in a report, and where."""
 
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from helpers.errors import Failure
 
-class ReportError(Exception):
+
+class ReportError(Failure):
     """The notebooks cannot become a report; the message names each notebook and cell at fault."""
 
 
@@ -25,28 +28,24 @@ class Place:
 class Problems:
     """Collects what is wrong, so that one run names all of it."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.messages: list[str] = []
 
     def add(self, place: Place | str, message: str) -> None:
         """Note a problem of a cell, or of a notebook given by its file's name."""
         self.messages.append(f"{place}: {message}")
 
-    def stop(self) -> None:
-        """Raise ReportError if anything was noted."""
-        if self.messages:
-            raise ReportError("\n".join(dict.fromkeys(self.messages)))
-
 
 @contextmanager
-def collect():
+def collect() -> Iterator[Problems]:
     """Problems noted in the block; ReportError with all of them at its end."""
     problems = Problems()
     yield problems
-    problems.stop()
+    if problems.messages:
+        raise ReportError("\n".join(dict.fromkeys(problems.messages)))
 
 
-def nearest(name: str, known) -> str:
+def nearest(name: str, known: Iterable[str]) -> str:
     """A hint: the known name most like this one."""
     match = get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; the nearest is {match[0]!r}" if match else ""

@@ -1,15 +1,42 @@
-"""The report's two exporters for nbconvert: `jupyter nbconvert --to report-html` and `--to report-pdf`."""
+"""Notebooks to reports: `render` for a folder, and two exporters for `jupyter nbconvert --to`."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from nbconvert.exporters import Exporter
+from nbconvert.exporters.exporter import FilenameExtension
 from nbformat import NotebookNode
-from traitlets import default
 
 from helpers.report import html, maths, typeset
-from helpers.report.document import Document, parse
-from helpers.report.errors import collect
+from helpers.report.cells import parse
+from helpers.report.document import Document
+from helpers.report.errors import ReportError, collect
 from helpers.report.maths import Formulas
-from helpers.report.merge import merge
+from helpers.report.notebooks import merge, read_notebooks
 from helpers.report.numbering import number
+
+__all__ = ["ReportError", "ReportHTMLExporter", "ReportPDFExporter", "build", "render"]
+
+
+def render(notebooks: Path, output: Path) -> None:
+    """Write report.html and report.pdf from a folder's executed notebooks: both or none.
+
+    ReportError: the notebooks cannot become a report; the message names each cell at fault.
+    """
+    made = build(merge(read_notebooks(notebooks)))
+    files = {"report.html": html.page(*made).encode(), "report.pdf": typeset.pdf(*made)}
+    output.mkdir(parents=True, exist_ok=True)
+    temporary = {output / name: output / f".{name}.{os.getpid()}.tmp" for name in files}
+    try:
+        for path, content in zip(temporary.values(), files.values(), strict=True):
+            path.write_bytes(content)
+        for target, path in temporary.items():
+            path.replace(target)
+    finally:
+        for path in temporary.values():
+            path.unlink(missing_ok=True)
 
 
 def build(notebook: NotebookNode) -> tuple[Document, Formulas]:
@@ -23,41 +50,32 @@ def build(notebook: NotebookNode) -> tuple[Document, Formulas]:
     return document, formulas
 
 
-def _merged(notebook: NotebookNode, resources: dict) -> NotebookNode:
-    """The notebook itself if it is a merged one, else a report of this notebook alone."""
-    if notebook.metadata.get("report", {}).get("merged"):
-        return notebook
-    name = resources.get("metadata", {}).get("name") or "notebook"
-    return merge({name: notebook})
+class _ReportExporter(Exporter):
+    """One executed notebook, merged or single, as a report of its own."""
+
+    write: Callable[[Document, Formulas], str | bytes]
+
+    def from_notebook_node(self, nb: NotebookNode, resources: Any = None, **kw: Any) -> Any:
+        """The report and resources; ReportError names what is wrong and where."""
+        nb, resources = super().from_notebook_node(nb, resources, **kw)
+        if not nb.metadata.get("report", {}).get("merged"):
+            nb = merge({resources.get("metadata", {}).get("name") or "notebook": nb})
+        return self.write(*build(nb)), resources
 
 
-class ReportHTMLExporter(Exporter):
-    """One notebook, merged or single, as one self-contained HTML file."""
+class ReportHTMLExporter(_ReportExporter):
+    """One self-contained HTML file."""
 
     export_from_notebook = "Report (HTML)"
     output_mimetype = "text/html"
-
-    @default("file_extension")
-    def _file_extension_default(self) -> str:
-        return ".html"
-
-    def from_notebook_node(self, nb, resources=None, **kw):
-        """HTML text and resources; ReportError names what is wrong and where."""
-        nb, resources = super().from_notebook_node(nb, resources, **kw)
-        return html.page(*build(_merged(nb, resources))), resources
+    file_extension = FilenameExtension(".html").tag(config=True)
+    write = staticmethod(html.page)
 
 
-class ReportPDFExporter(Exporter):
-    """One notebook, merged or single, as a tagged PDF."""
+class ReportPDFExporter(_ReportExporter):
+    """A tagged PDF."""
 
     export_from_notebook = "Report (PDF)"
     output_mimetype = "application/pdf"
-
-    @default("file_extension")
-    def _file_extension_default(self) -> str:
-        return ".pdf"
-
-    def from_notebook_node(self, nb, resources=None, **kw):
-        """PDF bytes and resources; ReportError names what is wrong and where."""
-        nb, resources = super().from_notebook_node(nb, resources, **kw)
-        return typeset.pdf(*build(_merged(nb, resources))), resources
+    file_extension = FilenameExtension(".pdf").tag(config=True)
+    write = staticmethod(typeset.pdf)

@@ -6,14 +6,15 @@ from collections import Counter
 from itertools import chain, pairwise
 from pathlib import Path
 from string import ascii_uppercase
+from typing import Any
 from urllib.parse import unquote
 
 from helpers.report import pandoc
+from helpers.report.cells import KINDS
 from helpers.report.document import (
     Ast,
     Bibliography,
     Document,
-    Element,
     Equation,
     Heading,
     Reference,
@@ -24,43 +25,40 @@ from helpers.report.errors import Place, Problems, nearest
 DEEPEST = 5
 KEEP = "as it is"  # the title of a link to a section that keeps its words
 NAMES = {"fig": "Figure", "tbl": "Table", "lst": "Listing", "eq": "Equation"}
-_PREFIXES = {"figure": "fig", "table": "tbl", "listing": "lst", "equation": "eq"}
 _LABEL = re.compile(r"\\label\{([^}]*)\}")
 _NOTEBOOK = re.compile(r"(?:\./)?([\w-]+)\.ipynb(?:#(.+))?")
 _WORLD = ("https://", "http://", "mailto:", "doi:")
 
 
 def number(document: Document, problems: Problems) -> Document:
-    """The document with its numbers, and with every reference turned into a link that names them."""
+    """The document with its numbers, and every reference turned into a link that names them."""
     _prepare(document, problems)
     _name_equations(document)
     _number_headings(document, problems)
     labels = _number_labels(document, problems)
     resolver = _Resolver(document, labels, problems)
     document = transform(document, resolver.resolve)
-    if references := resolver.references():
+    references = [resolver.reference(n, key) for n, key in enumerate(resolver.cited, start=1)]
+    if references:
         place = Place("report", 0, "References")
-        document.appendix += [_unnumbered("References", "references"), Bibliography(place, references)]
+        heading = _unnumbered("References", "references")
+        document.appendix += [heading, Bibliography(place, references)]
     return document
 
 
 def _prepare(document: Document, problems: Problems) -> None:
-    """A lone notebook's first heading becomes the title if it has no other; the appendices get a heading."""
+    """A lone notebook's first heading becomes the title if need be; appendices get a heading."""
     if not document.title.blocks and document.merged:
         problems.add(f"{document.notebooks[0]}.ipynb", "no notebook's metadata has report.title")
     elif not document.title.blocks:
-        _take_title(document)
+        headings = [element for element in document.body if isinstance(element, Heading)]
+        if headings:
+            document.title = headings[0].text
+            document.body.remove(headings[0])
+        for heading in headings[1:]:
+            heading.level -= headings[0].level
     if document.appendix:
         document.appendix.insert(0, _unnumbered("Appendices", "appendices"))
-
-
-def _take_title(document: Document) -> None:
-    headings = [element for element in document.body if isinstance(element, Heading)]
-    if headings:
-        document.title = headings[0].text
-        document.body.remove(headings[0])
-    for heading in headings[1:]:
-        heading.level -= headings[0].level
 
 
 def _unnumbered(title: str, anchor: str) -> Heading:
@@ -79,44 +77,43 @@ def _name_equations(document: Document) -> None:
 
 
 def _number_headings(document: Document, problems: Problems) -> None:
-    """Sections 1, 1.1, …; appendices A, A.1, …; anchors from the notebook's name and the heading's words.
+    """Sections 1, 1.1, …; appendices A, A.1, …; anchors from notebooks' names and headings' words.
 
-    Where further notebooks stand below a notebook, they have the numbers: its own headings have none.
+    Where further notebooks stand below a notebook, they have the numbers, its own headings none.
     """
     headings = [e for e in chain(document.body, document.appendix) if isinstance(e, Heading)]
-    counts, before, used, parents = [0] * DEEPEST, 0, Counter(), _parents(headings)
+    counts, before, parents = [0] * DEEPEST, 0, _parents(headings)
+    used: Counter[str] = Counter()
     for heading in headings:
-        _check_level(heading, before, problems)
-        before, name = heading.level, heading.place.notebook
-        heading.anchor = _unique(_anchor(heading, document), used)
+        level, name = heading.level, heading.place.notebook
+        if level > DEEPEST:
+            problem = f"heading at level {level} of the report; the deepest is {DEEPEST}"
+            problems.add(heading.place, problem)
+        elif level > before + 1:
+            problem = f"heading at level {level} of the report after one at level {before}"
+            problems.add(heading.place, problem)
+        before, anchor = level, _anchor(heading, document)
+        used[anchor] += 1
+        heading.anchor = anchor if used[anchor] == 1 else f"{anchor}-{used[anchor]}"
         if name == "report":
             counts = [0] * DEEPEST
-        elif heading.level <= parents.get(name, DEEPEST) or heading.appendix:
-            last = counts[heading.level - 1] + 1
-            counts = [*counts[: heading.level - 1], last, *[0] * (DEEPEST - heading.level)]
-            heading.number = _section(counts[: heading.level], heading.appendix)
+        elif level <= parents.get(name, DEEPEST) or heading.appendix:
+            counts = [*counts[: level - 1], counts[min(level, DEEPEST) - 1] + 1]
+            counts += [0] * (DEEPEST - level)
+            heading.number = _section(counts[:level], heading.appendix)
 
 
 def _parents(headings: list[Heading]) -> dict[str, int]:
     """Level of the title of each notebook that has further notebooks (or a part) below it."""
     titles = [heading for heading in headings if heading.place.cell <= 1 and not heading.appendix]
-    firsts = {title.place.notebook: title for title in reversed(titles)}
-    own = {title.place.notebook: title.level for title in reversed(titles) if title.place.cell == 1}
-    names = list(reversed(firsts))
-    return {
-        name: own[name] for name, after in pairwise(names) if name in own and firsts[after].level > own[name]
-    }
-
-
-def _check_level(heading: Heading, before: int, problems: Problems) -> None:
-    if heading.level > DEEPEST:
-        problems.add(
-            heading.place, f"heading at level {heading.level} of the report; the deepest is {DEEPEST}"
-        )
-    elif heading.level > before + 1:
-        problems.add(
-            heading.place, f"heading at level {heading.level} of the report after one at level {before}"
-        )
+    firsts: dict[str, Heading] = {}
+    own: dict[str, int] = {}
+    for title in titles:
+        firsts.setdefault(title.place.notebook, title)
+        if title.place.cell == 1:
+            own.setdefault(title.place.notebook, title.level)
+    pairs = [(name, firsts[after].level) for name, after in pairwise(firsts) if name in own]
+    return {name: own[name] for name, below in pairs if below > own[name]}
 
 
 def _section(counts: list[int], appendix: bool) -> str:
@@ -133,32 +130,25 @@ def _anchor(heading: Heading, document: Document) -> str:
     return heading.place.notebook if first else f"{heading.place.notebook}-{heading.anchor}"
 
 
-def _unique(anchor: str, used: Counter) -> str:
-    used[anchor] += 1
-    return anchor if used[anchor] == 1 else f"{anchor}-{used[anchor]}"
-
-
-def _number_labels(document: Document, problems: Problems) -> dict[str, Element]:
+def _number_labels(document: Document, problems: Problems) -> dict[str, Any]:
     """Number the labelled elements by kind; the elements by label."""
-    counts, labels = Counter(), {}
+    counts: Counter[str] = Counter()
+    labels: dict[str, Any] = {}
     for element in document.elements():
-        label = getattr(element, "label", "")
-        if not label or not _is_good(element, label, labels, problems):
+        label, prefix = getattr(element, "label", ""), KINDS.get(element.kind, "")
+        if not label:
             continue
-        counts[element.kind] += 1
-        element.number, labels[label] = str(counts[element.kind]), element
+        if not re.fullmatch(prefix + r"(-[a-z0-9]+)+", label):
+            problem = f"label {label!r} of a {element.kind}: expected {prefix}-name"
+            problems.add(element.place, problem)
+        elif label in labels:
+            problem = f"label {label!r} stands already in {labels[label].place}"
+            problems.add(element.place, problem)
+        else:
+            counts[element.kind] += 1
+            labels[label] = element
+            labels[label].number = str(counts[element.kind])
     return labels
-
-
-def _is_good(element: Element, label: str, labels: dict[str, Element], problems: Problems) -> bool:
-    prefix = _PREFIXES[element.kind]
-    if not re.fullmatch(prefix + r"(-[a-z0-9]+)+", label):
-        problems.add(element.place, f"label {label!r} of a {element.kind}: expected {prefix}-name")
-    elif label in labels:
-        problems.add(element.place, f"label {label!r} stands already in {labels[label].place}")
-    else:
-        return True
-    return False
 
 
 def _plain_slug(text: str) -> str:
@@ -169,7 +159,7 @@ def _plain_slug(text: str) -> str:
 class _Resolver:
     """Turns links into references, and numbers citations in the order in which it meets them."""
 
-    def __init__(self, document: Document, labels: dict[str, Element], problems: Problems):
+    def __init__(self, document: Document, labels: dict[str, Any], problems: Problems):
         self.labels, self.problems, self.merged = labels, problems, document.merged
         self.notebooks = document.notebooks
         self.known = json.loads(Path(__file__).with_name("references.json").read_text("utf-8"))
@@ -184,7 +174,8 @@ class _Resolver:
 
     def resolve(self, text: Ast) -> Ast:
         """The piece with its links resolved; notes what does not belong in a report."""
-        return Ast(pandoc.replace(text.blocks, lambda node: self._node(node, text.place)), text.place)
+        blocks = pandoc.replace(text.blocks, lambda node: self._node(node, text.place))
+        return Ast(blocks, text.place)
 
     def _node(self, node: dict, place: Place) -> dict | None:
         match node:
@@ -193,20 +184,22 @@ class _Resolver:
             case {"t": "RawInline" | "RawBlock", "c": [_, raw]}:
                 return self._raw(raw, place)
             case {"t": "Image"}:
-                self.problems.add(place, "an image in Markdown has no label and caption: use show_figure")
+                problem = "an image in Markdown has no label: let a code cell show the picture"
+                self.problems.add(place, problem)
             case {"t": "Math", "c": [_, tex]} if "\\label" in tex:
-                self.problems.add(
-                    place, "a labelled formula stands in a list or quotation: give it its own paragraph"
-                )
+                problem = "a labelled formula stands in a list or quotation: give it a paragraph"
+                self.problems.add(place, problem)
             case {"t": "Str", "c": words} if words.startswith("\\begin{"):
-                self.problems.add(place, f"{words} outside of maths: put $$ around the environment")
+                problem = f"{words} outside of maths: put $$ around the environment"
+                self.problems.add(place, problem)
         return None
 
     def _raw(self, raw: str, place: Place) -> dict | None:
         """Nothing in place of a comment; other HTML is at fault."""
         if raw.strip().startswith("<!--"):
             return {"t": "Str", "c": ""}
-        self.problems.add(place, f"raw HTML {raw.strip()[:40]!r} cannot stand in the PDF: use Markdown")
+        problem = f"raw HTML {raw.strip()[:40]!r} cannot stand in the PDF: use Markdown"
+        self.problems.add(place, problem)
         return None
 
     def _link(self, target: str, inlines: list[dict], place: Place, keep: bool) -> dict | None:
@@ -218,17 +211,19 @@ class _Resolver:
             return self._target(match[1], match[2] or "", inlines, place, keep)
         if target.startswith("#"):
             return self._target(place.notebook, target[1:], inlines, place, keep)
-        self.problems.add(
-            place, f"link to the file {target!r}: a report stands alone; link to a web page or a section"
-        )
+        problem = f"link to the file {target!r}: link to a web page or a section"
+        self.problems.add(place, problem)
         return None
 
-    def _target(self, notebook: str, name: str, inlines: list[dict], place: Place, keep: bool) -> dict | None:
-        """A reference to a label or to a section of a notebook; keep: with the words that it has."""
+    def _target(
+        self, notebook: str, name: str, inlines: list[dict], place: Place, keep: bool
+    ) -> dict | None:
+        """A reference to a label or a section of a notebook; keep: with the words that it has."""
         if name in self.labels:
             return pandoc.link(f"#{name}", [pandoc.string(self._numbered(self.labels[name]))])
         if heading := self.sections.get((notebook, _plain_slug(name))):
-            return pandoc.link(f"#{heading.anchor}", inlines if keep else self._section(heading, inlines))
+            words = inlines if keep else self._section(heading, inlines)
+            return pandoc.link(f"#{heading.anchor}", words)
         elsewhere = notebook not in self.notebooks or name.split("-")[0] in NAMES or not name
         if elsewhere and not self.merged:
             return {"t": "Span", "c": [["", [], []], inlines or [pandoc.string(name)]]}
@@ -244,15 +239,16 @@ class _Resolver:
             hint = nearest(name, [*self.labels, *filter(None, slugs)])
             self.problems.add(place, f"unknown label {name!r}{hint}")
 
-    def _numbered(self, element: Element) -> str:
-        name = NAMES[_PREFIXES[element.kind]]
+    def _numbered(self, element: Any) -> str:
+        name = NAMES[KINDS[element.kind]]
         shown = f"({element.number})" if element.kind == "equation" else element.number
         return f"{name}\u00a0{shown}"
 
     def _section(self, heading: Heading, inlines: list[dict]) -> list[dict]:
         title = heading.text.blocks[0]["c"]
         if heading.number:
-            return [pandoc.string(f"{'Appendix' if heading.appendix else 'Section'}\u00a0{heading.number}")]
+            name = "Appendix" if heading.appendix else "Section"
+            return [pandoc.string(f"{name}\u00a0{heading.number}")]
         above = self.sections.get((heading.place.notebook, ""))
         if above is None or not above.number:
             return inlines or title
@@ -267,13 +263,10 @@ class _Resolver:
         if key not in self.cited:
             self.cited.append(key)
         shown = pandoc.string(f"[{self.cited.index(key) + 1}]")
-        return pandoc.link(f"#{anchor}", [*inlines, pandoc.string("\u00a0"), shown] if inlines else [shown])
+        words = [*inlines, pandoc.string("\u00a0"), shown] if inlines else [shown]
+        return pandoc.link(f"#{anchor}", words)
 
-    def references(self) -> list[Reference]:
-        """The cited entries of the bibliography."""
-        return [self._reference(number, key) for number, key in enumerate(self.cited, start=1)]
-
-    def _reference(self, number: int, key: str) -> Reference:
+    def reference(self, number: int, key: str) -> Reference:
         """Authors. Title (a link). Venue, year."""
         entry, string = self.known[key], pandoc.string
         title = {"t": "Emph", "c": [string(entry["title"])]}

@@ -1,22 +1,25 @@
-"""What both outputs share: the pieces of a document as strings of HTML or Typst, and the templates."""
+"""What both outputs share: the pieces of a document as strings of HTML or Typst, and templates."""
 
 import os
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from struct import unpack
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from helpers.report import maths, pandoc
-from helpers.report.document import Ast, Document, Heading, transform
-from helpers.report.maths import Formulas
+from helpers.report.document import Ast, Figure, transform
+from helpers.report.maths import Formula, Formulas
 
 FOLDER = Path(__file__).parent
 
 
-def strings(value, formulas: Formulas, to: str, write_maths: Callable):
+def strings(
+    value: Any, formulas: Formulas, to: str, write_maths: Callable[[Formula, str, bool], str]
+) -> Any:
     """A document (or a part) with every Ast written in "html5" or "typst".
 
     `write_maths(formula, tex, display)` gives the text that stands for a formula.
@@ -28,30 +31,28 @@ def strings(value, formulas: Formulas, to: str, write_maths: Callable):
         tex, display = maths.key(node)
         return {"t": "RawInline", "c": [to, write_maths(formulas[tex, display], tex, display)]}
 
-    pieces: list[list[dict]] = []
-    transform(value, lambda text: pieces.append(pandoc.replace(text.blocks, change)))
-    written = iter(pandoc.write(pieces, to))
+    pieces: list[Ast] = []
+    transform(value, pieces.append)
+    written = iter(pandoc.write([pandoc.replace(text.blocks, change) for text in pieces], to))
     return transform(value, lambda text: next(written))
 
 
-def headings(document: Document) -> list[Heading]:
-    """The section titles in order, without links: what a table of contents shows."""
-    found = [element for element in document.elements() if isinstance(element, Heading)]
-    return [replace(heading, text=_unlinked(heading.text)) for heading in found]
-
-
-def _unlinked(text: Ast) -> Ast:
-    def change(node: dict) -> dict | None:
-        return {"t": "Span", "c": [["", [], []], node["c"][1]]} if node["t"] == "Link" else None
-
-    return replace(text, blocks=pandoc.replace(text.blocks, change))
-
-
-def size(svg: str) -> tuple[float, float]:
-    """Width and height of a picture in points."""
-    root = re.search(r"<svg\b[^>]*>", svg)[0]
-    sides = [re.search(rf'\s{side}="([\d.]+)(pt)?', root) for side in ("width", "height")]
-    return tuple(float(side[1]) * (1 if side[2] else 0.75) for side in sides)
+def size(figure: Figure) -> tuple[float, float]:
+    """Width and height of a picture in points; 72 dots an inch where a PNG does not say."""
+    if figure.suffix == "png":
+        density = re.search(rb"pHYs(.{8})\x01", figure.picture, re.S)
+        scale = 72 / 0.0254 / unpack(">I", density[1][:4])[0] if density else 1.0
+        width, height = unpack(">II", figure.picture[16:24])
+        return width * scale, height * scale
+    root = re.search(r"<svg\b[^>]*>", figure.picture.decode())
+    start = root[0] if root else ""
+    found = re.findall(r'\s(?:width|height)="([\d.]+)(pt|px)?"', start)
+    if len(found) == 2:
+        width, height = (float(side) * (1 if unit == "pt" else 0.75) for side, unit in found)
+    else:
+        box = re.search(r'viewBox="\S+ \S+ ([\d.]+) ([\d.]+)"', start)
+        width, height = (0.75 * float(side) for side in box.groups()) if box else (360.0, 270.0)
+    return width, height
 
 
 def moment(date: str) -> datetime | None:
@@ -61,9 +62,9 @@ def moment(date: str) -> datetime | None:
     return datetime.fromisoformat(date).astimezone(UTC) if date else None
 
 
-def environment(**options) -> Environment:
+def environment(autoescape: bool = False) -> Environment:
     """Jinja over the package's templates."""
     loader = FileSystemLoader(FOLDER / "templates")
-    return Environment(
-        loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, **options
-    )
+    made = Environment(loader=loader, undefined=StrictUndefined, autoescape=autoescape)
+    made.trim_blocks = made.lstrip_blocks = True
+    return made

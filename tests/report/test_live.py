@@ -1,4 +1,4 @@
-"""Live figures: what runs in the page is the Keras model, under the report's policy, by keyboard, mouse and touch."""
+"""Live figures: what runs in the page is the Keras model, by keyboard, mouse and touch."""
 
 import base64
 import hashlib
@@ -12,13 +12,14 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from helpers.metrics import inpainting
-from helpers.report import live
 from helpers.metrics.latent import prior_quantiles
-from helpers.report.live import contents
-from helpers.report.live.weights import pack
 from helpers.models import VAE
+from helpers.report import live
+from helpers.report.live import page as parts
+from helpers.report.live.weights import pack
 
 SCRIPTS = Path(__file__).parent / "live"
 NODE = shutil.which("node")
@@ -27,10 +28,11 @@ WARM, STEPS = 4, 24  # of the chains of fillings: first steps of pseudo-Gibbs, f
 
 
 def random_vae(architecture, latent_dim, gain=2.0):
-    """An untrained model whose biases are not zero either; `gain` times the usual kernels, so that inputs matter."""
+    """An untrained model with biases and `gain` times the usual kernels, so that inputs matter."""
     model, rng = VAE(architecture, latent_dim, seed=3), np.random.default_rng(3)
     for part in (model.encoder, model.decoder):
-        part.set_weights([gain * w if w.ndim > 1 else rng.normal(0, 0.3, w.shape) for w in part.get_weights()])
+        old = part.get_weights()
+        part.set_weights([gain * w if w.ndim > 1 else rng.normal(0, 0.3, w.shape) for w in old])
     return model
 
 
@@ -61,8 +63,9 @@ MODELS = {
 def outputs(network, x):
     """What Keras says: a row per input, several outputs side by side."""
     values = network(x)
-    parts = values if isinstance(values, list | tuple) else [values]
-    return np.concatenate([keras.ops.convert_to_numpy(part).reshape(len(x), -1) for part in parts], axis=1)
+    rows = values if isinstance(values, list | tuple) else [values]
+    arrays = [keras.ops.convert_to_numpy(part).reshape(len(x), -1) for part in rows]
+    return np.concatenate(arrays, axis=1)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +84,7 @@ def cases():
 
 
 def noise(exact):
-    """What `helpers.metrics.inpainting` draws from a generator with seed 5: for z, and (as uniform draws) to accept with."""
+    """What `inpainting` draws from a generator with seed 5: for z, and to accept with."""
     rng, normal, uniform = np.random.default_rng(5), [], []
     for step in range(1 + WARM + STEPS):
         normal += rng.standard_normal(2).tolist()
@@ -96,9 +99,11 @@ def gibbs():
     model, mask = random_vae("dense", 2, gain=1.0), inpainting.square_mask()
     digit = np.random.default_rng(6).random((1, 28, 28, 1)).astype("float32")
     draws = {"metropolis": noise(exact=True), "pseudo-gibbs": noise(exact=False)}
-    given = {"packed": pack(model), "digit": digit.ravel().tolist(), "hole": mask.ravel().astype(int).tolist()}
+    given = {"packed": pack(model), "digit": digit.ravel().tolist()}
+    given |= {"hole": mask.ravel().astype(int).tolist()}
     given |= {"noise": draws, "warm_up": WARM, "steps": STEPS}
-    return SimpleNamespace(model=model, hidden=inpainting.hide(digit, mask), mask=mask, given=given)
+    hidden = inpainting.hide(digit, mask)
+    return SimpleNamespace(model=model, hidden=hidden, mask=mask, given=given)
 
 
 ENGINE, ACT = ((SCRIPTS / name).read_text("utf-8") for name in ("engine.js", "act.js"))
@@ -107,11 +112,12 @@ STORE = 'document.querySelector("#results").textContent = JSON.stringify(results
 
 
 def page(body, script, policy=None):
-    """A page under the report's policy, which allows this one script (or the one whose text is `policy`)."""
+    """A page under the report's policy, which allows one script (or the one whose text is given)."""
     allowed = base64.b64encode(hashlib.sha256((policy or script).encode()).digest()).decode()
-    csp = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:; script-src 'sha256-{allowed}'"
-    head = f'<meta http-equiv="Content-Security-Policy" content="{csp}; base-uri \'none\'; form-action \'none\'">'
-    head += f'<meta charset="utf-8"><title>Test</title><style>{live.style()}</style>'
+    csp = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:; "
+    csp += f"script-src 'sha256-{allowed}'; base-uri 'none'; form-action 'none'"
+    head = f'<meta http-equiv="Content-Security-Policy" content="{csp}">'
+    head += f'<meta charset="utf-8"><title>Test</title><style>{parts.style()}</style>'
     body += f'<pre id="results"></pre><script type="module">{script}</script>'
     return f'<!DOCTYPE html><html lang="en"><head>{head}</head><body>{body}</body></html>'
 
@@ -130,7 +136,7 @@ def browser(chromium, tmp_path_factory):
 
 def script_with(code, given, end):
     """The page's script and a test's own, whose names stay apart."""
-    return f"{live.script()}{{\nconst given = {json.dumps(given)};\n{code}\n{end}\n}}\n"
+    return f"{parts.script()}{{\nconst given = {json.dumps(given)};\n{code}\n{end}\n}}\n"
 
 
 def run_in_page(ask, code, given):
@@ -139,12 +145,14 @@ def run_in_page(ask, code, given):
 
 def run_in_node(folder, code, given):
     for name in ("engine.js", "figures.js"):
-        shutil.copy(live.FOLDER / name, folder)
+        shutil.copy(parts.FOLDER / name, folder)
     (folder / "package.json").write_text('{"type": "module"}')
-    imports = 'import { load, network } from "./engine.js";\nimport { chain } from "./figures.js";\n'
-    script = imports + f"const given = {json.dumps(given)};\n{code}\nconsole.log(JSON.stringify(results));\n"
+    imports = 'import { load, network } from "./engine.js";\nimport { chain } from "./figures.js";'
+    end = "console.log(JSON.stringify(results));"
+    script = f"{imports}\nconst given = {json.dumps(given)};\n{code}\n{end}\n"
     (folder / "test.js").write_text(script, encoding="utf-8")
-    return json.loads(subprocess.check_output([NODE, "test.js"], cwd=folder, text=True, timeout=300))
+    command = [NODE, "test.js"]
+    return json.loads(subprocess.check_output(command, cwd=folder, text=True, timeout=300))
 
 
 def _inputs(case):
@@ -217,19 +225,26 @@ KL = [2.0, 0.001, 1.0]
 LABELS = np.array([4, 9, 4])
 MEANS = np.array([[1.0, 2.0], [-1.5, 0.5], [-2.0, -2.5]])
 
+STATIC = Figure(figsize=(1, 1))
+GARMENTS = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker")
+
+
 @pytest.fixture(scope="module")
 def figures():
     """Three models and the contents of the four figures, on a narrow page."""
-    plane, line, three = random_vae("convolutional", 2), random_vae("dense", 1), random_vae("dense", 3)
+    plane, line, three = (random_vae(*m) for m in (("convolutional", 2), ("dense", 1), ("dense", 3)))
     images = np.random.default_rng(2).random((2, 28, 28, 1)).astype("float32")
+    mask, garments = inpainting.square_mask(), {"names": GARMENTS, "item": "garment"}
     made = [
-        contents.plane(plane, MEANS, LABELS, start=(0.5, -1.0)),
-        contents.slider(line, prior_quantiles(11), samples=5),
-        contents.sliders(three, KL, [nats > 0.01 for nats in KL]),
-        contents.inpainting(plane, images, [3, 7], inpainting.square_mask(), steps=6, warm_up=2),
+        live.plane(plane, MEANS, LABELS, start=(0.5, -1.0), static=STATIC),
+        live.slider(line, prior_quantiles(11), samples=5, static=STATIC),
+        live.sliders(three, KL, [nats > 0.01 for nats in KL], static=STATIC),
+        live.board(plane, images, [3, 7], mask, steps=6, warm_up=2, static=STATIC, **garments),
     ]
+    assert all(figure.static is STATIC for figure in made)
+    made = [figure.content for figure in made]
     static = "<p>A picture instead</p>"
-    body = "".join(live.fragment(content, static) for content in made) + live.networks(made)
+    body = "".join(parts.fragment(content, static) for content in made) + parts.networks(made)
     return SimpleNamespace(plane=plane, line=line, three=three, images=images, made=made, body=body)
 
 
@@ -245,7 +260,7 @@ def acted(figures, browser):
 
 
 def assert_shown(pixels, image):
-    """Pixels show this image, dark on white, but for rounding to 8 bits (digits for the board are rounded twice)."""
+    """Pixels show this image, dark on white, but for rounding to 8 bits (on the board, twice)."""
     np.testing.assert_allclose(pixels, 255 - 255 * image.ravel(), rtol=0, atol=1.01)
 
 
@@ -277,7 +292,8 @@ def test_the_plane_decodes_where_keys_and_mouse_point(acted, figures):
 
 
 def test_the_slider_decodes_a_quantile(acted, figures):
-    assert_shown(acted["pixels"]["slid"], figures.line.decode(prior_quantiles(11)[9:10, np.newaxis].astype("float32")))
+    z = prior_quantiles(11)[9:10, np.newaxis].astype("float32")
+    assert_shown(acted["pixels"]["slid"], figures.line.decode(z))
     assert acted["texts"]["slid"] == acted["value"] == "z = 1.10; 86.4 % of the prior lie below"
 
 
@@ -290,11 +306,16 @@ def test_sliders_decode_sample_and_return(acted, figures):
     assert "2.00 nats" in acted["marks"][0]
 
 
+def test_what_is_shown_goes_by_its_own_names(acted):
+    assert acted["pictures"] == ["1: Dress", "2: Sneaker"]
+
+
 def test_the_board_is_painted(acted, figures):
     assert acted["hidden"] == ["100", "0", "40", "56", "40"]
     stroke = np.zeros((28, 28), bool)
     stroke[12:16, 12:22] = True
-    shown, digit = np.reshape(acted["pixels"]["painted"], (28, 28)), figures.images[0].reshape(28, 28)
+    shown = np.reshape(acted["pixels"]["painted"], (28, 28))
+    digit = figures.images[0].reshape(28, 28)
     assert (shown[stroke] == 255).all()  # the red part of the hole's colour
     assert_shown(shown[~stroke], digit[~stroke])
 
@@ -308,10 +329,11 @@ def test_the_chain_fills_the_hole_and_keeps_the_rest(acted, figures):
 
 
 def test_without_its_script_the_page_shows_the_pictures(figures, browser):
-    text = page(figures.body, f"{live.script()}document.title = 'Run';", policy="another script")
-    shown = "[...document.querySelectorAll('.live-static')].map(picture => picture.checkVisibility())"
+    text = page(figures.body, f"{parts.script()}document.title = 'Run';", policy="another script")
+    shown = "[...document.querySelectorAll('.live-static')].map(each => each.checkVisibility())"
     loaded = "document.readyState === 'complete' && document.title"
-    answer = browser(text, f"{loaded} && [document.title, {shown}, document.querySelectorAll('.live-body').length]")
+    bodies = "document.querySelectorAll('.live-body').length"
+    answer = browser(text, f"{loaded} && [document.title, {shown}, {bodies}]")
     assert answer == ["Test", [True] * 4, 0]
 
 
@@ -323,12 +345,14 @@ def test_a_network_stands_once_in_a_page(figures):
 
 def test_nothing_in_the_data_ends_the_script(figures):
     content = figures.made[1] | {"data": {"text": "</script><!--"}}
-    assert live.fragment(content, "").count("</script>") == 1
-    assert "<!--" not in live.fragment(content, "")
+    assert parts.fragment(content, "").count("</script>") == 1
+    assert "<!--" not in parts.fragment(content, "")
+    planted = {"networks": {'"><meta http-equiv="refresh">': {}}}
+    assert "<meta" not in parts.networks([planted])
 
 
 def test_the_script_imports_nothing():
-    assert not re.search(r"^\s*(import|export)\b|\beval\b|https?:", live.script(), re.M)
+    assert not re.search(r"^\s*(import|export)\b|\beval\b|https?:", parts.script(), re.M)
 
 
 def test_points_keep_four_digits(figures):
@@ -339,7 +363,7 @@ def test_points_keep_four_digits(figures):
 
 def test_the_widget_holds_what_the_page_holds(figures):
     pytest.importorskip("anywidget", reason="anywidget is not installed: no widget")
-    made = live.widget(figures.made[1])
+    made = live.LiveFigure(figures.made[1], STATIC).widget()
     assert (made.figure, made.data, made.networks) == tuple(figures.made[1].values())
     assert "export default { render }" in made._esm
 
@@ -347,16 +371,18 @@ def test_the_widget_holds_what_the_page_holds(figures):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda f: contents.plane(f.line, MEANS, LABELS), "1 latent dimensions: the plane needs 2"),
-        (lambda f: contents.plane(f.plane, MEANS, LABELS[:2]), r"takes \(2, 2\)"),
-        (lambda f: contents.slider(f.plane, prior_quantiles(3)), "2 latent dimensions: the slider needs 1"),
-        (lambda f: contents.sliders(f.three, KL, [True]), "3 latent dimensions: the sliders needs 3 and 1"),
-        (lambda f: contents.inpainting(f.plane, f.images, [1], inpainting.square_mask()), "takes"),
+        (lambda f: plane_of(f.line, LABELS), "1 latent dimensions: the plane needs 2"),
+        (lambda f: plane_of(f.plane, LABELS[:2]), r"takes \(2, 2\)"),
+        (lambda f: plane_of(f.plane, LABELS, names=GARMENTS), "labels up to 9, but 8 names"),
+        (lambda f: live.slider(f.plane, prior_quantiles(3), static=STATIC), "the slider needs 1"),
+        (lambda f: live.sliders(f.three, KL, [True], static=STATIC), "the sliders needs 3 and 1"),
+        (lambda f: board_of(f.plane, f.images, [1]), "takes"),
+        (lambda f: board_of(other_loss(), f.images, [1, 2]), "pixel_loss='other'"),
         (lambda f: pack(f.plane, ["classifier"]), "'encoder', 'decoder'"),
-        (lambda f: pack(chain_of(keras.layers.Conv2D(2, 3, dilation_rate=2))), "dilation_rate"),
-        (lambda f: pack(chain_of(keras.layers.Conv2D(2, 3, activation="tanh"))), "'tanh' is not one of 'linear'"),
-        (lambda f: pack(chain_of(keras.layers.Dense(2))), "axes of the input"),
-        (lambda f: pack(chain_of(keras.layers.MaxPooling2D())), "'MaxPooling2D' is not one of 'Dense'"),
+        (lambda _: pack(chain_of("Conv2D", 2, 3, dilation_rate=2)), "dilation_rate"),
+        (lambda _: pack(chain_of("Conv2D", 2, 3, activation="tanh")), "'tanh' is not one of"),
+        (lambda _: pack(chain_of("Dense", 2)), "axes of the input"),
+        (lambda _: pack(chain_of("MaxPooling2D")), "'MaxPooling2D' is not one of 'Dense'"),
         (lambda f: pack(branched()), "does not follow"),
     ],
 )
@@ -365,10 +391,22 @@ def test_what_cannot_be_shown_is_refused(figures, make, message):
         make(figures)
 
 
-def chain_of(layer):
+def plane_of(model, labels, **options):
+    return live.plane(model, MEANS, labels, static=STATIC, **options)
+
+
+def board_of(model, images, labels):
+    return live.board(model, images, labels, inpainting.square_mask(), static=STATIC)
+
+
+def other_loss():
+    return SimpleNamespace(settings={"pixel_loss": "other"})
+
+
+def chain_of(layer, *arguments, **options):
     """A model whose encoder and decoder are one layer."""
     image = keras.Input((8, 8, 2))
-    network = keras.Model(image, layer(image))
+    network = keras.Model(image, getattr(keras.layers, layer)(*arguments, **options)(image))
     return SimpleNamespace(encoder=network, decoder=network)
 
 

@@ -1,72 +1,188 @@
 """Live figures: a trained encoder and decoder that run in the reader's browser.
 
-`helpers.report.live.contents` makes what a figure shows, a dictionary that is ready for JSON:
+`plane`, `slider`, `sliders` and `board` make a `LiveFigure` to end a notebook's cell with. Its
+`content` is a dictionary that is ready for JSON:
 
     {"figure": name, "data": {...}, "networks": {name: a packed network}}
 
-A page takes from it `fragment` (for each figure) and, once for all its figures, `style`, `networks` and `script`;
-JupyterLab takes `widget`. Nothing of it asks the network for anything.
+Nothing of it asks the network for anything.
 """
 
+import base64
+import hashlib
 import json
-from collections.abc import Iterable
-from html import escape
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-FOLDER = Path(__file__).parent
+import numpy as np
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 
+from helpers.errors import check_choice
+from helpers.plots import DIGIT_COLOURS, HIDDEN
+from helpers.report.live import page
+from helpers.report.live.weights import pack
 
-def fragment(content: dict, static: str) -> str:
-    """HTML of one figure: `static` (HTML) until the figure runs, on paper, and where there is no JavaScript."""
-    return (
-        f'<div class="live" data-figure="{escape(content["figure"])}"><div class="live-static">{static}</div>'
-        f'<script type="application/json">{_json(content["data"])}</script></div>'
-    )
-
-
-def networks(contents: Iterable[dict]) -> str:
-    """HTML that holds the networks of a page's figures, each once; it goes anywhere into the page's body."""
-    found = {name: network for content in contents for name, network in content["networks"].items()}
-    blocks = [f'data-network="{name}">{_json(network)}' for name, network in found.items()]
-    return "".join(f'<script type="application/json" {block}</script>\n' for block in blocks)
+LIMIT = 3.0  # of the sliders: standard deviations of the prior
+SHORT = 32767  # the largest 16-bit integer
+LOSSES = ("bce", "mse")  # pixel losses that the board's chain computes
+DIGITS = tuple("0123456789")
 
 
-def style() -> str:
-    """The figures' style sheet."""
-    return (FOLDER / "figures.css").read_text("utf-8")
+@dataclass(frozen=True)
+class LiveFigure:
+    """What moves in the HTML report, and the picture in its place elsewhere."""
+
+    content: dict
+    static: Figure
+
+    def widget(self) -> Any:
+        """The figure for JupyterLab and other front ends of Jupyter's widgets; needs anywidget."""
+        import anywidget
+        import traitlets
+
+        class Live(anywidget.AnyWidget):
+            """One live figure."""
+
+            _esm = page.module() + "export default { render };\n"
+            _css = page.style()
+            figure = traitlets.Unicode().tag(sync=True)
+            data = traitlets.Dict().tag(sync=True)
+            networks = traitlets.Dict().tag(sync=True)
+
+        return Live(**self.content)
 
 
-def script() -> str:
-    """The text of the page's one `<script type="module">`, which comes after figures and networks.
+def plane(
+    model: Any,
+    means: np.ndarray,
+    labels: np.ndarray,
+    *,
+    static: Figure,
+    start: Sequence[float] = (0.0, 0.0),
+    names: Sequence[str] = DIGITS,
+    item: str = "digit",
+) -> LiveFigure:
+    """The latent plane: test images' means (n, 2), coloured by label (n,), and a point's image.
 
-    A content security policy allows it by the SHA-256 of this text; it needs no other permission.
+    static: the picture in its place. start: the point shown first. names: of the labels; item: of
+    an image. Points are rounded to 1/32767 of the largest coordinate. Raises ValueError unless the
+    model and the points have two dimensions, and for a label without a name.
     """
-    return _module() + "activate(document);\n"
+    means = np.asarray(means, "float64")
+    if means.shape != (len(labels), 2):
+        wanted = f"the plane takes ({len(labels)}, 2)"
+        raise ValueError(f"means of shape {means.shape} for {len(labels)} labels: {wanted}")
+    _check_dimension(model, (2,), "the plane")
+    scale = np.abs(means).max() / SHORT or 1.0
+    colours = [to_hex(DIGIT_COLOURS[n % len(DIGIT_COLOURS)]) for n in range(len(names))]
+    data = {
+        "means": {"scale": scale, "values": _base64(np.round(means / scale).astype("<i2"))},
+        "colours": colours,
+        "extent": max(float(np.abs(means).max()) * 1.05, 3.0),
+        "start": [float(z) for z in start],
+    }
+    data |= _labels(labels, names, item)
+    return LiveFigure(_content("plane", data, model, ["decoder"]), static)
 
 
-def widget(content: dict):
-    """The same figure as a widget for JupyterLab and other front ends of Jupyter's widgets; needs anywidget."""
-    import anywidget
-    import traitlets
+def slider(
+    model: Any, quantiles: np.ndarray, samples: int = 15, *, static: Figure, item: str = "digit"
+) -> LiveFigure:
+    """One latent dimension: a slider through the prior's quantiles (n,), some shown beside it.
 
-    class Live(anywidget.AnyWidget):
-        """One live figure."""
-
-        _esm = _module() + "export default { render };\n"
-        _css = style()
-        figure = traitlets.Unicode().tag(sync=True)
-        data = traitlets.Dict().tag(sync=True)
-        networks = traitlets.Dict().tag(sync=True)
-
-    return Live(**content)
+    quantiles: as `latent.prior_quantiles` gives them, of which `samples` are shown. item: name of
+    an image. Raises ValueError unless the model has one dimension.
+    """
+    _check_dimension(model, (1,), "the slider")
+    rounded = [round(float(z), 5) for z in quantiles]
+    data = {"quantiles": rounded, "samples": samples, "item": item}
+    return LiveFigure(_content("slider", data, model, ["decoder"]), static)
 
 
-def _module() -> str:
-    """The engine and the figures as one text without imports and exports."""
-    lines = [line for name in ("engine.js", "figures.js") for line in (FOLDER / name).read_text("utf-8").splitlines()]
-    return "".join(line.removeprefix("export ") + "\n" for line in lines if not line.startswith("import "))
+def sliders(
+    model: Any,
+    kl: Sequence[float],
+    active: Sequence[bool],
+    seed: int = 0,
+    *,
+    static: Figure,
+    item: str = "digit",
+) -> LiveFigure:
+    """A slider for each latent dimension, with its KL in nats (d,) and whether it is active (d,).
+
+    seed: of "Sample from the prior"; item: name of an image. Raises ValueError unless both have as
+    many values as the model has dimensions.
+    """
+    _check_dimension(model, (len(kl), len(active)), "the sliders")
+    data = {"kl": [round(float(nats), 3) for nats in kl], "active": [bool(unit) for unit in active]}
+    data |= {"limit": LIMIT, "seed": seed, "item": item}
+    return LiveFigure(_content("sliders", data, model, ["decoder"]), static)
 
 
-def _json(value) -> str:
-    """JSON that may stand inside a script element."""
-    return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c")
+def board(
+    model: Any,
+    images: np.ndarray,
+    labels: np.ndarray,
+    mask: np.ndarray,
+    steps: int = 300,
+    warm_up: int = 20,
+    seed: int = 0,
+    *,
+    static: Figure,
+    names: Sequence[str] = DIGITS,
+    item: str = "digit",
+) -> LiveFigure:
+    """Images (n, 28, 28, 1) with a hole, filled by one encoding and decoding, and by a chain.
+
+    mask: the hole at first, bool (28, 28), True where hidden; the reader paints another. steps: of
+    the chain; warm_up: its first steps, pseudo-Gibbs in any case, which its mean leaves out; seed:
+    of the chain. names, item: as for `plane`. Images are stored with 8 bits. Raises ValueError for
+    shapes that do not fit, and for a model whose pixel loss is none of LOSSES.
+    """
+    loss = model.settings["pixel_loss"]
+    check_choice("pixel_loss", loss, LOSSES)
+    images, mask = np.asarray(images), np.asarray(mask)
+    shapes = (images.shape, mask.shape)
+    if shapes != ((len(labels), 28, 28, 1), (28, 28)):
+        wanted = "takes (n, 28, 28, 1), (28, 28), n"
+        raise ValueError(f"images and mask of shapes {shapes}, {len(labels)} labels: {wanted}")
+    data = {
+        "images": _base64(np.round(images * 255).astype("uint8")),
+        "hole": _base64(mask.astype("uint8")),
+        "colour": HIDDEN,
+        "loss": loss,
+    }
+    data |= _labels(labels, names, item) | {"steps": steps, "warm_up": warm_up, "seed": seed}
+    return LiveFigure(_content("board", data, model, ["encoder", "decoder"]), static)
+
+
+def _content(figure: str, data: dict, model: Any, parts: list[str]) -> dict:
+    """A figure's content; networks go by the digest of what is in them."""
+    packed = pack(model, parts)
+    texts = {part: json.dumps(network, sort_keys=True) for part, network in packed.items()}
+    names = {part: hashlib.sha256(text.encode()).hexdigest()[:16] for part, text in texts.items()}
+    networks = {names[part]: packed[part] for part in parts}
+    return {"figure": figure, "data": data | names, "networks": networks}
+
+
+def _check_dimension(model: Any, allowed: Sequence[int], what: str) -> None:
+    """Raise ValueError unless the model's latent dimension is each of `allowed`."""
+    dimension = model.decoder.inputs[0].shape[-1]
+    if set(allowed) != {dimension}:
+        wanted = f"{what} needs {' and '.join(map(str, allowed))}"
+        raise ValueError(f"a model of {dimension} latent dimensions: {wanted}")
+
+
+def _labels(labels: np.ndarray, names: Sequence[str], item: str) -> dict:
+    """Labels as bytes, their names, and what an image is called."""
+    numbers = np.asarray(labels)
+    if numbers.size and not 0 <= numbers.min() <= numbers.max() < len(names):
+        raise ValueError(f"labels up to {numbers.max()}, but {len(names)} names")
+    return {"labels": _base64(numbers.astype("uint8")), "names": list(names), "item": item}
+
+
+def _base64(array: np.ndarray) -> str:
+    """The bytes of an array."""
+    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()

@@ -1,5 +1,5 @@
 // Four figures that run a trained VAE in the page. Each is a function (element, data): it builds itself inside the
-// element; data is what `helpers.live` makes, with `decoder` and `encoder` as the engine's functions.
+// element; data is what `helpers.report.live` makes, with `decoder` and `encoder` as the engine's functions.
 
 import { bytes, load } from "./engine.js";
 
@@ -69,7 +69,7 @@ const paint = (canvas, values, hole, hidden) => {
   hole?.forEach((covered, i) => covered && context.fillRect(i % SIDE, Math.floor(i / SIDE), 1, 1));
 };
 
-// ---- The latent plane: test digits' latent means; the digit at a point is decoded beside it.
+// ---- The latent plane: test images' latent means; the image at a point is decoded beside it.
 
 const drawAxes = (canvas, context, at, { extent, margin, size }) => {
   const [left, bottom] = [margin, size - margin];
@@ -122,10 +122,10 @@ const nearest = (point, means) => {
 };
 
 export const plane = (element, data) => {
-  const { decoder, extent, colours, means: { scale, values } } = data;
-  const labels = [...data.labels].map(Number), margin = 28, chosen = new Set(), hint = identifier();
+  const { decoder, extent, colours, names, item, means: { scale, values } } = data;
+  const labels = [...bytes(data.labels)], margin = 28, chosen = new Set(), hint = identifier();
   const means = Float32Array.from(new Int16Array(bytes(values).buffer), value => value * scale);
-  const points = make("canvas"), cross = make("canvas"), digit = digitCanvas("The digit decoded at the point");
+  const points = make("canvas"), cross = make("canvas"), digit = digitCanvas(`The ${item} decoded at the point`);
   const pad = make("div", {
     class: "live-plane", tabindex: "0", role: "application", "aria-label": "Latent plane", "aria-describedby": hint,
   }, points, cross);
@@ -153,7 +153,7 @@ export const plane = (element, data) => {
     context.stroke();
     paint(digit, decoder(Float32Array.from(point)));
     place.textContent = `z = (${number(point[0])}, ${number(point[1])})`;
-    likeness.textContent = `Nearest test digit: ${labels[nearest(point, means)]}`;
+    likeness.textContent = `Nearest test ${item}: ${names[labels[nearest(point, means)]]}`;
   });
   const drawAll = framed(() => {
     size = pad.clientWidth;
@@ -180,8 +180,8 @@ export const plane = (element, data) => {
     else return;
     event.preventDefault();
   });
-  const legend = make("div", { class: "live-legend", role: "group", "aria-label": "Show only these digits" });
-  colours.forEach((shade, label) => legend.append(button(String(label), event => {
+  const legend = make("div", { class: "live-legend", role: "group", "aria-label": "Show only these classes" });
+  colours.forEach((shade, label) => legend.append(button(names[label], event => {
     chosen[chosen.has(label) ? "delete" : "add"](label);
     event.currentTarget.setAttribute("aria-pressed", chosen.has(label));
     drawAll();
@@ -191,7 +191,7 @@ export const plane = (element, data) => {
     legend,
     make("p", { class: "live-hint", id: hint },
       "Point, touch, or use the arrow keys (with Shift for longer steps, Home for the origin). ",
-      "A button shows its digits alone. Inside the dashed circle lie 95 % of the prior."),
+      "A button shows its class alone. Inside the dashed circle lie 95 % of the prior."),
   );
   new ResizeObserver(drawAll).observe(pad);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
@@ -199,8 +199,8 @@ export const plane = (element, data) => {
 
 // ---- One latent dimension: a slider through the prior's quantiles.
 
-export const slider = (element, { decoder, quantiles, samples }) => {
-  const last = quantiles.length - 1, digit = digitCanvas("The digit decoded at the slider's value");
+export const slider = (element, { decoder, quantiles, samples, item }) => {
+  const last = quantiles.length - 1, digit = digitCanvas(`The ${item} decoded at the slider's value`);
   const readout = make("p", { class: "live-readout" });
   const range = make("input", {
     type: "range", min: 0, max: last, step: 1, value: Math.round(last / 2), "aria-label": "Latent variable z",
@@ -323,7 +323,7 @@ const holeError = (filled, digit, hole) => {
 
 // The board on which the hole is painted; calls `changed` when it was, `say` when a key has moved the brush.
 const holeBoard = (hole, hint, changed, say) => {
-  const canvas = digitCanvas("The digit with its hole"), cursor = make("div", { class: "live-brush" });
+  const canvas = digitCanvas("The picture with its hole"), cursor = make("div", { class: "live-brush" });
   const board = make("div", {
     class: "live-board", tabindex: "0", role: "application", "aria-label": "Board on which to paint the hole",
     "aria-describedby": hint,
@@ -385,9 +385,10 @@ const filledPanel = (label, title = "") => {
   return { heading, draw, panel: make("div", { class: "live-panel" }, canvas, heading, error) };
 };
 
-export const inpainting = (element, data) => {
+export const board = (element, data) => {
   const grey = Float32Array.from(bytes(data.images), value => value / 255), square = bytes(data.hole);
-  const digits = [...data.labels].map((_, i) => grey.slice(i * SIDE * SIDE, (i + 1) * SIDE * SIDE));
+  const names = [...bytes(data.labels)].map(label => data.names[label]);
+  const digits = names.map((_, i) => grey.slice(i * SIDE * SIDE, (i + 1) * SIDE * SIDE));
   const hole = Uint8Array.from(square), hint = identifier();
   const status = make("output", { class: "live-unseen" }), acceptance = make("p", { class: "live-hint" });
   const naive = filledPanel("Filled once", "Naive: zeros, encode, decode once");
@@ -442,11 +443,11 @@ export const inpainting = (element, data) => {
     paint(picture, values);
     return picture;
   });
-  const picker = choices("Test digit", pictures, 0, i => {
+  const picker = choices(`Test ${data.item}s`, pictures, 0, i => {
     digit = digits[i];
     restart();
   });
-  [...picker.children].forEach((choice, i) => choice.setAttribute("aria-label", `${i + 1}: a ${data.labels[i]}`));
+  [...picker.children].forEach((choice, i) => choice.setAttribute("aria-label", `${i + 1}: ${names[i]}`));
   const size = make("input", {
     type: "range", min: 1, max: 12, step: 1, value: brush.size, input: () => resize(Number(size.value)),
   });
@@ -473,14 +474,14 @@ export const inpainting = (element, data) => {
     acceptance,
     make("p", { class: "live-hint", id: hint },
       "Paint with the pointer, or move the brush with the arrow keys; space paints, backspace shows again. ",
-      "Error: root mean square of the filling against the true digit, in the hole."),
+      "Error: root mean square of the filling against the true picture, in the hole."),
   );
   restart();
 };
 
 // ---- In a page and in JupyterLab.
 
-const FIGURES = { plane, slider, sliders, inpainting };
+const FIGURES = { plane, slider, sliders, board };
 const loaded = new Map();
 
 // Builds a figure in an element; packed(name) gives a packed network of the page, by the name that the data hold.
@@ -495,7 +496,7 @@ export const build = (element, figure, data, packed) => {
 
 // Every figure of a page comes to life shortly before it is seen, in place of its static picture.
 export const activate = page => {
-  const packed = name => JSON.parse(page.querySelector(`script[data-network="${name}"]`).textContent);
+  const packed = name => JSON.parse(page.querySelector(`script[data-network="${CSS.escape(name)}"]`).textContent);
   const enliven = figure => {
     const body = make("div", { class: "live-body" });
     figure.append(body);

@@ -74,6 +74,8 @@ const useSliders = async () => {
 const useBoard = async () => {
   const pad = board.querySelector(".live-board"), [heading, canvas] = ["span", "canvas"].map(part =>
     board.querySelector(`.live-panel:nth-child(3) ${part}`));
+  const picker = board.querySelectorAll("[aria-label^='Test '] button");
+  results.pictures = [...picker].map(choice => choice.getAttribute("aria-label"));
   const count = async () => {
     await settle();
     results.hidden.push(board.querySelector(".live-panels ~ .live-hint").textContent.split(" ")[0]);
