@@ -20,7 +20,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from helpers.errors import check_choice
-from helpers.plots import DIGIT_COLOURS, HIDDEN
+from helpers.plots import CLASS_COLOURS, HIDDEN
 from helpers.report.live import page
 from helpers.report.live.weights import pack
 
@@ -76,7 +76,7 @@ def plane(
         raise ValueError(f"means of shape {means.shape} for {len(labels)} labels: {wanted}")
     _check_dimension(model, (2,), "the plane")
     scale = np.abs(means).max() / SHORT or 1.0
-    colours = [to_hex(DIGIT_COLOURS[n % len(DIGIT_COLOURS)]) for n in range(len(names))]
+    colours = [to_hex(CLASS_COLOURS[n % len(CLASS_COLOURS)]) for n in range(len(names))]
     data = {
         "means": {"scale": scale, "values": _base64(np.round(means / scale).astype("<i2"))},
         "colours": colours,
