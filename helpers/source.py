@@ -277,7 +277,9 @@ def changed_live(found: Closure, root: Path = PACKAGE.parent) -> dict[str, Any]:
                 same = _members(value, node, origin)
             elif isinstance(node, ast.Assign | ast.AnnAssign):
                 target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-                same = {"": not isinstance(target, ast.Name) or _is_constant(value, node.value)}
+                if isinstance(target, ast.Tuple):
+                    value = tuple(getattr(live, ast.unparse(name), None) for name in target.elts)
+                same = {"": _is_constant(value, node.value)}
             for member in (member for member, unchanged in same.items() if not unchanged):
                 changed[f"{definition}.{member}".rstrip(".")] = value
         for alias, dotted in origin.imports.items():

@@ -1,4 +1,4 @@
-"""Tests keep their models and results in a folder of their own; only the checked digits are shared."""
+"""Tests keep models and results in a folder of their own; only the checked digits are shared."""
 
 import os
 import shutil
@@ -12,6 +12,7 @@ import pytest
 os.environ.setdefault("HELPERS_THREADS", "1")
 
 from browser import EXECUTABLE, MISSING, Browser, is_required  # noqa: E402
+
 from helpers import data, paths  # noqa: E402  (the environment comes first)
 
 

@@ -1,11 +1,15 @@
 """Configurations are validated when made, and their keys name them."""
 
 import dataclasses
+import subprocess
+import sys
 
 import pytest
 
 from helpers import config as recipes
-from helpers.config import CHOICES, MODELS, PROFILES, TrainingConfig, model_config
+from helpers import paths
+from helpers.config import MODELS, PROFILES, PUBLISHED, TrainingConfig, model_config
+from helpers.errors import ParameterError
 from helpers.losses import PIXEL_LOSSES
 
 
@@ -13,7 +17,7 @@ from helpers.losses import PIXEL_LOSSES
     ("field", "value", "words"),
     [
         ("architecture", "convolutionl", "did you mean 'convolutional'"),
-        ("loss", "l1", "'bce', 'mse', 'cb', 'sigma'"),
+        ("loss", "l1", "'bce', 'mse', 'sigma', 'cb'"),
         ("loss", "sigmoid", "did you mean 'sigma'"),
         ("latent_dim", 0, "from 1 to 256"),
         ("latent_dim", 2.0, "integer"),
@@ -21,7 +25,13 @@ from helpers.losses import PIXEL_LOSSES
         ("epochs", -1, "from 1"),
         ("seed", -1, "from 0"),
         ("n_train", 60_001, "from 1 to 60,000"),
-        ("dataset", "cifar", "'mnist'"),
+        ("dataset", "fashion", "did you mean 'fashion_mnist'"),
+        ("split", "test", "'train', 'all'"),
+        ("recipe", "fast peak=0.1 peak=0.2", "gives peak twice"),
+        ("beta", -1, "above 0, up to 1000"),
+        ("beta", "4", "must be a number"),
+        ("hidden_units", 0, "from 1 to 4,096"),
+        ("activation", "rely", "did you mean 'relu'"),
     ],
 )
 def test_a_bad_value_is_refused_with_what_is_allowed(field, value, words):
@@ -40,12 +50,19 @@ def test_unknown_names_are_refused_with_the_nearest():
 
 
 def test_every_field_changes_the_key():
-    changes = {"architecture": "deeper", "latent_dim": 3, "loss": "mse", "split": "all", "recipe": "keras"}
+    changes = {
+        "architecture": "deeper",
+        "latent_dim": 3,
+        "loss": "mse",
+        "split": "all",
+        "recipe": "keras",
+    }
     changes |= {"epochs": 7, "batch_size": 128, "n_train": 1000, "seed": 1}
+    changes |= {"dataset": "fashion_mnist", "beta": 4.0, "hidden_units": 32, "activation": "tanh"}
     keys = {TrainingConfig(**{name: value}).key for name, value in changes.items()}
     assert len(keys | {TrainingConfig().key}) == len(changes) + 1
-    unchanged = {field.name for field in dataclasses.fields(TrainingConfig)} - set(changes)
-    assert unchanged == {"dataset"}  # it has one value only
+    assert set(changes) == {field.name for field in dataclasses.fields(TrainingConfig)}
+    assert TrainingConfig(beta=4).key == TrainingConfig(beta=4.0).key
 
 
 def test_a_changed_recipe_changes_the_key_of_its_own_models_alone(monkeypatch):
@@ -58,7 +75,12 @@ def test_a_changed_recipe_changes_the_key_of_its_own_models_alone(monkeypatch):
 
 def test_the_original_protocol_is_the_published_one():
     config = model_config("10-D", profile="original")
-    assert (config.split, config.recipe, config.epochs, config.batch_size) == ("all", "keras", 30, 128)
+    assert (config.split, config.recipe, config.epochs, config.batch_size) == (
+        "all",
+        "keras",
+        30,
+        128,
+    )
     assert config.n_train is None and config.latent_dim == 10
 
 
@@ -71,12 +93,31 @@ def test_names_and_labels_agree():
     assert model_config("squared error", latent_dim=5).label == "5-D, squared error"
     assert model_config("baseline", loss="cb").label == "2-D, continuous Bernoulli"
     assert model_config("deeper", loss="sigma").label == "deeper 2-D, calibrated Gaussian"
+    assert model_config("baseline", beta=4).label == "baseline, β = 4"
+    handles = {"hidden_units": 32, "activation": "tanh", "dataset": "fashion_mnist"}
+    assert model_config("10-D", **handles).label == "10-D, 32 hidden units, tanh"
+    assert set(PUBLISHED) < set(MODELS)
 
 
 def test_every_pixel_loss_can_be_chosen_and_has_a_label_of_its_own():
-    assert set(CHOICES["loss"]) == set(PIXEL_LOSSES)
     assert len({TrainingConfig(loss=loss).label for loss in PIXEL_LOSSES}) == len(PIXEL_LOSSES)
 
 
 def test_none_leaves_the_default():
     assert model_config("baseline", epochs=None) == model_config("baseline")
+
+
+def test_the_reports_models_need_no_keras():
+    code = "import sys; from helpers.config import model_config; model_config('deeper').label; "
+    code += "print('keras' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_folders_that_cannot_be_are_refused(monkeypatch, tmp_path):
+    for value in ("", __file__):
+        monkeypatch.setenv("HELPERS_CACHE", value)
+        with pytest.raises(ParameterError, match="HELPERS_CACHE=.* is not a folder"):
+            paths.cache()
+    monkeypatch.setenv("HELPERS_CACHE", str(tmp_path / "new"))
+    assert paths.cache() == tmp_path / "new"

@@ -1,16 +1,21 @@
-"""MNIST is MNIST whatever its source, and a damaged copy is refused, named and fetched again."""
+"""A data set is the published one whatever its source; a damaged copy is refused and made again."""
 
 import gzip
 
 import numpy as np
 import pytest
+from PIL import Image, ImageOps
 
 from helpers import data, paths
+from helpers.errors import DataError
+
+MNIST = data.DATASETS["mnist"]
 
 
-@pytest.fixture
-def mnist():
-    return data.load_mnist()
+@pytest.fixture(scope="module")
+def files():
+    """MNIST's IDX files."""
+    return data._from_folder(paths.cache() / "mnist")
 
 
 @pytest.fixture
@@ -22,24 +27,28 @@ def unreachable():
     raise OSError("no route to host")
 
 
-def test_what_is_stored_is_read_back(tmp_path, mnist):
-    data._store(mnist, tmp_path)
-    for name, array in data.fetch(tmp_path, {}).items():
-        np.testing.assert_array_equal(array, mnist[name])
+def test_what_is_stored_is_read_back(tmp_path, files):
+    data._store(files, tmp_path)
+    for name, array in data.fetch("mnist", tmp_path, {}).items():
+        np.testing.assert_array_equal(array, data.load()[name])
 
 
-def test_the_digits_are_mnists(mnist):
-    data.verify(mnist, "the test")
-    assert mnist["train-images"].shape == (60_000, 28, 28) and mnist["test-images"].shape == (10_000, 28, 28)
-    assert mnist["train-labels"][:5].tolist() == [5, 0, 4, 1, 9]
-    assert np.bincount(mnist["test-labels"]).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+def test_the_digits_are_mnists(files):
+    data.verify(files, MNIST, "the test")
+    arrays = data.load("mnist")
+    assert arrays["train-images"].shape == (60_000, 28, 28)
+    assert arrays["test-images"].shape == (10_000, 28, 28)
+    assert arrays["train-labels"][:5].tolist() == [5, 0, 4, 1, 9]
+    assert np.bincount(arrays["test-labels"])[:4].tolist() == [980, 1135, 1032, 1010]
 
 
-def test_one_wrong_pixel_is_noticed(mnist):
-    images = mnist["test-images"].copy()
-    images[5_000, 3, 3] ^= 1
-    with pytest.raises(errors.DataError, match="somewhere: test-images is damaged"):
-        data.verify(mnist | {"test-images": images}, "somewhere")
+def test_one_wrong_pixel_is_noticed(files):
+    content = bytearray(files["test-images"])
+    content[5_000] ^= 1
+    with pytest.raises(DataError, match="somewhere: test-images is damaged"):
+        data.verify(files | {"test-images": bytes(content)}, MNIST, "somewhere")
+    with pytest.raises(DataError, match="train-images is damaged"):
+        data.verify(files, data.DATASETS["fashion_mnist"], "digits")
 
 
 def truncate(file):
@@ -49,7 +58,7 @@ def truncate(file):
 def flip(file):
     content = bytearray(gzip.decompress(file.read_bytes()))
     content[1_000] ^= 1
-    file.write_bytes(gzip.compress(bytes(content)))
+    file.write_bytes(gzip.compress(bytes(content), 1))
 
 
 def empty(file):
@@ -57,33 +66,59 @@ def empty(file):
 
 
 @pytest.mark.parametrize("harm", [truncate, flip, empty])
-def test_a_damaged_cache_is_refused_named_and_fetched_again(folder, mnist, harm, capsys):
+def test_a_damaged_cache_is_refused_named_and_fetched_again(folder, files, harm, capsys):
     harm(folder / "test-images.idx.gz")
-    fetched = data.fetch(folder, {"a good source": lambda: mnist})
-    assert "refused" in capsys.readouterr().err
-    np.testing.assert_array_equal(fetched["test-images"], mnist["test-images"])
-    data.fetch(folder, {})  # the cache is whole again: no source is needed
+    data.fetch("mnist", folder, {"a good source": lambda: files})
+    assert "MNIST cache refused" in capsys.readouterr().err
+    data.verify(data._from_folder(folder), MNIST, "the cache")  # whole again
 
 
-def test_a_source_with_other_digits_is_passed_over(tmp_path, mnist):
-    swapped = mnist | {"test-labels": mnist["test-labels"][::-1]}
-    sources = {"swapped": lambda: swapped, "good": lambda: mnist}
-    data.verify(data.fetch(tmp_path, sources), "the cache")
-    with pytest.raises(errors.DataError, match="swapped: DataError.*test-labels is damaged"):
-        data.fetch(tmp_path / "elsewhere", {"swapped": lambda: swapped})
+def test_a_source_with_other_images_is_passed_over(tmp_path, files):
+    swapped = files | {"test-labels": files["test-labels"][::-1]}
+    data.fetch("mnist", tmp_path, {"swapped": lambda: swapped, "good": lambda: files})
+    data.verify(data._from_folder(tmp_path), MNIST, "the cache")
+    with pytest.raises(DataError, match="swapped: DataError.*test-labels is damaged"):
+        data.fetch("mnist", tmp_path / "elsewhere", {"swapped": lambda: swapped})
 
 
 def test_without_any_source_the_error_tells_what_was_tried_and_what_to_do(tmp_path):
-    with pytest.raises(errors.DataError) as error:
-        data.fetch(tmp_path, {"first": unreachable, "second": unreachable})
-    message = str(error.value)
-    for words in ("first: OSError: no route", "second: OSError", "by hand", str(tmp_path), "train-images.idx.gz"):
-        assert words in message
+    with pytest.raises(DataError, match="Fashion-MNIST could not be obtained") as error:
+        data.fetch("fashion_mnist", tmp_path, {"first": unreachable, "second": unreachable})
+    words = ("first: OSError: no route", "second: OSError", "by hand", str(tmp_path))
+    words += ("t10k-labels-idx1-ubyte.gz", "$HELPERS_DATA/fashion_mnist")
+    assert all(word in str(error.value) for word in words)
+    with pytest.raises(ValueError, match="did you mean 'fashion_mnist'"):
+        data.fetch("fashion")
+
+
+def test_sources_are_tried_in_order(monkeypatch, tmp_path):
+    monkeypatch.setenv("HELPERS_DATA", str(tmp_path))
+    fashion = ["/usr/share/datasets/fashion-mnist", "Keras's download"]
+    for key, more in {
+        "mnist": ["Keras's download", data.PACKAGE],
+        "fashion_mnist": fashion,
+    }.items():
+        names = list(data._sources(data.DATASETS[key]))
+        for name, words in zip(names, [str(tmp_path / key), *more], strict=True):
+            assert words in name
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_files_put_by_hand_go_by_their_published_names(tmp_path, monkeypatch, files, packed):
+    by_hand = tmp_path / "hand" / "mnist"
+    by_hand.mkdir(parents=True)
+    for part, content in files.items():
+        name = data._file_names(part)[1 if packed else 2]
+        (by_hand / name).write_bytes(gzip.compress(content, 1) if packed else content)
+    assert (by_hand / f"t10k-images-idx3-ubyte{'.gz' * packed}").exists()
+    monkeypatch.setenv("HELPERS_DATA", str(tmp_path / "hand"))
+    fetched = data.fetch("mnist", tmp_path / "cache", dict([*data._sources(MNIST).items()][:1]))
+    np.testing.assert_array_equal(fetched["test-images"], data.load()["test-images"])
+    assert len(data.fetch("mnist", by_hand, {})["test-labels"]) == 10_000  # or into the cache
 
 
 def test_the_cache_is_used_before_any_source(folder):
-    fetched = data.fetch(folder, {"never": unreachable})
-    assert fetched["train-labels"][0] == 5
+    assert data.fetch("mnist", folder, {"never": unreachable})["train-labels"][0] == 5
 
 
 def test_idx_files_are_read_as_written():
@@ -102,12 +137,47 @@ def test_lines_of_the_package_are_read_with_and_without_a_header():
 
 
 def test_inputs_are_scaled_and_splits_are_disjoint():
-    images, labels = data.test_digits(100)
+    images, labels = data.test_set(100)
     assert images.shape == (100, 28, 28, 1) and images.dtype == np.float32
     assert images.min() == 0 and images.max() == 1 and len(labels) == 100
     assert len(data.split_images("train")) == 60_000 and len(data.split_images("all")) == 70_000
-    np.testing.assert_array_equal(data.split_images("all")[60_000:], data.load_mnist()["test-images"])
+    test_images = data.load()["test-images"]
+    np.testing.assert_array_equal(data.split_images("all")[60_000:], test_images)
 
 
 def test_the_tests_use_a_cache_of_their_own():
     assert "course-report-tests-" in str(paths.cache())
+
+
+def scan(digit, ink, paper, tmp_path):
+    """A digit as a large picture somewhere on a page, in colours."""
+    page = Image.new("L", (400, 300), 0)
+    page.paste(Image.fromarray(digit).resize((112, 112), Image.Resampling.BICUBIC), (220, 60))
+    ImageOps.colorize(page, paper, ink).save(tmp_path / "scan.png")
+    return data.read_picture(tmp_path / "scan.png")
+
+
+@pytest.mark.parametrize(
+    "colours", [("black", "white"), ("#fff", "#000"), ("navy", "#eee0c0"), ("#ccc", "#222")]
+)
+def test_a_scanned_digit_becomes_the_digit(colours, tmp_path):
+    digits = data.load()["test-images"]
+    for index in range(5):
+        found = scan(digits[index], *colours, tmp_path)
+        assert found.shape == (28, 28, 1) and found.dtype == np.float32
+        alike = [np.corrcoef(found.ravel(), digit.ravel())[0, 1] for digit in digits[:5]]
+        assert np.argmax(alike) == index and alike[index] > 0.8
+
+
+def test_a_picture_in_mnists_own_form_is_taken_unchanged(tmp_path):
+    digit = data.load()["test-images"][3]
+    Image.fromarray(digit).save(tmp_path / "digit.png")
+    np.testing.assert_allclose(
+        data.read_picture(tmp_path / "digit.png")[..., 0], digit / 255, atol=1e-6
+    )
+
+
+def test_a_picture_of_nothing_is_refused(tmp_path):
+    Image.new("RGB", (100, 80), "white").save(tmp_path / "blank.png")
+    with pytest.raises(ValueError, match=r"blank.png: nothing but background"):
+        data.read_picture(tmp_path / "blank.png")

@@ -11,7 +11,9 @@ import pytest
 from keras import ops
 
 from helpers import data, losses
-from helpers.models import VAE, Sampling, build_encoder_decoder
+from helpers.config import TrainingConfig
+from helpers.models import ARCHITECTURES, VAE, Sampling, architecture, build_encoder_decoder
+from helpers.training import fit_or_load
 
 SHAPES = {
     "convolutional": (
@@ -26,7 +28,11 @@ SHAPES = {
 
 
 def shapes(model):
-    return [tuple(layer.output.shape[1:]) for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
+    return [
+        tuple(layer.output.shape[1:])
+        for layer in model.layers
+        if not isinstance(layer, keras.layers.InputLayer)
+    ]
 
 
 def convolution(kernel, inputs, outputs):
@@ -48,8 +54,18 @@ def expected_parameters(architecture, latent_dim):
     if architecture == "convolutional":
         return down + dense(3136, 16) + heads(latent_dim) + dense(latent_dim, 3136) + up
     if architecture == "deeper":
-        down, up = down + convolution(3, 64, 128), up + convolution(4, 128, 128) - convolution(3, 64, 64)
-        return down + dense(2048, 16) + heads(latent_dim) + dense(latent_dim, 2048) + up + convolution(3, 128, 64)
+        down, up = (
+            down + convolution(3, 64, 128),
+            up + convolution(4, 128, 128) - convolution(3, 64, 64),
+        )
+        return (
+            down
+            + dense(2048, 16)
+            + heads(latent_dim)
+            + dense(latent_dim, 2048)
+            + up
+            + convolution(3, 128, 64)
+        )
     down, up = dense(784, 83) + dense(83, 16), dense(16, 83) + dense(83, 784)
     return down + heads(latent_dim) + dense(latent_dim, 16) + up
 
@@ -65,7 +81,9 @@ def test_shapes_are_the_originals(architecture):
 @pytest.mark.parametrize("architecture", ["convolutional", "deeper", "dense"])
 @pytest.mark.parametrize("latent_dim", [1, 2, 10])
 def test_parameters_counted_by_hand(architecture, latent_dim):
-    assert VAE(architecture, latent_dim).count_params() == expected_parameters(architecture, latent_dim)
+    assert VAE(architecture, latent_dim).count_params() == expected_parameters(
+        architecture, latent_dim
+    )
 
 
 def test_the_dense_model_is_of_the_baselines_size():
@@ -76,13 +94,57 @@ def test_the_dense_model_is_of_the_baselines_size():
 def test_layers_are_the_originals():
     encoder, decoder = build_encoder_decoder("deeper", 2)
     added = decoder.layers[3]
-    assert (added.kernel_size, added.strides, added.output_padding, added.filters) == ((4, 4), (2, 2), (1, 1), 128)
-    assert [layer.activation.__name__ for layer in decoder.layers[3:]] == ["relu", "relu", "relu", "sigmoid"]
+    assert (added.kernel_size, added.strides, added.output_padding, added.filters) == (
+        (4, 4),
+        (2, 2),
+        (1, 1),
+        128,
+    )
+    assert [layer.activation.__name__ for layer in decoder.layers[3:]] == [
+        "relu",
+        "relu",
+        "relu",
+        "sigmoid",
+    ]
     assert all(layer.padding == "same" for layer in encoder.layers[1:4])
 
 
+@pytest.mark.parametrize("architecture", SHAPES)
+def test_hidden_units_and_activation_are_those_asked_for(architecture):
+    model = VAE(architecture, 2, hidden_units=24, activation="tanh")
+    layers = [
+        layer
+        for layer in model.encoder.layers + model.decoder.layers
+        if hasattr(layer, "activation")
+    ]
+    hidden = [
+        layer.activation.__name__ for layer in layers if layer.name not in ("z_mean", "z_log_var")
+    ]
+    assert set(hidden[:-1]) == {"tanh"} and hidden[-1] == "sigmoid"
+    assert model.encoder.get_layer("z_mean").kernel.shape == (24, 2)
+
+
+def test_an_architecture_is_one_function_with_a_decorator(monkeypatch):
+    monkeypatch.setattr("helpers.models.ARCHITECTURES", dict(ARCHITECTURES))
+
+    @architecture("linear")
+    def linear(activation):
+        return [keras.layers.Flatten()], [
+            keras.layers.Dense(784, "sigmoid"),
+            keras.layers.Reshape((28, 28, 1)),
+        ]
+
+    config = TrainingConfig(architecture="linear", epochs=1, n_train=100)
+    assert np.isfinite(fit_or_load(config).history["loss"][0])
+    with pytest.raises(ValueError, match="'dense', 'linear'"):
+        TrainingConfig(architecture="linea")
+
+
 def test_sampling_has_the_moments_it_should():
-    mean, log_var = np.full((20_000, 1), 1.5, "float32"), np.full((20_000, 1), np.log(0.25), "float32")
+    mean, log_var = (
+        np.full((20_000, 1), 1.5, "float32"),
+        np.full((20_000, 1), np.log(0.25), "float32"),
+    )
     z = ops.convert_to_numpy(Sampling(seed=3)(mean, log_var))
     assert z.mean() == pytest.approx(1.5, abs=0.02)
     assert z.std() == pytest.approx(0.5, abs=0.02)
@@ -131,10 +193,12 @@ def test_initial_weights_are_spread_as_keras_spreads_them(architecture):
 
 @pytest.mark.parametrize("pixel_loss", ["bce", "mse"])
 def test_evaluate_is_the_mean_of_the_terms(pixel_loss):
-    images = data.test_digits(300)[0]
+    images = data.test_set(300)[0]
     model = VAE(pixel_loss=pixel_loss, seed=1)
     model.compile(optimizer="adam")
-    found = model.evaluate(images, batch_size=128, verbose=0, return_dict=True)  # 128 + 128 + 44: unequal batches
+    found = model.evaluate(
+        images, batch_size=128, verbose=0, return_dict=True
+    )  # 128 + 128 + 44: unequal batches
     model.sampling.restart(0)
     out = [model(images[start : start + 128]) for start in (0, 128, 256)]
     z_mean, z_log_var, image = (
@@ -149,7 +213,7 @@ def test_evaluate_is_the_mean_of_the_terms(pixel_loss):
 
 
 def test_predict_gives_all_parts():
-    out = VAE(latent_dim=3).predict(data.test_digits(5)[0], verbose=0)
+    out = VAE(latent_dim=3).predict(data.test_set(5)[0], verbose=0)
     assert {name: value.shape for name, value in out.items()} == {
         "reconstruction": (5, 28, 28, 1),
         "z_mean": (5, 3),
@@ -163,38 +227,46 @@ import json, sys
 import keras
 from helpers import data, models
 model = keras.models.load_model(sys.argv[1])
-images = data.test_digits(4)[0]
+images = data.test_set(4)[0]
 mean, log_var = model.encode(images)
 print(json.dumps([mean.tolist(), log_var.tolist(), float(model.decode(mean).sum())]))
 """
 
 
 def test_one_keras_file_is_enough_in_a_fresh_process(tmp_path):
-    model = VAE("deeper", 3, "mse", seed=5)
+    model = VAE("deeper", 3, "mse", seed=5, beta=2.0, hidden_units=20, activation="elu")
     model.compile(optimizer="adam")
     model.save(tmp_path / "model.keras")
     command = [sys.executable, "-c", READ, str(tmp_path / "model.keras")]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
-    mean, log_var = model.encode(data.test_digits(4)[0])
+    mean, log_var = model.encode(data.test_set(4)[0])
     expected = [mean.tolist(), log_var.tolist(), float(model.decode(mean).sum())]
     for found, here in zip(json.loads(done.stdout.splitlines()[-1]), expected, strict=True):
         np.testing.assert_allclose(found, here, rtol=1e-6)
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="runs on the second backend already")
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="runs on the second backend already"
+)
 def test_this_file_and_the_losses_pass_on_a_second_backend():
     files = [__file__, __file__.replace("test_models", "test_losses")]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]
-    done = subprocess.run(command, env=os.environ | {"KERAS_BACKEND": "jax"}, capture_output=True, text=True)
+    done = subprocess.run(
+        command, env=os.environ | {"KERAS_BACKEND": "jax"}, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout[-3000:]
     assert " passed" in done.stdout
 
 
 def test_fit_lowers_the_loss():
-    images = data.test_digits(512)[0]
+    images = data.test_set(512)[0]
     model = VAE(seed=2)
     model.compile(optimizer=keras.optimizers.Adam(1e-3))
-    history = model.fit(images, epochs=2, batch_size=64, verbose=0, validation_data=(images[:100],)).history
+    history = model.fit(
+        images, epochs=2, batch_size=64, verbose=0, validation_data=(images[:100],)
+    ).history
     assert history["loss"][1] < history["loss"][0]
-    assert history["loss"][1] == pytest.approx(history["rate"][1] + history["distortion"][1], rel=1e-4)
+    assert history["loss"][1] == pytest.approx(
+        history["rate"][1] + history["distortion"][1], rel=1e-4
+    )
     assert set(history) >= {"val_loss", "val_rate", "val_distortion"}

@@ -14,11 +14,18 @@ def own_output(tmp_path, monkeypatch):
 
 
 def test_a_result_comes_back_with_its_origin(trained):
-    stored = results.save_result("name", {"loss": np.float32(1.5), "array": np.arange(3)}, runs=[trained])
-    assert stored == results.load_result("name") == json.loads((paths.results() / "name.json").read_text())
+    stored = results.save_result(
+        "name", {"loss": np.float32(1.5), "array": np.arange(3)}, runs=[trained]
+    )
+    assert (
+        stored
+        == results.load_result("name")
+        == json.loads((paths.results() / "name.json").read_text())
+    )
     assert stored["values"] == {"loss": 1.5, "array": [0, 1, 2]}
     assert stored["runs"][0]["config"] == trained.config.as_dict()
-    assert {"date", "commit", "versions", "processor"} <= set(stored["provenance"])
+    assert {"date", "commit", "training_code", "processor"} <= set(stored["provenance"])
+    assert stored["provenance"]["measuring_code"] and stored["packages"]["numpy"] == np.__version__
 
 
 def test_what_was_not_stored_is_none():

@@ -10,8 +10,9 @@ import time
 import numpy as np
 import pytest
 
+from helpers import data
 from helpers.config import TrainingConfig
-from helpers.training import Digits, Entry, fit_or_load
+from helpers.training import Digits, build_model, fit_or_load, load_model, model_folder
 
 CONFIG = TrainingConfig(epochs=3, n_train=1_500, latent_dim=3)
 TRAIN = """
@@ -24,7 +25,9 @@ fit_or_load(TrainingConfig(**{config!r}))
 def start(config, **environment):
     """A process of its own that trains the config; its stderr tells the epochs."""
     code, env = TRAIN.format(config=config.as_dict()), os.environ | environment
-    return subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, env=env)
+    return subprocess.Popen(
+        [sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, env=env
+    )
 
 
 def lines_until(process, words):
@@ -43,7 +46,7 @@ def without_seconds(history):
 
 @pytest.fixture(scope="module")
 def reference():
-    """CONFIG trained without a break, in a process of its own, into the cache that all tests share."""
+    """CONFIG trained without a break, in its own process, into the cache that all tests share."""
     process = start(CONFIG)
     process.communicate()
     assert process.returncode == 0
@@ -58,7 +61,8 @@ def test_history_holds_true_epoch_means(reference):
         np.testing.assert_allclose(history[f"{part}loss"], total, rtol=1e-4)
     assert history["val_loss"][-1] < history["val_loss"][0]
     assert reference.seconds == pytest.approx(sum(history["seconds"]))
-    assert {"date", "commit", "processor", "versions"} <= set(reference.provenance)
+    assert {"date", "commit", "processor", "training_code"} <= set(reference.provenance)
+    assert reference.folder == model_folder(CONFIG).folder
 
 
 def test_a_second_call_loads_the_same_model_and_trains_nothing(reference):
@@ -68,12 +72,14 @@ def test_a_second_call_loads_the_same_model_and_trains_nothing(reference):
         np.testing.assert_array_equal(here, there)
 
 
-def test_another_process_gets_the_same_history_to_the_last_bit_even_after_kill_9(reference, own_cache):
+def test_another_process_gets_the_same_history_to_the_last_bit_even_after_kill_9(
+    reference, own_cache
+):
     process = start(CONFIG)
     lines_until(process, "epoch 1/3")
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    entry = Entry(CONFIG)
+    entry = model_folder(CONFIG)
     finished = len(json.loads(entry.checkpoint.read_text())["history"]["loss"])
     assert 1 <= finished < 3 and not entry.product.exists()
     process = start(CONFIG)
@@ -95,7 +101,7 @@ def test_another_seed_gives_another_history(reference):
 def test_a_damaged_entry_is_noticed_and_made_again(own_cache, harm, capfd):
     config = TrainingConfig(epochs=1, n_train=200)
     first = fit_or_load(config)
-    entry = Entry(config)
+    entry = model_folder(config)
     (model,) = entry.folder.glob("*.keras")
     if harm == "model":
         content = bytearray(model.read_bytes())
@@ -114,7 +120,7 @@ def test_a_damaged_entry_is_noticed_and_made_again(own_cache, harm, capfd):
 
 def test_a_damaged_checkpoint_means_a_fresh_start(own_cache, capfd):
     config = TrainingConfig(epochs=1, n_train=200)
-    entry = Entry(config)
+    entry = model_folder(config)
     entry.folder.mkdir(parents=True)
     entry.checkpoint.write_text('{"config": ')
     assert len(fit_or_load(config).history["loss"]) == 1
@@ -157,7 +163,11 @@ def test_batches_hold_every_digit_once_in_an_order_that_seed_and_epoch_decide():
     def order(seed, epoch):
         digits = Digits(images, 4, seed)
         digits.shuffle(epoch)
-        return np.concatenate([digits[i][0][:, 0, 0, 0] * 255 for i in range(len(digits))]).round().astype(int)
+        return (
+            np.concatenate([digits[i][0][:, 0, 0, 0] * 255 for i in range(len(digits))])
+            .round()
+            .astype(int)
+        )
 
     assert sorted(order(0, 0)) == list(range(10))
     assert np.array_equal(order(0, 1), order(0, 1))
@@ -167,14 +177,16 @@ def test_batches_hold_every_digit_once_in_an_order_that_seed_and_epoch_decide():
 
 THREADS = """
 import tensorflow as tf
-import helpers.training
-from helpers.models import VAE
-VAE()  # as a notebook does before it trains
+from helpers.config import TrainingConfig
+from helpers.training import build_model, prepare_backend
+print(tf.config.threading.get_intra_op_parallelism_threads())  # 0: nothing on import
+build_model(TrainingConfig())
+prepare_backend()  # the second time it does nothing
 print(tf.config.threading.get_intra_op_parallelism_threads())
 """
 
 
-def test_threads_are_set_before_the_first_operation():
+def test_threads_are_set_by_a_call_before_the_first_operation():
     done = subprocess.run(
         [sys.executable, "-W", "error::UserWarning", "-c", THREADS],
         env=os.environ | {"HELPERS_THREADS": "3"},
@@ -182,4 +194,91 @@ def test_threads_are_set_before_the_first_operation():
         text=True,
         check=True,
     )
-    assert done.stdout.split()[-1] == "3"
+    assert done.stdout.split()[-2:] == ["0", "3"]
+
+
+def test_settings_reach_the_model():
+    config = TrainingConfig(beta=4, hidden_units=32, activation="tanh", latent_dim=3)
+    model = build_model(config)
+    assert model.settings == {
+        "architecture": "convolutional", "latent_dim": 3, "pixel_loss": "bce", "seed": 0,
+        "beta": 4.0, "hidden_units": 32, "activation": "tanh",
+    }  # fmt: skip
+    assert model.encoder.get_layer("z_mean").kernel.shape == (32, 3)
+
+
+LOAD = """
+import sys
+from helpers.training import load_model
+model = load_model(sys.argv[1])
+print(model.beta, model.optimizer.name, float(model.decode(model.encode(model_input)[0]).sum()))
+""".replace("model_input", "__import__('numpy').full((2, 28, 28, 1), 0.5, 'float32')")
+
+
+def test_a_saved_model_is_loaded_in_a_fresh_process(tmp_path):
+    run = fit_or_load(
+        TrainingConfig(epochs=1, n_train=200, beta=2, hidden_units=8, activation="elu")
+    )
+    run.model.save(tmp_path / "mine.keras")
+    command = [sys.executable, "-c", LOAD, str(tmp_path / "mine.keras")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    beta, optimizer, total = done.stdout.split()
+    images = np.full((2, 28, 28, 1), 0.5, "float32")
+    expected = run.model.decode(run.model.encode(images)[0]).sum()
+    assert float(beta) == 2 and optimizer.startswith("kernel_muon")
+    assert float(total) == pytest.approx(float(expected), rel=1e-5)
+    assert load_model(tmp_path / "mine.keras").settings == run.model.settings
+
+
+def test_beta_weighs_the_rate_alone():
+    one, four = (fit_or_load(TrainingConfig(epochs=1, n_train=300, beta=beta)) for beta in (1, 4))
+    assert four.history["rate"][0] < one.history["rate"][0]
+    total = four.history["distortion"][0] + 4 * four.history["rate"][0]
+    assert four.history["loss"][0] == pytest.approx(total, rel=1e-5)
+
+
+class Told:
+    """A progress of one's own."""
+
+    def __init__(self):
+        self.events = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.events.append("exit")
+
+    def __getattr__(self, name):
+        return lambda *arguments: self.events.append(name)
+
+
+def test_progress_is_told_to_whoever_is_given(own_cache, capfd):
+    config, told = TrainingConfig(epochs=2, n_train=100), Told()
+    fit_or_load(config, told)
+    assert [event for event in told.events if event != "step"] == [
+        "start",
+        "epoch",
+        "epoch",
+        "exit",
+    ]
+    assert told.events.count("step") == 4
+    again = Told()
+    fit_or_load(config, again)
+    assert again.events == ["cached", "exit"] and "epoch" not in capfd.readouterr().err
+
+
+def test_one_step_is_enough(own_cache):
+    assert np.isfinite(fit_or_load(TrainingConfig(epochs=1, n_train=10)).history["loss"][0])
+
+
+def test_another_data_set_trains_models_of_its_own(own_cache, monkeypatch):
+    arrays = {part: 255 - array for part, array in data.load("mnist").items()}
+    monkeypatch.setattr(data, "load", lambda key: arrays)
+    digits, garments = (
+        TrainingConfig(epochs=1, n_train=100, dataset=d) for d in ("mnist", "fashion_mnist")
+    )
+    assert model_folder(digits).folder != model_folder(garments).folder
+    assert (
+        len(fit_or_load(garments).history["loss"]) == 1 and not model_folder(digits).folder.exists()
+    )

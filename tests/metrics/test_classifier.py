@@ -1,4 +1,4 @@
-"""The reader of digits: what it reads, that it is trained once and always alike, and how it is kept."""
+"""The classifier: what it reads, that it is trained once and always alike, how it is kept."""
 
 import json
 import os
@@ -18,10 +18,11 @@ from helpers.metrics import classifier
 from helpers.metrics.classifier import (
     Classifier,
     build_network,
+    classifier_folder,
     confident,
-    digit_classifier,
     label_preserved,
 )
+from helpers.training import Digits
 
 FEW = 100  # digits, where how well it reads does not matter
 
@@ -29,30 +30,29 @@ FEW = 100  # digits, where how well it reads does not matter
 @pytest.fixture(scope="module")
 def reader():
     """A classifier that learned from 2,000 digits, as it is given when it is there."""
-    digit_classifier(2_000)
-    return digit_classifier(2_000)
+    classifier.classifier(2_000)
+    return classifier.classifier(2_000)
 
 
 @pytest.fixture(scope="module")
 def digits():
-    return data.test_digits(classifier.READ_AT_ONCE + 3)
+    return data.test_set(classifier.READ_AT_ONCE + 3)
 
 
 @pytest.fixture
 def quick(own_cache, monkeypatch):
-    """A training that takes no time, and how often it was called: for what is kept, not for what is learned."""
+    """A training that takes no time, and how often it was called: for what is kept of it."""
     calls = []
 
-    def taught(n_train, progress):
+    def taught(n_train, arrays, progress):
         calls.append(n_train)
         progress.start(0)
         network = build_network()
         network.weights[0].assign(network.weights[0] + 0.01 * len(calls))
-        return network, 1.5
+        return {"model": network, "accuracy": 0.5, "seconds": 1.5, "history": {"loss": [1.0]}}
 
-    few = data.test_digits(20)
-    monkeypatch.setattr(data, "test_digits", lambda: few)
-    monkeypatch.setattr(classifier, "_taught", taught)
+    monkeypatch.setattr(classifier, "train", taught)
+    monkeypatch.setattr(classifier.provenance, "code_digest", lambda *a, **k: ("code", []))
     return calls
 
 
@@ -65,7 +65,7 @@ def equal(first, second):
 
 
 def test_it_reads_digits_as_well_as_it_says(reader):
-    images, labels = data.test_digits()
+    images, labels = data.test_set()
     assert reader.accuracy == accuracy_score(labels, reader.read(images)) > 0.85
     assert reader.n_train == 2_000 and reader.seconds > 0
     ignorant = Classifier(build_network(), 0.0, 0, 0.0)  # negative control: initial weights
@@ -100,9 +100,14 @@ def test_other_shapes_are_refused(reader, shape):
 
 def test_a_label_is_preserved_where_the_image_is_read_as_it(reader, digits):
     images, labels = digits
-    found, digits_read = label_preserved(reader, images, labels), reader.probabilities(images).argmax(axis=1)
+    found, digits_read = (
+        label_preserved(reader, images, labels),
+        reader.probabilities(images).argmax(axis=1),
+    )
     assert found.dtype == bool
-    assert found.tolist() == [read == label for read, label in zip(digits_read, labels, strict=True)]
+    assert found.tolist() == [
+        read == label for read, label in zip(digits_read, labels, strict=True)
+    ]
     assert found.mean() > 0.8
     assert label_preserved(reader, images, (labels + 1) % 10).mean() < 0.1  # negative control
     with pytest.raises(ValueError, match="one for each"):
@@ -123,19 +128,26 @@ def test_confidence_is_a_large_probability_of_any_digit():
 def test_it_is_trained_once(quick, monkeypatch, tmp_path):
     events = tmp_path / "events"
     monkeypatch.setenv("HELPERS_PROGRESS", str(events))
-    first, again = digit_classifier(FEW), digit_classifier(FEW)
+    first, again = classifier.classifier(FEW), classifier.classifier(FEW)
     assert quick == [FEW] and equal(first, again)
-    assert (first.accuracy, first.n_train, first.seconds) == (again.accuracy, again.n_train, again.seconds)
+    assert (first.accuracy, first.n_train, first.seconds) == (
+        again.accuracy,
+        again.n_train,
+        again.seconds,
+    )
     happened = [json.loads(line)["event"] for line in events.read_text().splitlines()]
     assert happened == ["start", "cached"]
-    assert not equal(first, digit_classifier(FEW + 1)) and quick == [FEW, FEW + 1]  # negative control
+    assert not equal(first, classifier.classifier(FEW + 1)) and quick == [
+        FEW,
+        FEW + 1,
+    ]  # negative control
 
 
 CHILD = """
 import random
 random.seed(5)
-from helpers.metrics.classifier import digit_classifier
-found = digit_classifier({n})
+from helpers.metrics.classifier import classifier
+found = classifier({n})
 print(found.accuracy, found.network.get_weights()[0].sum(), found.network.get_weights()[-2].sum())
 """
 
@@ -145,73 +157,75 @@ def in_own_process(own_cache, **environment):
     code, env = CHILD.format(n=500), os.environ | environment
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
-    (note,) = (own_cache / "classifier").glob("*.json")
+    (note,) = (own_cache / "classifier").glob("*/run.json")
     return done.stdout.split(), note
 
 
 def test_another_process_trains_the_same_to_the_last_bit(own_cache):
     theirs, note = in_own_process(own_cache)
-    assert note == classifier._Kept(500).note
+    assert note == classifier_folder(500, "mnist").product
     note.unlink()
-    ours = digit_classifier(500)
-    assert theirs == [str(value) for value in (ours.accuracy, weights(ours)[0].sum(), weights(ours)[-2].sum())]
+    ours = classifier.classifier(500)
+    assert theirs == [
+        str(value) for value in (ours.accuracy, weights(ours)[0].sum(), weights(ours)[-2].sum())
+    ]
 
 
 def test_another_backend_trains_its_own(own_cache):
     other = "jax" if keras.backend.backend() == "tensorflow" else "tensorflow"
     theirs, note = in_own_process(own_cache, KERAS_BACKEND=other)
-    assert float(theirs[0]) > 0.6 and note != classifier._Kept(500).note
+    assert float(theirs[0]) > 0.6 and note != classifier_folder(500, "mnist").product
 
 
 def test_what_others_do_with_random_numbers_changes_nothing(own_cache, monkeypatch, tmp_path):
-    few, events = data.test_digits(20), tmp_path / "events"
-    monkeypatch.setattr(data, "test_digits", lambda: few)
+    events = tmp_path / "events"
     monkeypatch.setenv("HELPERS_PROGRESS", str(events))
     random.seed(1)
-    first = digit_classifier(FEW)
-    classifier._Kept(FEW).note.unlink()
+    first = classifier.classifier(FEW)
+    classifier_folder(FEW, "mnist").product.unlink()
     random.seed(2)
     keras.utils.set_random_seed(3)
     keras.random.normal((2,))
-    assert equal(first, digit_classifier(FEW))
+    assert equal(first, classifier.classifier(FEW))
     happened = [json.loads(line)["event"] for line in events.read_text().splitlines()]
     assert happened == 2 * ["start", *["epoch"] * (classifier.EPOCHS - 1), "done"]
 
 
 @pytest.mark.parametrize("harm", ["weights", "note", "missing", "other note"])
 def test_damaged_files_are_noticed_and_made_again(quick, harm, capfd):
-    digit_classifier(FEW)
-    kept = classifier._Kept(FEW)
+    classifier.classifier(FEW)
+    kept = classifier_folder(FEW, "mnist")
+    (model,) = kept.folder.glob("*.keras")
     if harm == "weights":
-        content = bytearray(kept.weights.read_bytes())
+        content = bytearray(model.read_bytes())
         content[len(content) // 2] ^= 1  # one bit
-        kept.weights.write_bytes(content)
+        model.write_bytes(content)
     elif harm == "missing":
-        kept.weights.unlink()
+        model.unlink()
     else:
-        kept.note.write_text("[]" if harm == "other note" else kept.note.read_text()[:-50])
+        kept.product.write_text("[]" if harm == "other note" else kept.product.read_text()[:-50])
     capfd.readouterr()
-    again = digit_classifier(FEW)
+    again = classifier.classifier(FEW)
     assert "damaged" in capfd.readouterr().err and quick == [FEW, FEW]
-    assert equal(again, digit_classifier(FEW)) and quick == [FEW, FEW]
+    assert equal(again, classifier.classifier(FEW)) and quick == [FEW, FEW]
     assert "damaged" not in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("failing", ["keras.Model.save_weights", "helpers.results.write_json"])
-def test_a_disk_that_refuses_is_named_and_leaves_nothing_that_is_taken_for_a_classifier(quick, monkeypatch, failing):
+@pytest.mark.parametrize("failing", ["keras.Model.save", "helpers.checkpoints.write_json"])
+def test_a_disk_that_refuses_is_named_and_leaves_no_classifier(quick, monkeypatch, failing):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
         patched.setattr(failing, full)
         with pytest.raises(OSError, match="digit classifier.*No space left.*HELPERS_CACHE"):
-            digit_classifier(FEW)
-    digit_classifier(FEW)
+            classifier.classifier(FEW)
+    classifier.classifier(FEW)
     assert quick == [FEW, FEW]
 
 
 def test_who_comes_second_waits_and_takes_what_the_first_made(quick, monkeypatch, tmp_path):
-    events, found, taught = tmp_path / "events", [], classifier._taught
+    events, found, taught = tmp_path / "events", [], classifier.train
     monkeypatch.setenv("HELPERS_PROGRESS", str(events))
     begun, go = threading.Event(), threading.Event()
 
@@ -220,8 +234,10 @@ def test_who_comes_second_waits_and_takes_what_the_first_made(quick, monkeypatch
         assert go.wait(60)
         return taught(*args)
 
-    monkeypatch.setattr(classifier, "_taught", slow)
-    threads = [threading.Thread(target=lambda: found.append(digit_classifier(FEW))) for _ in range(2)]
+    monkeypatch.setattr(classifier, "train", slow)
+    threads = [
+        threading.Thread(target=lambda: found.append(classifier.classifier(FEW))) for _ in range(2)
+    ]
     threads[0].start()
     assert begun.wait(60)
     threads[1].start()
@@ -237,36 +253,32 @@ def test_who_comes_second_waits_and_takes_what_the_first_made(quick, monkeypatch
     assert [happened.count(event) for event in ("start", "waiting", "cached")] == [1, 1, 1]
 
 
-def test_its_name_says_what_it_is_made_from(monkeypatch):
-    notes = [classifier._Kept(FEW).note, classifier._Kept(FEW + 1).note]
-    assert classifier._Kept(FEW).note == notes[0]
-    with monkeypatch.context() as patched:
-        patched.setattr(classifier, "version", lambda name: "0")
-        notes.append(classifier._Kept(FEW).note)
-    monkeypatch.setattr(classifier, "CODE", [*classifier.CODE[:-1], "other code"])
-    notes.append(classifier._Kept(FEW).note)
-    assert len({*notes}) == 4
-    assert "SHA256" in classifier.CODE[0]  # the digits are known by theirs
+def test_its_folder_says_what_it_is_made_from(monkeypatch):
+    def folder(n_train=FEW, dataset="mnist"):
+        return classifier_folder(n_train, dataset).folder
+
+    folders = [folder(), folder(FEW + 1), folder(dataset="fashion_mnist")]
+    assert folder() == folders[0] and "digit-classifier" in str(folders[0])
+    assert "garment-classifier" in str(folders[2])
+    monkeypatch.setattr(classifier, "PEAK", 0.5)
+    assert len({*folders, folder()}) == 4 and "patched" in str(folder())
 
 
-def test_how_many_digits_it_learns_from(own_cache, monkeypatch):
-    monkeypatch.setattr(classifier._Kept, "train", lambda kept, progress: kept.n_train)
-    assert [digit_classifier(n) for n in (None, 70_000, 60_000, 1)] == [60_000, 60_000, 60_000, 1]
+def test_how_many_images_it_learns_from(quick):
+    for n, learned in {None: 60_000, 70_000: 60_000, 1: 1}.items():
+        assert classifier.classifier(n).n_train == learned
     for n in (0, -1, 70_001, 2.5, True):
         with pytest.raises(ValueError, match="n_train=.* must be an integer from 1 to 70,000"):
-            digit_classifier(n)
+            classifier.classifier(n)
 
 
-def test_the_order_of_the_lessons_is_that_of_the_epoch_and_holds_every_digit_once():
-    lessons = classifier._Lessons(FEW)
-    images, labels = data.training_digits(FEW)
-
-    def lesson(epoch):
-        lessons.shuffle(epoch)
-        return [np.concatenate(part) for part in zip(*(lessons[i] for i in range(len(lessons))), strict=True)]
-
-    first = lesson(0)
-    assert len(first[1]) == FEW and sorted(lessons.order) == list(range(FEW))
-    np.testing.assert_array_equal(first[0], images[lessons.order])
-    np.testing.assert_array_equal(first[1], labels[lessons.order])
-    assert np.array_equal(lesson(0)[0], first[0]) and not np.array_equal(lesson(1)[0], first[0])
+def test_batches_carry_the_labels_of_their_images():
+    images, labels = data.training_set(FEW)
+    batches = Digits(data.load()["train-images"][:FEW], 64, 0, labels)
+    batches.shuffle(3)
+    first, second = (
+        np.concatenate(part) for part in zip(*(batches[i] for i in range(2)), strict=True)
+    )
+    np.testing.assert_array_equal(first, images[batches.order])
+    np.testing.assert_array_equal(second, labels[batches.order])
+    assert sorted(batches.order) == list(range(FEW)) != list(batches.order)
