@@ -23,5 +23,5 @@ def published(model: str) -> dict[str, float]:
 
 
 def claim_texts() -> list[dict[str, str]]:
-    """The claims in the original's order: "id", "link" to a section, "published", "text", "rule"."""
+    """The claims in the original's order: id, link to a section, published value, text, rule."""
     return _file()["claims"]

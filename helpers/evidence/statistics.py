@@ -61,9 +61,8 @@ class Interval:
         mean, *ends = (start + factor * value for value in (self.mean, self.low, self.high))
         return Interval(mean, min(ends), max(ends), self.n)
 
-    def change(
-        self, more: str, less: str, decimals: int = 2, scale: float = 1, unit: str = ""
-    ) -> str:
+    def change(self, more: str, less: str, decimals: int = 2, scale: float = 1,
+               unit: str = "") -> str:  # fmt: skip
         """A difference by its size and, in words, its direction: "1.50 ± 0.30 nats lower"."""
         size, word = (self, more) if self.mean >= 0 else (self.scaled(-1), less)
         return f"{size.text(decimals, scale, unit)} {word}"
@@ -113,13 +112,9 @@ class Runs:
         """A measure of a model over its seeds."""
         return interval(self.values(model, measure))
 
-    def difference(
-        self, first: str, second: str, measure: str, against: str | None = None
-    ) -> Interval:
-        """First less second model, paired over the seeds that both have.
-
-        against: another measure, of the second model.
-        """
+    def difference(self, first: str, second: str, measure: str,
+                   against: str | None = None) -> Interval:  # fmt: skip
+        """First less second model, paired by seed; against: another measure, of the second."""
         one, other = self.values(first, measure), self.values(second, against or measure)
         return interval((one - other).dropna().sort_index())
 
@@ -217,12 +212,8 @@ class Column:
     unit: str = ""
 
 
-def spread_table(
-    evidence: Evidence,
-    models: Iterable[str],
-    columns: Iterable[Column],
-    names: Mapping[str, str] | None = None,
-) -> pd.DataFrame:
+def spread_table(evidence: Evidence, models: Iterable[str], columns: Iterable[Column],
+                 names: Mapping[str, str] | None = None) -> pd.DataFrame:  # fmt: skip
     """For each model and recipe that has runs: seeds, and each column's mean ± half its interval.
 
     names: what to call models in place of their labels. Without runs the table has no rows.
@@ -250,9 +241,8 @@ def _cell(runs: Runs, model: str, column: Column) -> str:
         return "–"
 
 
-def differs(
-    found: Interval, unit: str, decimals: int = 2, words: tuple[str, str] = ("higher", "lower")
-) -> str:
+def differs(found: Interval, unit: str, decimals: int = 2,
+            words: tuple[str, str] = ("higher", "lower")) -> str:  # fmt: skip
     """A paired difference in words: one only where its 95 % confidence interval excludes zero."""
     unit = f" {unit}" if unit else ""
     size = f"{number(abs(found.mean), decimals)}{unit} {words[found.mean < 0]}"

@@ -73,13 +73,9 @@ def when_stored(sentence: Callable[[], str], otherwise: str = NOTHING) -> str:
         return otherwise
 
 
-def seed_table(
-    evidence: Evidence,
-    names: Iterable[str],
-    columns: Iterable[Column],
-    shown: Mapping[str, str] | None = None,
-    transposed: bool = False,
-) -> pd.DataFrame:
+def seed_table(evidence: Evidence, names: Iterable[str], columns: Iterable[Column],
+               shown: Mapping[str, str] | None = None, transposed: bool = False,
+               ) -> pd.DataFrame:  # fmt: skip
     """Mean ± half of the 95 % confidence interval over seeds, a row for each model and recipe.
 
     names: of the models; shown: what to call them in place of that; transposed: of one model, a row
@@ -112,14 +108,11 @@ class Difference:
         return f"{self.what} {differs(found, self.unit, self.decimals, self.words)}".strip()
 
 
-def seed_differences(
-    evidence: Evidence,
-    pairs: Iterable[tuple[str, str]],
-    differences: Iterable[Difference],
-    lead: str = "Compared with the baseline of the same recipe:",
-    shown: Mapping[str, str] | None = None,
-    time: bool = False,
-) -> str:
+def seed_differences(evidence: Evidence, pairs: Iterable[tuple[str, str]],
+                     differences: Iterable[Difference],
+                     lead: str = "Compared with the baseline of the same recipe:",
+                     shown: Mapping[str, str] | None = None, time: bool = False,
+                     ) -> str:  # fmt: skip
     """How models differ over seeds, as a Markdown list with an item for each pair and recipe.
 
     shown: what to call the models; time: also how much longer a step of the first takes than the
@@ -148,16 +141,14 @@ SUMMARY: dict[str, tuple[str, Callable[[dict], str]]] = {  # what summary_table 
     "loss": ("training loss", lambda n: number(n["loss"], 2)),
     "distortion": ("distortion", lambda n: number(n["distortion"], 2)),
     "rate": ("rate", lambda n: number(n["rate"], 2)),
-    "val_elbo": (
-        "ELBO, test images", lambda n: f"{number(n['val_elbo'], 2)} ± {n['val_elbo_se']:.2f}",
-    ),
+    "val_elbo": ("ELBO, test images",
+                 lambda n: f"{number(n['val_elbo'], 2)} ± {n['val_elbo_se']:.2f}"),
     "knn_accuracy": ("kNN accuracy", lambda n: f"{n['knn_accuracy']:.1%}"),
-}
+}  # fmt: skip
 
 
-def summary_table(
-    summaries: Mapping[str, dict], columns: Iterable[str], shown: Mapping[str, str] | None = None
-) -> pd.DataFrame:
+def summary_table(summaries: Mapping[str, dict], columns: Iterable[str],
+                  shown: Mapping[str, str] | None = None) -> pd.DataFrame:  # fmt: skip
     """The models of one run, by name, with chosen columns of SUMMARY.
 
     summaries: from `suite.model_summary`; shown: what to call the models.
@@ -174,13 +165,8 @@ def mean_error(values: np.ndarray, decimals: int = 2) -> str:
     return f"{number(float(np.mean(values)), decimals)} ± {stats.sem(values):.{decimals}f}"
 
 
-def paired_text(
-    first: np.ndarray,
-    second: np.ndarray,
-    unit: str = "",
-    decimals: int = 2,
-    words: tuple[str, str] = ("higher", "lower"),
-) -> str:
+def paired_text(first: np.ndarray, second: np.ndarray, unit: str = "", decimals: int = 2,
+                words: tuple[str, str] = ("higher", "lower")) -> str:  # fmt: skip
     """How values of the same images differ between two models of one run, first less second.
 
     In words, "0.45 dB higher" or "within the noise of the images (0.01 dB)"; the comparison

@@ -105,21 +105,16 @@ def measure(subject: Subject) -> dict[str, float]:
 def tightness(subject: Subject) -> dict[str, float]:
     """The ELBO on training and test images, tighter bounds, and the amortisation gap."""
     x = subject.test[0]
-    sets = {"val_elbo": x, "train_elbo": subject.train[0][: len(x)]}
-    found = {
-        name: bounds.elbo(subject.model, images, SEED)["elbo"].mean()
-        for name, images in sets.items()
-    }
-    few = x[:BOUND_IMAGES]
+    few, sets = x[:BOUND_IMAGES], {"val_elbo": x, "train_elbo": subject.train[0][: len(x)]}
+    found = {k: bounds.elbo(subject.model, part, SEED)["elbo"].mean() for k, part in sets.items()}
     search = bounds.optimised_bound(subject.model, few, BOUND_STEPS, SEED)
     own = search["mean"], search["log_var"]
     tight = bounds.importance_weighted_bound(subject.model, few, BOUND_SAMPLES, SEED, q=own)
     return found | {
-        "bound_1": search["encoder"].mean(),
-        "bound_own": search["optimised"].mean(),
+        "bound_1": search["encoder"].mean(), "bound_own": search["optimised"].mean(),
         "bound_k": tight.mean(),
         "amortisation_gap": (search["optimised"] - search["encoder"]).mean(),
-    }
+    }  # fmt: skip
 
 
 @metric("codes")
@@ -134,17 +129,14 @@ def codes(subject: Subject) -> dict[str, float]:
     crowding = latent.congestion(mean, log_var)
     return {
         "active_units": np.sum(moved > bounds.ACTIVE),
-        "kl_least": kl.min(),
-        "kl_most": kl.max(),
+        "kl_least": kl.min(), "kl_most": kl.max(),
         "knn_accuracy": np.mean(votes == labels),
         "classes_separated": np.sum(recall_score(labels, votes, average=None) >= SEPARATED),
         "rank_of_3_and_5": pairs.index((3, 5)) + 1,
-        "axis_information_most": known.max(),
-        "axes_of_one_digit": np.sum(known > 0.5),
+        "axis_information_most": known.max(), "axes_of_one_digit": np.sum(known > 0.5),
         "class_gap": latent.class_gap(mean, labels),
-        "plane_area": crowding["area"],
-        "distinguishable": crowding["distinguishable"],
-    }
+        "plane_area": crowding["area"], "distinguishable": crowding["distinguishable"],
+    }  # fmt: skip
 
 
 def class_information(mean, labels) -> np.ndarray:
@@ -166,11 +158,10 @@ def pictures(subject: Subject) -> dict[str, float]:
     back = likelihoods.decoded_mean(subject.model, z)
     scores = likelihoods.score(subject.model, x, SEED)
     return {
-        "psnr": psnr(x, back).mean(),
-        "ssim": ssim(x, back).mean(),
+        "psnr": psnr(x, back).mean(), "ssim": ssim(x, back).mean(),
         "sharpness": sharpness(back).mean() / sharpness(x).mean(),
         "label_kept": label_preserved(subject.classifier, back, labels).mean(),
-    } | {f"as {name}": value.mean() for name, value in scores.items()}
+    } | {f"as {name}": value.mean() for name, value in scores.items()}  # fmt: skip
 
 
 @metric("smoothness")
@@ -251,18 +242,16 @@ def filled(subject: Subject) -> dict[str, float]:
         holes.paste(each, mask, inpainting.encode_decode(model, each, SEED))
         for each in (hidden, holes.hide(seen, mask))
     )
-    chain, accepted = inpainting.metropolis_gibbs(
-        model, hidden, mask, CHAIN, SEED, average=CHAIN // 2
-    )
+    options = {"average": CHAIN // 2}
+    chain, accepted = inpainting.metropolis_gibbs(model, hidden, mask, CHAIN, SEED, **options)
     return {
-        "naive_error": share(x, naive),
-        "naive_error_training": share(seen, naive_seen),
+        "naive_error": share(x, naive), "naive_error_training": share(seen, naive_seen),
         "naive_label_kept": label_preserved(subject.classifier, naive, labels).mean(),
         "naive_confident": confident(subject.classifier.probabilities(naive)).mean(),
         "chain_error": share(x, chain),
         "chain_label_kept": label_preserved(subject.classifier, chain, labels).mean(),
         "chain_accepted": accepted.mean(),
-    }
+    }  # fmt: skip
 
 
 def model_summary(run: Run, x_train, y_train, x_test, y_test, seed: int) -> dict[str, float]:
@@ -276,13 +265,9 @@ def model_summary(run: Run, x_train, y_train, x_test, y_test, seed: int) -> dict
     bound = bounds.elbo(run.model, x_test, seed)
     train_means, test_means = run.model.encode(x_train)[0], run.model.encode(x_test)[0]
     return {
-        "loss": run.history["loss"][-1],
-        "rate": run.history["rate"][-1],
-        "distortion": run.history["distortion"][-1],
-        "val_elbo": float(bound["elbo"].mean()),
+        **{name: run.history[name][-1] for name in ("loss", "rate", "distortion")},
+        **{f"val_{name}": float(bound[name].mean()) for name in ("elbo", "rate", "distortion")},
         "val_elbo_se": bounds.standard_error(bound["elbo"]),
-        "val_rate": float(bound["rate"].mean()),
-        "val_distortion": float(bound["distortion"].mean()),
         "seconds": run.seconds,
         "seconds_per_epoch": float(np.median(run.history["seconds"])),
         "parameters": run.model.count_params(),

@@ -15,17 +15,26 @@ from helpers.evidence.tables import PROVENANCE, merge
 SEEDS = range(5)
 GOOD = {  # every claim holds
     "baseline": {
-        "training_loss": 151.5, "val_elbo": -152.0, "psnr": 15.0, "ssim": 0.6, "knn_accuracy": 0.75, "rank_of_3_and_5": 2,
-        "step_change": 0.01, "step_exponent": 1.95, "class_gap": 0.02, "classes_separated": 6, "parameters": 130_000,
+        "training_loss": 151.5, "val_elbo": -152.0, "psnr": 15.0, "ssim": 0.6,
+        "knn_accuracy": 0.75, "rank_of_3_and_5": 2,
+        "step_change": 0.01, "step_exponent": 1.95, "class_gap": 0.02, "classes_separated": 6,
+        "parameters": 130_000,
         "naive_label_kept": 0.5, "sharpness": 0.5, "train_elbo": -151.0,
     },
     "deeper": {"training_loss": 141.4, "val_elbo": -144.0, "psnr": 15.5, "class_gap": 0.015},
-    "1-D": {"training_loss": 163.2, "val_elbo": -164.0, "knn_accuracy": 0.5, "prior_confident": 0.7, "sharpness": 0.4},
+    "1-D": {
+        "training_loss": 163.2, "val_elbo": -164.0, "knn_accuracy": 0.5, "prior_confident": 0.7,
+        "sharpness": 0.4,
+    },
     "10-D": {
-        "training_loss": 124.3, "val_elbo": -125.0, "knn_accuracy": 0.95, "axes_of_one_digit": 10, "axis_information_most": 0.9,
-        "kl_least": 0.1, "kl_most": 2.0, "naive_confident": 0.8, "naive_label_kept": 0.7, "copies": 0.0, "nearest_ratio": 1.1,
-        "step_change": 0.01, "step_exponent": 1.95, "prior_confident": 0.7, "noise_confident": 0.1, "sharpness": 0.8,
-        "train_elbo": -124.5, "naive_error": 0.9, "naive_error_training": 0.8, "parameters": 160_000,
+        "training_loss": 124.3, "val_elbo": -125.0, "knn_accuracy": 0.95, "axes_of_one_digit": 10,
+        "axis_information_most": 0.9,
+        "kl_least": 0.1, "kl_most": 2.0, "naive_confident": 0.8, "naive_label_kept": 0.7,
+        "copies": 0.0, "nearest_ratio": 1.1,
+        "step_change": 0.01, "step_exponent": 1.95, "prior_confident": 0.7,
+        "noise_confident": 0.1, "sharpness": 0.8,
+        "train_elbo": -124.5, "naive_error": 0.9, "naive_error_training": 0.8,
+        "parameters": 160_000,
     },
     "squared error": {"training_loss": 37.5, "psnr": 15.1, "ssim": 0.61, "classes_separated": 4},
     "32-D": {"active_units": 20, "train_elbo": -100.0, "val_elbo": -103.0},
@@ -34,13 +43,14 @@ STEP = {"baseline": 0.030, "deeper": 0.0426, "1-D": 0.030, "10-D": 0.030, "squar
 
 
 def jitter(seed):
-    """The part of a seed that is common to all models, so that paired differences are nearly without it."""
+    """What is common to all models of a seed: paired differences are nearly without it."""
     return 1e-3 * math.sin(1 + seed)
 
 
 def side(numbers=GOOD, steps=STEP, courses=None):
     rows = [
-        {"model": model, "seed": seed} | {name: value * (1 + jitter(seed) * 1e-3) for name, value in values.items()}
+        {"model": model, "seed": seed}
+        | {name: value * (1 + jitter(seed) * 1e-3) for name, value in values.items()}
         for model, values in numbers.items()
         for seed in SEEDS
     ]
@@ -49,7 +59,11 @@ def side(numbers=GOOD, steps=STEP, courses=None):
         for model, value in steps.items()
         for turn in range(3)
     ]
-    return RecipeEvidence(Runs(pd.DataFrame(rows)), Runs(pd.DataFrame(timed)), course() if courses is None else courses)
+    return RecipeEvidence(
+        Runs(pd.DataFrame(rows)),
+        Runs(pd.DataFrame(timed)),
+        course() if courses is None else courses,
+    )
 
 
 def course(two=(60, 50, 40), ten=(60, 40, 45)):
@@ -75,7 +89,10 @@ NOTHING = RecipeEvidence(Runs(pd.DataFrame()), Runs(pd.DataFrame()), pd.DataFram
 def test_all_24_claims_are_listed_in_order_with_a_rule():
     rows = claim_rows(Evidence(NOTHING, NOTHING))
     assert [row.id for row in rows] == [f"C{number}" for number in range(1, 25)]
-    assert all(row.text and row.published and row.link.endswith(".ipynb") and "confirmed" in row.rule for row in rows)
+    assert all(
+        row.text and row.published and row.link.endswith(".ipynb") and "confirmed" in row.rule
+        for row in rows
+    )
 
 
 def test_without_numbers_nothing_is_claimed():
@@ -113,7 +130,12 @@ def test_a_table_in_which_everything_holds_confirms_everything():
         ("C6", "deeper", {"class_gap": 0.03}, REFUTED),
         ("C6", "deeper", {"class_gap": 0.02}, UNDECIDED),
         ("C7", "1-D", {"prior_confident": 0.3}, PARTLY),
-        ("C7", "1-D", {"prior_confident": 0.3, "training_loss": 140.0, "knn_accuracy": 0.9}, REFUTED),
+        (
+            "C7",
+            "1-D",
+            {"prior_confident": 0.3, "training_loss": 140.0, "knn_accuracy": 0.9},
+            REFUTED,
+        ),
         ("C9", "10-D", {"knn_accuracy": 0.6}, PARTLY),
         ("C9", "10-D", {"training_loss": 150.0, "knn_accuracy": 0.6}, REFUTED),
         ("C9", "10-D", {"training_loss": 100.0}, CONFIRMED),
@@ -158,7 +180,8 @@ def test_times_come_from_the_timed_steps(claim, model, step, expected):
 
 
 @pytest.mark.parametrize(
-    ("ten", "expected"), [((60, 40, 45), CONFIRMED), ((60, 50, 40), UNDECIDED), ((60, 59, 40), UNDECIDED)]
+    ("ten", "expected"),
+    [((60, 40, 45), CONFIRMED), ((60, 50, 40), UNDECIDED), ((60, 59, 40), UNDECIDED)],
 )
 def test_c13_follows_the_courses(ten, expected):
     assert verdict("C13", side(courses=course(ten=ten))) == expected
@@ -175,12 +198,16 @@ def with_values(one, model, measure, of_seed):
 
 def test_a_single_run_decides_no_difference():
     several = side()
-    lone = RecipeEvidence(Runs(several.runs.table.query("seed == 0")), several.steps, several.courses)
+    lone = RecipeEvidence(
+        Runs(several.runs.table.query("seed == 0")), several.steps, several.courses
+    )
     assert [verdict(claim, lone) for claim in ("C6", "C17", "C19", "C22", "C24")] == [UNDECIDED] * 5
 
 
 def test_a_difference_within_the_variance_of_seeds_is_none():
-    loud = with_values(side(), "10-D", "naive_label_kept", lambda seed: 0.52 + 0.2 * math.sin(10 * seed))
+    loud = with_values(
+        side(), "10-D", "naive_label_kept", lambda seed: 0.52 + 0.2 * math.sin(10 * seed)
+    )
     assert verdict("C19", loud) == UNDECIDED
 
 
@@ -197,7 +224,9 @@ def test_seeds_that_lie_far_apart_refute_nothing(claim, model, measure, mean, sw
     """Seeds that lie close together, with the same mean, do."""
     for width, expected in ((0, REFUTED), (swing, UNDECIDED)):
         one = side(changed(model, **others), STEP | {"deeper": 0.09})
-        one = with_values(one, model, measure, lambda seed, width=width: mean + width * math.sin(10 * seed))
+        one = with_values(
+            one, model, measure, lambda seed, width=width: mean + width * math.sin(10 * seed)
+        )
         assert verdict(claim, one) == expected
 
 
@@ -217,16 +246,24 @@ def test_published_numbers():
 
 def test_the_tally_counts_each_side():
     rows = claim_rows(Evidence(side(), NOTHING))
-    assert claims.tally(rows, "plain") == "24 confirmed" and claims.tally(rows, "fast") == "24 not measured yet"
+    assert (
+        claims.tally(rows, "plain") == "24 confirmed"
+        and claims.tally(rows, "fast") == "24 not measured yet"
+    )
     listed = claims.listing(rows, "plain")
-    assert listed.startswith('**24 confirmed** ([C1](00_baseline.ipynb "as it is"), [C2]') and listed.count("](") == 24
+    assert (
+        listed.startswith('**24 confirmed** ([C1](00_baseline.ipynb "as it is"), [C2]')
+        and listed.count("](") == 24
+    )
 
 
 def test_recipes_contradict_each_other_only_where_a_part_holds_and_fails():
     def row(numbers, claim):
         return {row.id: row for row in claim_rows(Evidence(side(numbers), side()))}[claim]
 
-    assert row(changed("deeper", class_gap=0.03), "C6").contrary() and not row(GOOD, "C6").contrary()
+    assert (
+        row(changed("deeper", class_gap=0.03), "C6").contrary() and not row(GOOD, "C6").contrary()
+    )
     assert row(changed("deeper", psnr=14.0), "C5").contrary()  # in part
     open_ = row(changed("deeper", psnr=15.0), "C5")  # this part is not decided: no contradiction
     assert open_.settled() and not open_.contrary() and not row(GOOD, "C5").settled()

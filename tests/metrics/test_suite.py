@@ -26,30 +26,44 @@ def row():
 
 
 def test_every_measure_is_a_finite_number_with_a_declared_column(row):
-    assert all(np.isfinite(value) for value in row.values()), {k: v for k, v in row.items() if not np.isfinite(v)}
+    assert all(np.isfinite(value) for value in row.values()), {
+        k: v for k, v in row.items() if not np.isfinite(v)
+    }
     declared = {*columns.sections()["history"], *columns.sections()["measures"]} - {"seconds"}
     assert set(row) == declared  # neither more nor fewer
 
 
 def test_no_rule_asks_for_a_measure_that_nobody_takes(row):
     models = ("baseline", "deeper", "1-D", "10-D", "squared error", "32-D")
-    runs = Runs(pd.DataFrame([row | {"model": model, "seed": seed} for model in models for seed in (0, 1)]))
-    steps = Runs(pd.DataFrame([{"model": model, "seed": 0, "seconds_per_step": 1.0} for model in models]))
+    runs = Runs(
+        pd.DataFrame([row | {"model": model, "seed": seed} for model in models for seed in (0, 1)])
+    )
+    steps = Runs(
+        pd.DataFrame([{"model": model, "seed": 0, "seconds_per_step": 1.0} for model in models])
+    )
     courses = pd.DataFrame(
         {"model": model, "seed": 0, "eval_loss": loss}
         for model in ("squared error", "10-D, squared error")
         for loss in (3.0, 1.0, 2.0)
     )
     side = RecipeEvidence(runs, steps, courses)
-    assert not [claim.id for claim in claim_rows(Evidence(side, side)) if claim.plain.verdict == UNMEASURED]
+    assert not [
+        claim.id for claim in claim_rows(Evidence(side, side)) if claim.plain.verdict == UNMEASURED
+    ]
 
 
 def test_shares_are_shares_and_bounds_are_ordered(row):
-    shares = [name for name in row if name.endswith(("accuracy", "kept", "confident", "coverage")) or name == "copies"]
+    shares = [
+        name
+        for name in row
+        if name.endswith(("accuracy", "kept", "confident", "coverage")) or name == "copies"
+    ]
     assert len(shares) > 8 and all(0 <= row[name] <= 1 for name in shares)
     assert row["bound_k"] > row["bound_1"] - 0.5  # the tighter bound, on the same images
     assert row["amortisation_gap"] > 0 and row["kl_least"] <= row["kl_most"]
-    assert row["val_elbo"] == pytest.approx(-row["val_loss"], rel=0.02)  # measured by another loop, with other noise
+    assert row["val_elbo"] == pytest.approx(
+        -row["val_loss"], rel=0.02
+    )  # measured by another loop, with other noise
 
 
 def test_measures_are_kept_until_the_code_that_measures_changes(row, monkeypatch):
@@ -65,7 +79,11 @@ def test_measures_are_kept_until_the_code_that_measures_changes(row, monkeypatch
 def test_a_new_measure_is_one_function_and_one_column(monkeypatch, tmp_path):
     """Added for real: registered, measured of a tiny model, and a column of a table."""
     monkeypatch.setattr(suite, "METRICS", {})
-    monkeypatch.setitem(columns.sections()["measures"], "ink", columns.Field("ink", "float", "mean grey value of samples"))
+    monkeypatch.setitem(
+        columns.sections()["measures"],
+        "ink",
+        columns.Field("ink", "float", "mean grey value of samples"),
+    )
 
     @suite.metric("ink")
     def ink(subject):
@@ -90,6 +108,13 @@ def test_a_summary_states_the_last_epoch_and_the_held_out_bound(row):
     run, (x, y), (x_test, y_test) = suite.fit_or_load(CONFIG), training_set(600), held_out_set(600)
     found = suite.model_summary(run, x, y, x_test, y_test, seed=suite.SEED)
     assert found["loss"] == row["training_loss"] == run.history["loss"][-1]
-    assert found["val_elbo"] == pytest.approx(row["val_elbo"]) and found["knn_accuracy"] == row["knn_accuracy"]
-    assert found["val_elbo"] == pytest.approx(-found["val_rate"] - found["val_distortion"], rel=1e-5)
-    assert found["parameters"] == row["parameters"] and found["seconds"] == pytest.approx(run.seconds)
+    assert (
+        found["val_elbo"] == pytest.approx(row["val_elbo"])
+        and found["knn_accuracy"] == row["knn_accuracy"]
+    )
+    assert found["val_elbo"] == pytest.approx(
+        -found["val_rate"] - found["val_distortion"], rel=1e-5
+    )
+    assert found["parameters"] == row["parameters"] and found["seconds"] == pytest.approx(
+        run.seconds
+    )
