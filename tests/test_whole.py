@@ -38,15 +38,21 @@ SECTIONS = [
 
 def run(*command, cwd, **environment):
     env = os.environ | environment
-    env.pop("PYTEST_CURRENT_TEST", None)  # with it, a kernel keeps to itself what is written to its standard error
-    return subprocess.run([sys.executable, "-m", *command], cwd=cwd, env=env, capture_output=True, text=True)
+    env.pop(
+        "PYTEST_CURRENT_TEST", None
+    )  # with it, a kernel keeps to itself what is written to its standard error
+    return subprocess.run(
+        [sys.executable, "-m", *command], cwd=cwd, env=env, capture_output=True, text=True
+    )
 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
     """A smoke report made from a folder that is not the project's."""
     output = tmp_path_factory.mktemp("report")
-    done = run("helpers", "report", "--profile", "smoke", "--output", str(output), cwd=output.parent)
+    done = run(
+        "helpers", "report", "--profile", "smoke", "--output", str(output), cwd=output.parent
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return output
 
@@ -75,7 +81,9 @@ def test_every_notebook_ran_to_its_end_and_stored_its_result(report):
         notebook = nbformat.read(report / "notebooks" / f"{name}.ipynb", 4)
         code = [cell for cell in notebook.cells if cell.cell_type == "code"]
         assert all(cell.execution_count for cell in code if cell.source)
-        assert not [output for cell in code for output in cell.outputs if output.output_type == "stream"]
+        assert not [
+            output for cell in code for output in cell.outputs if output.output_type == "stream"
+        ]
 
 
 def test_sections_are_the_originals_in_both_documents(page, pdf_text):
@@ -87,11 +95,36 @@ def test_sections_are_the_originals_in_both_documents(page, pdf_text):
         assert any(words in heading for heading in headings) and words in plain(pdf_text)
 
 
-def test_the_originals_figures_are_there_in_svg_and_png(report):
+def test_the_originals_figures_are_there_as_svg(report):
     labels = {file.stem for file in (report / "figures").glob("*.svg")}
     assert labels >= FIGURES_OF_THE_ORIGINAL
-    assert labels == {file.stem for file in (report / "figures").glob("*.png")}
     assert sum(label.startswith("fig-") for label in labels) >= 16
+
+
+def test_a_run_records_its_cost_with_the_rendering_and_leaves_no_staging(report):
+    run = json.loads((report / "run.json").read_text())
+    assert len(run["minutes"]) == 9 and run["rendering_minutes"] > 0
+    assert 0.5 < run["peak_memory_gb"] < 20
+    assert not (report / "staging").exists()
+
+
+def test_a_run_of_ones_own_touches_no_tracked_file():
+    places = [
+        "latest/report.html",
+        "smoke/run.json",
+        "original/x",
+        "notebooks/00.ipynb",
+        "staging/x",
+    ]
+    for place in places:
+        command = ["git", "check-ignore", "--quiet", f"report/{place}"]
+        assert subprocess.run(command, cwd=paths.ROOT).returncode == 0, place
+    assert (
+        subprocess.run(
+            ["git", "check-ignore", "--quiet", "report/run.json"], cwd=paths.ROOT
+        ).returncode
+        == 1
+    )
 
 
 def test_figures_are_numbered_in_order_and_alike_in_both_documents(page, pdf_text):
@@ -108,7 +141,11 @@ def test_every_picture_has_alternative_text_of_its_own(page, report):
     assert all(len(text) > 30 for text in alternatives)
     assert len(set(alternatives)) == len(alternatives)
     with pikepdf.open(report / "report.pdf") as document:
-        inside = {str(item.Alt) for item in document.objects if isinstance(item, pikepdf.Dictionary) and "/Alt" in item}
+        inside = {
+            str(item.Alt)
+            for item in document.objects
+            if isinstance(item, pikepdf.Dictionary) and "/Alt" in item
+        }
         assert document.Root.MarkInfo.Marked
     assert {plain(text) for text in alternatives} <= {plain(text) for text in inside}
 
@@ -122,7 +159,13 @@ def test_every_link_within_the_page_resolves(page):
 
 
 def test_the_page_asks_the_network_for_nothing(page, report):
-    for element, attribute in (("img", "src"), ("script", "src"), ("link", "href"), ("source", "src"), ("iframe", "src")):
+    for element, attribute in (
+        ("img", "src"),
+        ("script", "src"),
+        ("link", "href"),
+        ("source", "src"),
+        ("iframe", "src"),
+    ):
         for found in page.find_all(element):
             assert found.get(attribute, "data:").startswith(("data:", "#")), found
     styles = " ".join(style.get_text() for style in page.find_all("style"))
@@ -132,7 +175,10 @@ def test_the_page_asks_the_network_for_nothing(page, report):
 
 def test_all_24_claims_have_both_verdicts_in_both_documents(page, pdf_text, report):
     verdicts = json.loads((report / "results" / "08_claims.json").read_text())["values"]["verdicts"]
-    rows = [[plain(cell.get_text(" ")) for cell in row.find_all(["td", "th"])] for row in page.find_all("tr")]
+    rows = [
+        [plain(cell.get_text(" ")) for cell in row.find_all(["td", "th"])]
+        for row in page.find_all("tr")
+    ]
     for form, cell in (("plain", -2), ("fast", -1)):
         assert list(verdicts[form]) == [f"C{number}" for number in range(1, 25)]
         for claim, verdict in verdicts[form].items():
@@ -142,7 +188,13 @@ def test_all_24_claims_have_both_verdicts_in_both_documents(page, pdf_text, repo
 
 def test_no_progress_and_no_error_is_left_in_the_page(page):
     text = page.get_text()
-    for litter in (r"training for \d+ epoch", r"taken from the cache", r"epoch \d+/\d+", "Traceback", r"Warning:"):
+    for litter in (
+        r"training for \d+ epoch",
+        r"taken from the cache",
+        r"epoch \d+/\d+",
+        "Traceback",
+        r"Warning:",
+    ):
         assert not re.search(litter, text), litter
 
 
@@ -150,7 +202,7 @@ def test_the_inpainted_digits_are_the_originals_with_their_true_labels(page):
     from helpers import data
     from helpers.metrics import inpainting
 
-    labels = data.test_digits()[1][inpainting.original_choice()]
+    labels = data.test_set()[1][inpainting.original_choice()]
     stored = page.find("img", alt=re.compile("mask|hidden|hole|square", re.I))
     assert stored is not None
     text = plain(page.get_text(" "))
@@ -166,8 +218,30 @@ def test_rendering_again_runs_nothing_and_gives_the_same_bytes(report):
 
 def test_a_notebook_alone_with_a_changed_parameter_speaks_of_it(report, tmp_path):
     notebook, out = paths.NOTEBOOKS / "03_latent_10d.ipynb", tmp_path / "out.ipynb"
-    options = ["-p", "profile", "smoke", "-p", "latent_dim", "5", "-p", "epochs", "1", "-p", "n_tsne", "500", "-k", "python3"]
-    done = run("papermill", str(notebook), str(out), *options, cwd=tmp_path, HELPERS_OUTPUT=str(tmp_path / "output"))
+    options = [
+        "-p",
+        "profile",
+        "smoke",
+        "-p",
+        "latent_dim",
+        "5",
+        "-p",
+        "epochs",
+        "1",
+        "-p",
+        "n_tsne",
+        "500",
+        "-k",
+        "python3",
+    ]
+    done = run(
+        "papermill",
+        str(notebook),
+        str(out),
+        *options,
+        cwd=tmp_path,
+        HELPERS_OUTPUT=str(tmp_path / "output"),
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     result = json.loads((tmp_path / "output" / "results" / "03_latent_10d.json").read_text())
     assert len(result["values"]["kl_per_dimension"]) == 5
@@ -179,7 +253,9 @@ def test_a_notebook_alone_with_a_changed_parameter_speaks_of_it(report, tmp_path
     ]
     prose = " ".join(shown)
     assert re.search(r"\b(five|5)(-D| dimensions| latent)", prose)
-    assert not re.search(r"\b(ten|10)(-D| dimensions| latent dimensions)", prose.replace("original", "")), prose
+    assert not re.search(
+        r"\b(ten|10)(-D| dimensions| latent dimensions)", prose.replace("original", "")
+    ), prose
 
 
 # In a browser
@@ -187,7 +263,7 @@ def test_a_notebook_alone_with_a_changed_parameter_speaks_of_it(report, tmp_path
 
 @pytest.fixture
 def opened(chromium, report):
-    """Open the report with options of Playwright's new_page: the page, its messages and its requests."""
+    """Open the report with options of `new_page`: the page, its messages, its requests."""
     pages = []
 
     def open_it(**options):
@@ -235,12 +311,18 @@ def test_every_live_figure_runs_and_can_be_reached_by_keyboard(opened):
         for key in ("ArrowRight", "ArrowUp", "Space", "Enter"):
             page.keyboard.press(key)
         page.wait_for_timeout(300)
-        assert figures.nth(n).inner_text() != before or figures.nth(n).get_attribute("data-figure") == "inpainting"
+        assert (
+            figures.nth(n).inner_text() != before
+            or figures.nth(n).get_attribute("data-figure") == "inpainting"
+        )
 
 
 def test_one_switch_unfolds_all_code(opened):
     page, _, _ = opened()
-    switch, shown = page.locator("#all-code"), "document.querySelectorAll('details.code[open]').length"
+    switch, shown = (
+        page.locator("#all-code"),
+        "document.querySelectorAll('details.code[open]').length",
+    )
     folded = page.evaluate("document.querySelectorAll('details.code').length")
     assert folded > 10 and page.evaluate(shown) == 0
     switch.press("Enter")
@@ -254,7 +336,10 @@ def test_on_paper_all_code_is_unfolded_and_pictures_stand_for_live_figures(opene
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.evaluate("[...document.querySelectorAll('details')].every(d => d.open)")
-    assert page.locator(".live .live-static").first.is_visible() and not page.locator(".live-body").first.is_visible()
+    assert (
+        page.locator(".live .live-static").first.is_visible()
+        and not page.locator(".live-body").first.is_visible()
+    )
 
 
 def test_the_exporters_are_registered():

@@ -2,29 +2,15 @@
 
 import base64
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
 from nbformat import NotebookNode
 
+from helpers.report import document as parts
 from helpers.report import pandoc
-from helpers.report.document import (
-    Ast,
-    Code,
-    Document,
-    Element,
-    Equation,
-    Figure,
-    Fold,
-    Heading,
-    Listing,
-    Output,
-    Prose,
-    Table,
-    transform,
-)
+from helpers.report.document import Ast, Document, Element, Figure, Listing, Prose, Table, transform
 from helpers.report.errors import Place, Problems
 from helpers.report.notebooks import PARTS
 
@@ -35,7 +21,7 @@ _UNSEEN = {"progress", "caption"}
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _OVERWRITTEN = re.compile(r"^.*\r(?=.)", re.M)
-_OBJECT = re.compile(r"[\[(]*<[\w.]+ .*( at 0x[0-9a-f]+).*|<(Axes|Figure).*>", re.S)  # a repr
+_OBJECT = re.compile(r"[\[(]*<[\w.]+.* at 0x[0-9a-f]+>.*|<(Axes|Figure).*>", re.S)  # a repr
 _FOLD = re.compile(r"<details>\s*<summary>(.+?)</summary>|</details>", re.S)
 _PIPES = re.compile(r"^ *\|?( *:?-+:? *\|)+( *:?-+:?)? *$", re.M)  # below a pipe table's header
 _NUMBER = re.compile(r"[-+−]?[\d.,]+([eE][-+]?\d+)? ?%?|NaN|")
@@ -68,10 +54,10 @@ def parse(notebook: NotebookNode, problems: Problems) -> Document:
     titles, drafts = _parsed([titles, drafts])
     pieces = [replace(draft, element=e) for draft in drafts for e in _elements(draft, problems)]
     pieces = _parsed(pieces)  # titles of folds
-    parts = [_joined([p.element for p in pieces if p.part == part]) for part in PARTS]
+    bodies = [_joined([p.element for p in pieces if p.part == part]) for part in PARTS]
     title, subtitle = transform(titles, _tight)
     books = list(report.notebooks)
-    return Document(title, subtitle, report.date, len(books) > 1, books, *parts)
+    return Document(title, subtitle, report.date, len(books) > 1, books, *bodies)
 
 
 def _text(text: object, place: Place) -> Ast:
@@ -121,7 +107,8 @@ def _code_cell(cell: NotebookNode, place: Place, problems: Problems) -> list[Ele
     if "include" in hidden:
         return []
     if "echo" not in hidden and (code := cell.source.strip("\n")).strip():
-        found.append(reader.listing({"code": code}) if "listing" in tags else Code(place, code))
+        listed = "listing" in tags
+        found.append(reader.listing({"code": code}) if listed else parts.Code(place, code))
     for output in [] if "output" in hidden else cell.outputs:
         found += reader.output(output)
     labelled = [element for element in found if getattr(element, "label", "")]
@@ -187,7 +174,7 @@ class _Reader:
         """What a terminal would show in the end: no colours, no overwritten lines."""
         text = _OVERWRITTEN.sub("", _ANSI.sub("", text).replace("\r\n", "\n"))
         text = "".join(letter for letter in text if letter in "\n\t" or letter.isprintable())
-        return [Output(self.place, text.rstrip())] if text.strip() else []
+        return [parts.Output(self.place, text.rstrip())] if text.strip() else []
 
     def figure(self, report: dict, data: dict) -> list[Element]:
         """A picture; a problem where it has no label, no caption or no alternative text."""
@@ -225,8 +212,7 @@ def _elements(draft: _Draft, problems: Problems) -> list[Element]:
         return _grid(element, problems)
     if not isinstance(element, Prose):
         return [transform(element, _tight)]
-    found = [part for block in element.text.blocks for part in _block(block, element.place, draft)]
-    return _together(found)
+    return [part for block in element.text.blocks for part in _block(block, element.place, draft)]
 
 
 def _tight(text: Ast) -> Ast:
@@ -239,7 +225,7 @@ def _block(block: dict, place: Place, draft: _Draft) -> list[Element]:
     match block:
         case {"t": "Header", "c": [level, [slug, _, _], inlines]}:
             text = Ast([{"t": "Plain", "c": inlines}], place)
-            return [Heading(place, level + draft.shift, text, slug, draft.part == "appendix")]
+            return [parts.Heading(place, level + draft.shift, text, slug, draft.part == "appendix")]
         case {"t": "Para", "c": inlines}:
             return _paragraphs(inlines, place)
         case {"t": "CodeBlock", "c": [[_, classes, _], code]}:
@@ -249,30 +235,23 @@ def _block(block: dict, place: Place, draft: _Draft) -> list[Element]:
         case {"t": "RawBlock", "c": [_, text]} if text.strip().startswith("<!--"):
             return []
         case {"t": "RawBlock", "c": [_, text]} if fold := _FOLD.fullmatch(text.strip()):
-            return [Fold(place, _text(fold[1], place) if fold[1] else None)]
+            return [parts.Fold(place, _text(fold[1], place) if fold[1] else None)]
     return [Prose(place, Ast([block], place))]
 
 
 def _paragraphs(inlines: list[dict], place: Place) -> list[Element]:
     """A paragraph, cut where a displayed formula stands in it."""
     found: list[Element] = []
-    for displayed, nodes in groupby(inlines, key=_is_display):
+    for displayed, nodes in groupby(inlines, key=pandoc.is_displayed):
         group = list(nodes)
+        words = [n for n, node in enumerate(group) if not node["t"].endswith(("Space", "Break"))]
         if displayed:
-            found += [Equation(place, "", Ast([{"t": "Plain", "c": [n]}], place)) for n in group]
-        elif group := _trimmed(group):
+            plain = [Ast([{"t": "Plain", "c": [node]}], place) for node in group]
+            found += [parts.Equation(place, "", formula) for formula in plain]
+        elif words:
+            group = group[words[0] : words[-1] + 1]
             found.append(Prose(place, Ast([{"t": "Para", "c": group}], place)))
     return found
-
-
-def _is_display(node: dict) -> bool:
-    return node["t"] == "Math" and node["c"][0]["t"] == "DisplayMath"
-
-
-def _trimmed(inlines: list[dict]) -> list[dict]:
-    """The inline nodes without space at either end."""
-    words = [n for n, node in enumerate(inlines) if not node["t"].endswith(("Space", "Break"))]
-    return inlines[words[0] : words[-1] + 1] if words else []
 
 
 def _grid(element: _Grid, problems: Problems) -> list[Element]:
@@ -296,34 +275,24 @@ def _table(block: dict, place: Place) -> Table:
     rows = [[cell[4] for cell in row[1]] for body in bodies for row in [*body[2], *body[3]]]
     letters = {"AlignLeft": "l", "AlignRight": "r", "AlignCenter": "c"}
     align = [letters.get(alignment["t"], "") for alignment, _ in columns]
-    if block["c"][0][1] == ["dataframe"]:
-        align = [_side([pandoc.plain(row[n : n + 1]) for row in rows]) for n in range(len(align))]
+    if block["c"][0][1] == ["dataframe"]:  # of pandas: numbers to the right
+        texts = [[pandoc.plain(cell) for cell in column] for column in zip(*rows, strict=False)]
+        align = ["r" if all(map(_NUMBER.fullmatch, column)) else "l" for column in texts]
     made = [[Ast(cell, place) for cell in row] for row in [header, *rows]]
     return Table(place, "", None, made[0], made[1:], "".join(letter or "l" for letter in align))
 
 
-def _side(texts: Iterable[str]) -> str:
-    """Numbers to the right, words to the left."""
-    return "r" if all(_NUMBER.fullmatch(text) for text in texts) else "l"
-
-
-def _together(elements: list[Element]) -> list[Element]:
-    """The elements with neighbouring prose of one cell joined."""
-    found: list[Element] = []
-    for element in elements:
-        if found and isinstance(element, Prose) and isinstance(found[-1], Prose):
-            found[-1].text.blocks.extend(element.text.blocks)
-        else:
-            found.append(element)
-    return found
-
-
 def _joined(elements: list[Element]) -> list[Element]:
-    """The elements with neighbouring folded code joined."""
+    """The elements with neighbouring folded code joined, and neighbouring prose of one cell."""
     found: list[Element] = []
     for element in elements:
-        if found and isinstance(element, Code) and isinstance(found[-1], Code):
-            found[-1] = replace(found[-1], code=f"{found[-1].code}\n\n{element.code}")
-        else:
-            found.append(transform(element, _tight) if isinstance(element, Fold) else element)
+        match found[-1:], element:
+            case [Prose(place, text)], Prose() if place == element.place:
+                text.blocks.extend(element.text.blocks)
+            case [parts.Code(_, before)], parts.Code(_, code):
+                found[-1] = parts.Code(found[-1].place, f"{before}\n\n{code}")
+            case _, parts.Fold():
+                found.append(transform(element, _tight))
+            case _:
+                found.append(element)
     return found

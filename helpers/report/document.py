@@ -21,7 +21,6 @@ class Ast:
 @dataclass
 class Element:
     """Anything that stands in the report; `kind` chooses its template."""
-
     place: Place
 
     @property
@@ -33,14 +32,12 @@ class Element:
 @dataclass
 class Prose(Element):
     """Running text."""
-
     text: Ast
 
 
 @dataclass
 class Heading(Element):
     """A section's title; `number` is "1.2" or "A.1", empty when it has none."""
-
     level: int
     text: Ast
     anchor: str
@@ -51,7 +48,6 @@ class Heading(Element):
 @dataclass
 class Equation(Element):
     """A displayed formula that stands on its own; `number` is "3" if it has a label."""
-
     label: str
     text: Ast
     number: str = ""
@@ -60,7 +56,6 @@ class Equation(Element):
 @dataclass
 class Figure(Element):
     """A picture (an SVG or PNG file), what moves in its place in HTML, and its numbers as CSV."""
-
     label: str
     caption: Ast
     alt: str
@@ -74,7 +69,6 @@ class Figure(Element):
 @dataclass
 class Table(Element):
     """Header, rows of cells, and one of l, c, r for each column; no label: not numbered."""
-
     label: str
     caption: Ast | None
     header: list[Ast]
@@ -86,7 +80,6 @@ class Table(Element):
 @dataclass
 class Listing(Element):
     """Code to be read, in both outputs; no label: not numbered."""
-
     label: str
     caption: Ast | None
     code: str
@@ -97,28 +90,24 @@ class Listing(Element):
 @dataclass
 class Code(Element):
     """Code that the HTML folds away and the PDF leaves out."""
-
     code: str
 
 
 @dataclass
 class Output(Element):
     """What a cell printed."""
-
     code: str
 
 
 @dataclass
 class Fold(Element):
     """Begins what the HTML folds away under a title, such as an answer; without a title its end."""
-
     title: Ast | None
 
 
 @dataclass
 class Reference:
     """An entry of the bibliography."""
-
     number: int
     anchor: str
     text: Ast
@@ -127,14 +116,12 @@ class Reference:
 @dataclass
 class Bibliography(Element):
     """The cited works."""
-
     entries: list[Reference]
 
 
 @dataclass
 class Document:
     """A report: title page, sections, and what follows them."""
-
     title: Ast
     subtitle: Ast
     date: str

@@ -2,7 +2,8 @@
 
 import base64
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from itertools import pairwise
 from urllib.parse import quote
 
 from markupsafe import Markup
@@ -52,23 +53,11 @@ def _unlinked(text: Ast) -> Ast:
     return replace(text, blocks=pandoc.replace(text.blocks, change))
 
 
-@dataclass
-class _Entry:
-    """A line of the contents, and the lines below it."""
-
-    heading: Heading
-    below: list["_Entry"] = field(default_factory=list)
-
-
-def _nested(headings: list[Heading]) -> list[_Entry]:
-    """The headings as a tree; no level is skipped."""
-    top: list[_Entry] = []
-    open_lists = [top]
-    for heading in headings:
-        entry = _Entry(heading)
-        open_lists[heading.level - 1].append(entry)
-        open_lists[heading.level :] = [entry.below]
-    return top
+def _nested(headings: list[Heading]) -> list[tuple[Heading, list]]:
+    """The headings, each with those below it; no level is skipped."""
+    starts = [n for n, heading in enumerate(headings) if heading.level == headings[0].level]
+    pairs = pairwise([*starts, len(headings)])
+    return [(headings[start], _nested(headings[start + 1 : end])) for start, end in pairs]
 
 
 def _assets() -> dict[str, str]:

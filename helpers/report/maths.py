@@ -60,7 +60,7 @@ def convert(document: Document, problems: Problems) -> Formulas:
 
 def key(node: dict) -> tuple[str, bool]:
     """TeX of a formula's node, and whether it is displayed."""
-    return node["c"][1], node["c"][0]["t"] == "DisplayMath"
+    return node["c"][1], pandoc.is_displayed(node)
 
 
 def write(formulas: list[tuple[str, bool]]) -> list[Formula | str]:
@@ -112,57 +112,34 @@ def _for_browsers(mathml: str) -> str:
         root[0].remove(annotation)
     for node in list(root.iter()):
         _space_functions(node)
-        for mark in node[1:] if node.tag in _SCRIPTS else ():
-            _tighten(mark)
-        if node.tag in _TIDY:
-            _TIDY[node.tag](node)
+        for script in node[1:] if node.tag in _SCRIPTS else ():
+            for operator in script.iter("mo"):
+                if operator.get("stretchy") != "true" and not operator.get("accent"):
+                    operator.attrib |= {"lspace": "0", "rspace": "0"}
+        _tidy(node)
     return ET.tostring(root, encoding="unicode")
 
 
-def _tighten(script: ET.Element) -> None:
-    """No space around the operators of a subscript."""
-    for operator in script.iter("mo"):
-        if operator.get("stretchy") != "true" and not operator.get("accent"):
-            operator.attrib |= {"lspace": "0", "rspace": "0"}
-
-
-def _tidy_cell(cell: ET.Element) -> None:
-    """The style sheet aligns cells by their class."""
-    tight = ["tight"] if "padding" in cell.get("style", "") else []
-    cell.attrib = {"class": " ".join([cell.get("columnalign", "center"), *tight])}
-
-
-def _tidy_table(table: ET.Element) -> None:
-    """Rows of `aligned` are displayed formulas."""
-    if any("padding" in cell.get("style", "") for cell in table.iter("mtd")):
-        table.set("displaystyle", "true")
-
-
-def _tidy_letter(letter: ET.Element) -> None:
-    """Single letters slant by themselves."""
-    if letter.get("mathvariant") != "normal":
-        letter.attrib.pop("mathvariant", None)
-
-
-def _tidy_operator(operator: ET.Element) -> None:
-    """A double bar has no space of its own."""
-    if operator.text == "∥" and operator.get("form") == "postfix":
-        operator.attrib |= {"lspace": "0", "rspace": "0"}
-
-
-def _tidy_accent(over: ET.Element) -> None:
-    """Only an accent over several letters stretches; others are characters that have a width."""
-    if over[1].get("accent") and over[0].tag != "mrow":
-        over[1].set("stretchy", "false")
-        over[1].text = _WIDE.get(over[1].text or "", over[1].text)
-    elif over[1].text == "¯":
-        over[1].text = "\u0305"
+def _tidy(node: ET.Element) -> None:
+    match node.tag:
+        case "mtd":  # the style sheet aligns cells by their class
+            tight = ["tight"] if "padding" in node.get("style", "") else []
+            node.attrib = {"class": " ".join([node.get("columnalign", "center"), *tight])}
+        case "mtable" if any("padding" in cell.get("style", "") for cell in node.iter("mtd")):
+            node.set("displaystyle", "true")  # rows of `aligned`
+        case "mi" if node.get("mathvariant") != "normal":
+            node.attrib.pop("mathvariant", None)
+        case "mo" if node.text == "∥" and node.get("form") == "postfix":
+            node.attrib |= {"lspace": "0", "rspace": "0"}
+        case "mover" if node[1].get("accent") and node[0].tag != "mrow":
+            node[1].set("stretchy", "false")  # only an accent over several letters stretches
+            node[1].text = _WIDE.get(node[1].text or "", node[1].text)
+        case "mover" if node[1].text == "¯":
+            node[1].text = "\u0305"
 
 
 _COMBINING = "\u0302\u0303\u203e\u0307\u0308\u030c\u0306\u0301\u0300"
 _WIDE = dict(zip(_COMBINING, "ˆ˜¯˙¨ˇ˘´`", strict=True))
-_TIDY = {"mtd": _tidy_cell, "mtable": _tidy_table, "mi": _tidy_letter, "mo": _tidy_operator}
-_TIDY["mover"] = _tidy_accent
 _SCRIPTS = {"msub", "msup", "msubsup", "munder", "mover", "munderover"}
 _OPERANDS = {"mi", "mn", "mfrac", "msqrt", "mrow", "mtext", *_SCRIPTS}
 

@@ -86,21 +86,26 @@ def _number_headings(document: Document, problems: Problems) -> None:
     used: Counter[str] = Counter()
     for heading in headings:
         level, name = heading.level, heading.place.notebook
+        what = f"heading at level {level} of the report"
         if level > DEEPEST:
-            problem = f"heading at level {level} of the report; the deepest is {DEEPEST}"
-            problems.add(heading.place, problem)
+            problems.add(heading.place, f"{what}; the deepest is {DEEPEST}")
         elif level > before + 1:
-            problem = f"heading at level {level} of the report after one at level {before}"
-            problems.add(heading.place, problem)
-        before, anchor = level, _anchor(heading, document)
-        used[anchor] += 1
-        heading.anchor = anchor if used[anchor] == 1 else f"{anchor}-{used[anchor]}"
+            problems.add(heading.place, f"{what} after one at level {before}")
+        if name != "report":  # a notebook's first heading is reached by the notebook's name
+            first = heading.place.cell == 1 and document.merged
+            heading.anchor = name if first else f"{name}-{heading.anchor}"
+        before = level
+        used[heading.anchor] += 1
+        if used[heading.anchor] > 1:
+            heading.anchor += f"-{used[heading.anchor]}"
         if name == "report":
             counts = [0] * DEEPEST
         elif level <= parents.get(name, DEEPEST) or heading.appendix:
             counts = [*counts[: level - 1], counts[min(level, DEEPEST) - 1] + 1]
+            heading.number = ".".join(map(str, counts))
+            if heading.appendix:
+                heading.number = ".".join([ascii_uppercase[counts[1] - 1], *map(str, counts[2:])])
             counts += [0] * (DEEPEST - level)
-            heading.number = _section(counts[:level], heading.appendix)
 
 
 def _parents(headings: list[Heading]) -> dict[str, int]:
@@ -116,20 +121,6 @@ def _parents(headings: list[Heading]) -> dict[str, int]:
     return {name: own[name] for name, below in pairs if below > own[name]}
 
 
-def _section(counts: list[int], appendix: bool) -> str:
-    if not appendix:
-        return ".".join(map(str, counts))
-    return ".".join([ascii_uppercase[counts[1] - 1], *map(str, counts[2:])])
-
-
-def _anchor(heading: Heading, document: Document) -> str:
-    """A notebook's first heading is reached by its name, the others by name and words."""
-    if heading.place.notebook == "report":
-        return heading.anchor
-    first = heading.place.cell == 1 and document.merged
-    return heading.place.notebook if first else f"{heading.place.notebook}-{heading.anchor}"
-
-
 def _number_labels(document: Document, problems: Problems) -> dict[str, Any]:
     """Number the labelled elements by kind; the elements by label."""
     counts: Counter[str] = Counter()
@@ -139,11 +130,11 @@ def _number_labels(document: Document, problems: Problems) -> dict[str, Any]:
         if not label:
             continue
         if not re.fullmatch(prefix + r"(-[a-z0-9]+)+", label):
-            problem = f"label {label!r} of a {element.kind}: expected {prefix}-name"
-            problems.add(element.place, problem)
+            named = f"label {label!r} of a {element.kind}"
+            problems.add(element.place, f"{named}: expected {prefix}-name")
         elif label in labels:
-            problem = f"label {label!r} stands already in {labels[label].place}"
-            problems.add(element.place, problem)
+            place = labels[label].place
+            problems.add(element.place, f"label {label!r} stands already in {place}")
         else:
             counts[element.kind] += 1
             labels[label] = element
@@ -178,28 +169,21 @@ class _Resolver:
         return Ast(blocks, text.place)
 
     def _node(self, node: dict, place: Place) -> dict | None:
+        add = self.problems.add
         match node:
             case {"t": "Link", "c": [_, inlines, [target, title]]}:
                 return self._link(target, inlines, place, keep=title == KEEP)
+            case {"t": "RawInline" | "RawBlock", "c": [_, raw]} if raw.strip().startswith("<!--"):
+                return {"t": "Str", "c": ""}
             case {"t": "RawInline" | "RawBlock", "c": [_, raw]}:
-                return self._raw(raw, place)
+                raw = raw.strip()[:40]
+                add(place, f"raw HTML {raw!r} cannot stand in the PDF: use Markdown")
             case {"t": "Image"}:
-                problem = "an image in Markdown has no label: let a code cell show the picture"
-                self.problems.add(place, problem)
+                add(place, "an image in Markdown has no label: let a code cell show the picture")
             case {"t": "Math", "c": [_, tex]} if "\\label" in tex:
-                problem = "a labelled formula stands in a list or quotation: give it a paragraph"
-                self.problems.add(place, problem)
+                add(place, "a labelled formula in a list or quotation: give it a paragraph")
             case {"t": "Str", "c": words} if words.startswith("\\begin{"):
-                problem = f"{words} outside of maths: put $$ around the environment"
-                self.problems.add(place, problem)
-        return None
-
-    def _raw(self, raw: str, place: Place) -> dict | None:
-        """Nothing in place of a comment; other HTML is at fault."""
-        if raw.strip().startswith("<!--"):
-            return {"t": "Str", "c": ""}
-        problem = f"raw HTML {raw.strip()[:40]!r} cannot stand in the PDF: use Markdown"
-        self.problems.add(place, problem)
+                add(place, f"{words} outside of maths: put $$ around the environment")
         return None
 
     def _link(self, target: str, inlines: list[dict], place: Place, keep: bool) -> dict | None:
@@ -211,8 +195,8 @@ class _Resolver:
             return self._target(match[1], match[2] or "", inlines, place, keep)
         if target.startswith("#"):
             return self._target(place.notebook, target[1:], inlines, place, keep)
-        problem = f"link to the file {target!r}: link to a web page or a section"
-        self.problems.add(place, problem)
+        wanted = "link to a web page or a section"
+        self.problems.add(place, f"link to the file {target!r}: {wanted}")
         return None
 
     def _target(
@@ -227,17 +211,14 @@ class _Resolver:
         elsewhere = notebook not in self.notebooks or name.split("-")[0] in NAMES or not name
         if elsewhere and not self.merged:
             return {"t": "Span", "c": [["", [], []], inlines or [pandoc.string(name)]]}
-        self._unknown(notebook, name, place)
-        return None
-
-    def _unknown(self, notebook: str, name: str, place: Place) -> None:
         if notebook not in self.notebooks:
-            hint = nearest(notebook, self.notebooks)
-            self.problems.add(place, f"link to {notebook}.ipynb, which is not in the report{hint}")
+            problem = f"link to {notebook}.ipynb, which is not in the report"
+            self.problems.add(place, problem + nearest(notebook, self.notebooks))
         else:
-            slugs = [slug for book, slug in self.sections if book == notebook]
-            hint = nearest(name, [*self.labels, *filter(None, slugs)])
+            slugs = [slug for book, slug in self.sections if book == notebook and slug]
+            hint = nearest(name, [*self.labels, *slugs])
             self.problems.add(place, f"unknown label {name!r}{hint}")
+        return None
 
     def _numbered(self, element: Any) -> str:
         name = NAMES[KINDS[element.kind]]

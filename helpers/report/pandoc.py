@@ -90,6 +90,11 @@ def _words(node: dict) -> str:
     return ""
 
 
+def is_displayed(node: dict) -> bool:
+    """Whether a node is a displayed formula."""
+    return node["t"] == "Math" and node["c"][0]["t"] == "DisplayMath"
+
+
 def string(text: str) -> dict:
     """A node that holds these words as they are."""
     return {"t": "Str", "c": text}

@@ -5,11 +5,12 @@ import re
 import tempfile
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import typst
 
 from helpers.report import pandoc, writing
-from helpers.report.document import Document, Figure, Table
+from helpers.report.document import Document, Figure, Heading, Prose, Table
 from helpers.report.errors import ReportError
 from helpers.report.maths import Formula, Formulas
 
@@ -21,6 +22,7 @@ CODE_WIDTH = 438.0  # points within a listing's frame
 CHARACTER_WIDTH = 0.602  # of DejaVu Sans Mono, share of its size
 ROOM, ROOM_OF_MANY = 103, 122  # characters that a page takes: up to five columns, more
 SHORT = 14  # characters: a column of shorter cells is never broken
+START = 1_500  # characters of a chapter after which its figures may float: not above its title
 TEXT_WIDTH, TEXT_HEIGHT = 453.0, 560.0  # points: A4's text width, how high a figure may be
 
 
@@ -38,14 +40,9 @@ def pdf(document: Document, formulas: Formulas) -> bytes:
         source = Path(folder, "report.typ")
         source.write_text(text, "utf-8")
         stamp = int(moment.timestamp()) if moment else 0
+        options: Any = {"timestamp": stamp, "ignore_system_fonts": True}
         try:
-            return typst.compile(
-                source,
-                format="pdf",
-                pdf_standards="ua-1",
-                timestamp=stamp,
-                ignore_system_fonts=True,
-            )
+            return typst.compile(source, format="pdf", pdf_standards="ua-1", **options)
         except typst.TypstError as error:
             raise ReportError(_refusal(error, text.splitlines())) from error
 
@@ -67,13 +64,24 @@ def _source(document: Document, formulas: Formulas, name: str, date: datetime | 
     environment = writing.environment()
     filters = {"string": _string, "width": _width, "file": _file, "code_size": _code_size}
     environment.filters |= {**filters, "columns": _columns}
-    template = environment.get_template("report.typ.j2")
-    return template.render(document=written, lists=lists, name=name, date=date)
+    template, more = environment.get_template("report.typ.j2"), {"floats": _floats(document)}
+    return template.render(document=written, lists=lists, name=name, date=date, **more)
 
 
-def _listed(
-    document: Document, kind: type[Figure] | type[Table]
-) -> list[tuple[str, str, str]]:
+def _floats(document: Document) -> set[str]:
+    """Labels of the figures and tables that may float."""
+    found, length = set(), 0
+    for element in document.body:
+        if isinstance(element, Heading) and element.level == 1:
+            length = 0
+        elif isinstance(element, Prose):
+            length += len(pandoc.plain(element.text.blocks))
+        elif isinstance(element, Figure | Table) and length > START:
+            found.add(element.label)
+    return found
+
+
+def _listed(document: Document, kind: type[Figure | Table]) -> list[tuple[str, str, str]]:
     """Label, number and short title, the beginning of the caption, of all figures or tables."""
     entries = []
     for element in document.elements():

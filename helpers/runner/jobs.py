@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,32 +15,30 @@ import psutil
 import yaml
 
 from helpers import paths
-from helpers.runner.store import Entry
+from helpers.results import write_json
+from helpers.runner.cache import Entry
+from helpers.runner.parameters import read_notebook
+from helpers.runner.publish import FOLDERS
 from helpers.runner.terminal import Events
+from helpers.runner.watched import family, send
 
 PAPERMILL_TAGS = {"papermill-error-cell-tag", "injected-parameters"}
 DEAD_KERNEL = 138  # papermill's exit status; the notebook that it leaves says that all went well
 GRACE = 5.0  # seconds that a stopped notebook has to end its kernel
-FOLDERS = ("notebooks", "results", "figures")  # where a notebook leaves what it makes
 MEMORY_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes, of what the system says of a process
 
 
 class Job:
     """A notebook being run by papermill in a folder of its own, which must not be there yet.
 
-    values: its parameters; needs: entries whose stored results it reads; parts: what it is made from;
-    threads: those of its numerical libraries. Once `finished`, it has its `cost` (seconds, and GB of memory
-    in its largest process) and, if it failed, its `failure` in words.
+    values: its parameters; needs: entries whose stored results it reads; parts: what it is made
+    from; threads: those of its numerical libraries. Once `finished`, it has its `cost` (seconds,
+    and GB of memory in its largest process) and, if it failed, its `failure` in words.
     """
 
     def __init__(
-        self,
-        source: Path,
-        folder: Path,
-        values: dict[str, Any],
-        needs: Iterable[Entry],
-        parts: dict[str, str],
-        threads: int,
+        self, source: Path, folder: Path, values: dict[str, Any], needs: Iterable[Entry],
+        parts: dict[str, str], threads: int,
     ):
         self.name, self.folder, self.parts = source.stem, folder, parts
         self.result = folder / "notebooks" / source.name
@@ -51,21 +49,24 @@ class Job:
         for entry in needs:
             entry.copy_to(folder, entry.under("results"))
         self.given = set(self._files())
-        self.began, self.cost, self.failure = time.monotonic(), {}, None
+        self.began = time.monotonic()
+        self.cost: dict[str, float] = {}
+        self.failure: str | None = None
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 self._command(source, values),
                 env=self._environment(threads),
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # its end tells papermill that the runner is gone
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C reaches the runner alone, which stops the rest
             )
 
     def _command(self, source: Path, values: dict[str, Any]) -> list[str]:
-        papermill = [sys.executable, "-m", "papermill", str(source), str(self.result)]
-        options = ["--cwd", str(self.folder), "--no-progress-bar", "--log-output", "--start-timeout", "300"]
-        return papermill + options + ["--parameters_yaml", yaml.safe_dump(_lists(values), allow_unicode=True)]
+        papermill = [sys.executable, "-m", "helpers.runner.watched", str(source), str(self.result)]
+        options = ["--cwd", str(self.folder), "--no-progress-bar", "--log-output"]
+        given = yaml.safe_dump(_lists(values), allow_unicode=True)
+        return [*papermill, *options, "--start-timeout", "300", "--parameters_yaml", given]
 
     def _environment(self, threads: int) -> dict[str, str]:
         path = os.pathsep.join(filter(None, [str(paths.ROOT), os.environ.get("PYTHONPATH")]))
@@ -86,7 +87,10 @@ class Job:
         if not pid:
             return False
         self.process.returncode = os.waitstatus_to_exitcode(status)
-        self.cost = {"seconds": time.monotonic() - self.began, "memory_gb": usage.ru_maxrss * MEMORY_UNIT / 1e9}
+        assert self.process.stdin
+        self.process.stdin.close()
+        memory = usage.ru_maxrss * MEMORY_UNIT / 1e9
+        self.cost = {"seconds": time.monotonic() - self.began, "memory_gb": memory}
         self.failure = explain(self.process.returncode, self.result, self.log)
         if self.failure is None:
             forget_folders(self.result)
@@ -97,8 +101,8 @@ class Job:
         return {name: file for name, file in self._files().items() if name not in self.given}
 
     def _files(self) -> dict[str, Path]:
-        files = [file for name in FOLDERS for file in (self.folder / name).rglob("*") if file.is_file()]
-        return {file.relative_to(self.folder).as_posix(): file for file in sorted(files)}
+        files = [file for name in FOLDERS for file in sorted((self.folder / name).rglob("*"))]
+        return {f.relative_to(self.folder).as_posix(): f for f in files if f.is_file()}
 
 
 def _lists(value: Any) -> Any:
@@ -110,11 +114,9 @@ def _lists(value: Any) -> Any:
 
 def forget_folders(file: Path) -> None:
     """Take this machine's folders out of an executed notebook's metadata."""
-    import nbformat  # takes as long to import as everything else here
-
-    notebook = nbformat.read(file, as_version=4)
-    notebook.metadata.papermill |= {"input_path": file.name, "output_path": file.name}
-    nbformat.write(notebook, file)
+    notebook = read_notebook(file)
+    notebook["metadata"]["papermill"] |= {"input_path": file.name, "output_path": file.name}
+    write_json(file, notebook)
 
 
 def explain(status: int, file: Path, log: Path) -> str | None:
@@ -125,28 +127,31 @@ def explain(status: int, file: Path, log: Path) -> str | None:
     if status == 0:
         return None
     cells = _own_cells(file) if file.exists() else []
-    started = [n for n, cell in enumerate(cells, 1) if cell.metadata.get("papermill", {}).get("start_time")]
+    started = [n for n, cell in enumerate(cells) if _papermill(cell).get("start_time")]
     if not started:
         return f"papermill ended with status {status}: {_last_line(log)}"
-    cell = cells[started[-1] - 1]
-    place = f"cell {started[-1]} ({_first_line(cell.source)})"
+    cell = cells[started[-1]]
+    place = f"cell {started[-1] + 1} ({_first_line(''.join(cell['source']))})"
     if status == DEAD_KERNEL:
         return f"{place}: its kernel died (killed, perhaps for want of memory)"
     return f"{place}: {_error(cell) or _last_line(log)}"
 
 
-def _own_cells(file: Path) -> list:
+def _papermill(cell: dict) -> dict:
+    """What papermill notes of a cell."""
+    return cell["metadata"].get("papermill", {})
+
+
+def _own_cells(file: Path) -> list[dict]:
     """The cells of an executed notebook without those that papermill added."""
-    import nbformat
-
-    cells = nbformat.read(file, as_version=4).cells
-    return [cell for cell in cells if not PAPERMILL_TAGS & set(cell.metadata.get("tags", []))]
+    cells = read_notebook(file)["cells"]
+    return [cell for cell in cells if not PAPERMILL_TAGS & set(cell["metadata"].get("tags", []))]
 
 
-def _error(cell) -> str | None:
+def _error(cell: dict) -> str | None:
     """The exception that a cell ended with."""
-    errors = [output for output in cell.get("outputs", []) if output.output_type == "error"]
-    return f"{errors[0].ename}: {errors[0].evalue}" if errors else None
+    errors = [one for one in cell.get("outputs", []) if one["output_type"] == "error"]
+    return f"{errors[0]['ename']}: {errors[0]['evalue']}" if errors else None
 
 
 def _first_line(text: str) -> str:
@@ -168,39 +173,19 @@ def stop(jobs: Iterable[Job]) -> None:
     if not roots:
         return
     with _undisturbed():
-        family = _family(roots)
-        for process in family:
-            _send(process.terminate)
-        psutil.wait_procs(family, timeout=GRACE)
-        for process in {*family, *_family(roots)}:
-            _send(process.kill)
+        members = [process for root in roots for process in family(root.pid)]
+        for process in members:
+            send(process.terminate)
+        psutil.wait_procs(members, timeout=GRACE)
+        for process in {*members, *(process for root in roots for process in family(root.pid))}:
+            send(process.kill)
         for root in roots:
             root.wait()
 
 
 @contextmanager
-def _undisturbed():
+def _undisturbed() -> Iterator[None]:
     """Hold off a second Ctrl-C."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     yield
     signal.signal(signal.SIGINT, before)
-
-
-def _family(roots: list[subprocess.Popen]) -> list[psutil.Process]:
-    """Processes and all their descendants: a kernel has a session of its own, so no group holds them all."""
-    found = []
-    for root in roots:
-        try:
-            process = psutil.Process(root.pid)
-            found += [process, *process.children(recursive=True)]
-        except psutil.NoSuchProcess:
-            continue
-    return found
-
-
-def _send(order: Callable[[], None]) -> None:
-    """Signal a process that may have ended by itself."""
-    try:
-        order()
-    except psutil.NoSuchProcess:
-        return

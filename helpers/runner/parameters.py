@@ -6,17 +6,20 @@ import io
 import json
 import tokenize
 from collections.abc import Iterable
-from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from functools import reduce
+from operator import or_
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, Literal, Optional, Union, get_args, get_origin
+from types import EllipsisType, GenericAlias
+from typing import Any, Literal
 
-from helpers.errors import ParameterError, literal
+from pydantic import TypeAdapter, ValidationError
+
 from helpers.config import TrainingConfig, model_config
+from helpers.errors import ParameterError, Refusal, literal
 
-TYPES = {kind.__name__: kind for kind in (bool, int, float, str, list, tuple, dict)}
-TYPES |= {"Any": Any, "Literal": Literal, "Optional": Optional, "Union": Union}
+PLAIN = {kind.__name__: kind for kind in (bool, int, float, str, list, tuple, dict)} | {"Any": Any}
+NEAR = 0.7  # similarity from which a known name is suggested
 
 
 @dataclass(frozen=True)
@@ -34,29 +37,55 @@ class Parameter:
 
         Raises ParameterError when it is not of the parameter's type.
         """
-        for value in (literal(text), text):
+        given = literal(text)
+        sequence = isinstance(given, list | tuple)
+        for value in (given, *((list(given), tuple(given)) if sequence else ()), text):
             if fits(value, self.kind):
                 return value
-        given = literal(text)
-        raise ParameterError(f"{self.name}={text}: expected {self.expects}, given {given!r} ({type(given).__name__})")
+        found = f"{given!r} ({type(given).__name__})"
+        raise ParameterError(f"{self.name}={text}: expected {self.expects}, given {found}")
 
 
 def fits(value: Any, kind: Any) -> bool:
-    """Whether a value may stand where the annotation `kind` does; an int is a float, a bool is neither."""
-    origin, inner = get_origin(kind), get_args(kind)
-    if kind is Any:
-        return True
-    if kind in (None, NoneType):
-        return value is None
-    if origin in (Union, UnionType):
-        return any(fits(value, one) for one in inner)
-    if origin is Literal:
-        return any(value == one and type(value) is type(one) for one in inner)
-    if origin in (list, tuple) or kind in (list, tuple):
-        return isinstance(value, list | tuple) and all(fits(one, inner[0]) for one in value if inner)
-    if origin is dict or kind is dict:
-        return isinstance(value, dict)
-    return type(value) in ((int, float) if kind is float else (kind,))
+    """Whether a value may stand where the annotation does; an int is a float, a bool neither."""
+    try:
+        TypeAdapter(kind).validate_python(value, strict=True)
+    except ValidationError:
+        return False
+    return True
+
+
+def annotated(node: ast.expr) -> Any:
+    """The type that an annotation names; nothing in it is run. Raises ValueError for any other."""
+    match node:
+        case ast.Constant(value=None | EllipsisType()):
+            return node.value
+        case ast.Constant(value=str(text)):
+            return annotated(ast.parse(text, mode="eval").body)
+        case ast.Name(id=name) if name in PLAIN:
+            return PLAIN[name]
+        case ast.BinOp(op=ast.BitOr()):
+            return annotated(node.left) | annotated(node.right)
+        case ast.Subscript(value=ast.Name(id="Literal")):
+            return Literal[ast.literal_eval(node.slice)]
+        case ast.Subscript(value=ast.Name(id=name)):
+            several = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+            inner = tuple(map(annotated, several))
+            if name in ("Optional", "Union"):
+                return reduce(or_, (*inner, None) if name == "Optional" else inner)
+            if name in ("list", "tuple", "dict"):
+                return GenericAlias(PLAIN[name], inner)
+    raise ValueError(f"{ast.unparse(node)!r} is no type that a parameter can have")
+
+
+def read_notebook(file: Path) -> dict:
+    """A notebook as its JSON. Raises Refusal, naming the file, when it is none."""
+    try:
+        notebook = json.loads(file.read_bytes())
+        [(cell["metadata"], cell["source"], cell["cell_type"]) for cell in notebook["cells"]]
+        return {"metadata": {}} | notebook
+    except (ValueError, KeyError, TypeError) as error:
+        raise Refusal(f"{file} is not a whole notebook ({error!r})") from error
 
 
 def parameters_cells(notebook: dict) -> list[dict]:
@@ -67,47 +96,47 @@ def parameters_cells(notebook: dict) -> list[dict]:
 def read_parameters(file: Path) -> dict[str, Parameter]:
     """The parameters of a notebook by name; none when it has no parameters cell.
 
-    Raises ParameterError, naming the notebook, for two such cells or one that is not plain assignments.
+    Raises ParameterError, naming the notebook, for two such cells or one that is not plain
+    assignments.
     """
-    cells = parameters_cells(json.loads(file.read_text(encoding="utf-8")))
+    cells = parameters_cells(read_notebook(file))
     if len(cells) > 1:
-        raise ParameterError(f"{file.name}: {len(cells)} cells are tagged parameters; one is allowed")
+        raise ParameterError(f"{file.name}: {len(cells)} cells are tagged parameters, not one")
     try:
         return parse_parameters("".join(cells[0]["source"])) if cells else {}
-    except (ValueError, SyntaxError, NameError, TypeError) as error:
-        raise ParameterError(
-            f"{file.name}: the parameters cell must be assignments of literals, such as seed = 0 ({error})"
-        ) from error
+    except (ValueError, SyntaxError, TypeError) as error:
+        rule = "the parameters cell must be assignments of literals, such as seed = 0"
+        raise ParameterError(f"{file.name}: {rule} ({error})") from error
 
 
 def parse_parameters(source: str) -> dict[str, Parameter]:
-    """The parameters that a cell's source assigns. Raises ValueError for anything but assignments of literals."""
+    """The parameters that a cell's source assigns.
+
+    Read from its syntax tree: papermill's own inspector passes over `x: int | None = 1` and over
+    text that holds a "=". Raises ValueError for anything but assignments of literals.
+    """
     statements = ast.parse(source).body
-    comments = _comments(source)
-    found = [_parameter(node, comments.get(node.end_lineno, "")) for node in statements]
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    comments = {t.start[0]: t.string.lstrip("# ") for t in tokens if t.type == tokenize.COMMENT}
+    found = [_parameter(node, comments) for node in statements]
     return {parameter.name: parameter for parameter in found}
 
 
-def _comments(source: str) -> dict[int, str]:
-    """The comments of a source by line number, without their #."""
-    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    return {token.start[0]: token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT}
-
-
-def _parameter(node: ast.stmt, comment: str) -> Parameter:
+def _parameter(node: ast.stmt, comments: dict[int, str]) -> Parameter:
     """The parameter that one statement assigns."""
-    targets = getattr(node, "targets", None) or [getattr(node, "target", None)]
-    if not isinstance(node, ast.Assign | ast.AnnAssign) or not isinstance(targets[0], ast.Name) or len(targets) > 1:
-        raise ValueError(f"line {node.lineno} is {ast.unparse(node)!r}")
-    default, annotation = ast.literal_eval(node.value), getattr(node, "annotation", None)
-    kind, expects = (Any, "anything") if default is None else (type(default), type(default).__name__)
-    if annotation is not None:
-        quoted = isinstance(annotation, ast.Constant) and isinstance(annotation.value, str)
-        expects = annotation.value if quoted else ast.unparse(annotation)
-        kind = eval(expects, {"__builtins__": {}}, TYPES)
+    match node:
+        case ast.Assign(targets=[ast.Name(id=name)], value=ast.expr() as value):
+            default = ast.literal_eval(value)
+            kind = Any if default is None else type(default)
+            expects = "anything" if default is None else kind.__name__
+        case ast.AnnAssign(target=ast.Name(id=name), annotation=note, value=ast.expr() as value):
+            default, kind = ast.literal_eval(value), annotated(note)
+            expects = ast.unparse(note).strip("'\"")
+        case _:
+            raise ValueError(f"line {node.lineno} is {ast.unparse(node)!r}")
     if not fits(default, kind):
-        raise ValueError(f"{targets[0].id} is declared {expects}, but its default is {default!r}")
-    return Parameter(targets[0].id, default, kind, expects, comment)
+        raise ValueError(f"{name} is declared {expects}, but its default is {default!r}")
+    return Parameter(name, default, kind, expects, comments.get(node.end_lineno or 0, ""))
 
 
 def resolve(
@@ -115,47 +144,40 @@ def resolve(
 ) -> dict[str, dict[str, Any]]:
     """What each notebook is given: {notebook: {name: value}}.
 
-    notebooks: the parameters of each; assignments: "NAME=VALUE", each for every notebook that has NAME.
-    Raises ParameterError for a name that no notebook has, a value of another type or out of range.
+    notebooks: the parameters of each; assignments: "NAME=VALUE", each for every notebook that has
+    NAME. Raises ParameterError for a name that no notebook has, a value of another type or out of
+    range.
     """
-    given = dict(_split(assignment, notebooks) for assignment in assignments)
+    known = sorted({name for parameters in notebooks.values() for name in parameters} - {"profile"})
+    given = dict(_split(assignment, known) for assignment in assignments)
     values = {}
     for notebook, parameters in notebooks.items():
-        texts = {name: text for name, text in given.items() if name in parameters}
-        with _named(notebook):
-            chosen = {name: parameters[name].value(text) for name, text in texts.items()}
+        try:
+            chosen = {n: parameters[n].value(text) for n, text in given.items() if n in parameters}
             _check_ranges(chosen, profile)
+        except ValueError as error:
+            raise ParameterError(f"{notebook}: {error}") from error
         values[notebook] = ({"profile": profile} if "profile" in parameters else {}) | chosen
     return values
 
 
-@contextmanager
-def _named(notebook: str):
-    """Put the notebook's name before the message of a refused value."""
-    try:
-        yield
-    except ValueError as error:
-        raise ParameterError(f"{notebook}: {error}") from error
-
-
-def _split(assignment: str, notebooks: dict[str, dict[str, Parameter]]) -> tuple[str, str]:
+def _split(assignment: str, known: list[str]) -> tuple[str, str]:
     """NAME and VALUE of one assignment. Raises ParameterError unless a notebook has NAME."""
     name, equals, text = assignment.partition("=")
     name = name.strip()
-    known = sorted({known for parameters in notebooks.values() for known in parameters} - {"profile"})
     if not equals:
-        raise ParameterError(f"-p {assignment}: write it as NAME=VALUE")
+        raise ParameterError(f"-p {assignment}: write it as -p NAME=VALUE or -p NAME VALUE")
     if name == "profile":
-        raise ParameterError(f"-p {assignment}: the profile of all notebooks is chosen by --profile {text}")
+        raise ParameterError(f"-p {assignment}: all notebooks have the one of --profile {text}")
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(name, known, n=1, cutoff=NEAR)
         hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
         raise ParameterError(f"-p {assignment}: no notebook has a parameter {name}; {hint}")
     return name, text
 
 
 def _check_ranges(values: dict[str, Any], profile: str) -> None:
-    """Raise ValueError where the training's configuration would, for the parameters that it knows."""
+    """Raise ValueError where the training's configuration would, for what it knows."""
     trained = {field.name for field in fields(TrainingConfig)} & values.keys()
     single = {name: values[name] for name in trained if not isinstance(values[name], list | tuple)}
     model_config("baseline", profile=profile, **single)

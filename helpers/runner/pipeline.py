@@ -1,82 +1,115 @@
-"""The whole report: every notebook, side by side where they can be, then one document."""
+"""The whole report: every notebook, several at a time where they can be, then one document."""
 
 import os
+import resource
 import shutil
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from helpers import paths
-from helpers.runner import jobs, publish
-from helpers.provenance import changes, digest, notebook_parts, rendering_parts
-from helpers.runner.jobs import Job
-from helpers.runner.parameters import Parameter, read_parameters, resolve
-from helpers.runner.store import Entry, Shelf
 from helpers.errors import Failure, Refusal
-from helpers.runner.terminal import Terminal, clock, describe
+from helpers.progress import clock, describe
+from helpers.provenance import digest
+from helpers.runner import jobs, publish
+from helpers.runner.cache import Entry, ResultCache, changes, notebook_parts, rendering_parts
+from helpers.runner.jobs import Job
+from helpers.runner.parameters import Parameter, read_notebook, read_parameters, resolve
+from helpers.runner.terminal import Terminal
 
-Render = Callable[[Path, Path], Any]  # (executed notebooks, output folder): report.html and report.pdf
+Render = Callable[[Path, Path], Any]  # (executed notebooks, folder): report.html and report.pdf
 
-# A notebook is given the stored results of those that it needs, and runs again when they change.
-NEEDS = {"08": ("00", "01", "02", "03", "04", "07")}
-# It waits for those that train a model which it takes too, so that no two wait for one training.
-AFTER = {
-    "01": ("00",),
-    "02": ("00",),
-    "04": ("00",),
-    "05": ("00", "03"),
-    "06": ("03",),
-    "07": ("00", "01", "02", "03", "04"),
-}
 POLL = 0.2  # seconds between two looks at the notebooks
 
 
 def cores() -> int:
     """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
-def discover(folder: Path) -> dict[str, Path]:
-    """The notebooks of a folder, by the two digits that their names start with.
+@dataclass(frozen=True)
+class Source:
+    """A notebook of the report, with its place and its needs as its metadata states them.
 
-    Raises Refusal when there are none, or when two share a number.
+    needs: names of notebooks whose stored results it reads; after: of those that train a model
+    which it takes too, so that no two wait for one training.
     """
-    found: dict[str, Path] = {}
-    for file in sorted(folder.glob("[0-9][0-9]_*.ipynb")):
-        if file.name[:2] in found:
-            raise Refusal(f"{found[file.name[:2]].name} and {file.name} share a number: move one away")
-        found[file.name[:2]] = file
+
+    file: Path
+    order: float
+    needs: tuple[str, ...]
+    after: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The file's name without its ending."""
+        return self.file.stem
+
+
+def discover(folder: Path) -> dict[str, Source]:
+    """The notebooks of a folder by name, in their order.
+
+    A notebook has a place when its metadata says `"report": {"order": 3}` or its name begins
+    with digits; others are left out. Raises Refusal when there are none, when two share a place,
+    or when they wait for each other.
+    """
+    placed = filter(None, map(_source, sorted(folder.glob("*.ipynb"))))
+    found = sorted(placed, key=lambda source: source.order)
+    for one, other in pairwise(found):
+        if one.order == other.order:
+            both = f"{one.file.name} and {other.file.name}"
+            raise Refusal(f"{both} share place {one.order:g}: move one")
     if not found:
         raise Refusal(f"no notebooks in {folder}")
-    return found
+    sources = {source.name: source for source in found}
+    width(waiting_for(sources))
+    return sources
 
 
-def known_parameters(folder: Path = paths.NOTEBOOKS) -> dict[str, dict[str, Parameter]]:
-    """The parameters of each notebook of a folder: {notebook: {name: Parameter}}."""
-    return {file.stem: read_parameters(file) for file in discover(folder).values()}
+def _source(file: Path) -> Source | None:
+    """A notebook as its metadata describes it; None when it has no place in the report."""
+    about = read_notebook(file)["metadata"].get("report", {})
+    digits = file.stem[: len(file.stem) - len(file.stem.lstrip("0123456789"))]
+    order = about.get("order", int(digits) if digits else None)
+    if order is None:
+        return None
+    try:
+        needs, after = (tuple(map(str, about.get(name, ()))) for name in ("needs", "after"))
+        return Source(file, float(order), needs, after)
+    except (TypeError, ValueError) as error:
+        raise Refusal(f"{file}: its report metadata cannot be read ({error})") from error
 
 
-def waiting_for(numbers: Iterable[str]) -> dict[str, set[str]]:
-    """For each notebook's number, those among the numbers that end before it starts."""
-    numbers = set(numbers)
-    return {number: numbers & {*NEEDS.get(number, ()), *AFTER.get(number, ())} for number in sorted(numbers)}
+def waiting_for(sources: dict[str, Source]) -> dict[str, set[str]]:
+    """For each notebook, those of the others that end before it starts."""
+    return {name: {*one.needs, *one.after} & sources.keys() for name, one in sources.items()}
 
 
 def width(waits: dict[str, set[str]]) -> int:
-    """The most notebooks that can run side by side when each takes equally long."""
-    widest, ended = 0, set()
+    """The most notebooks that can run at once when each takes equally long."""
+    widest, ended = 0, set[str]()
     while len(ended) < len(waits):
-        ready = {number for number, needs in waits.items() if number not in ended and needs <= ended}
+        ready = {name for name, needs in waits.items() if name not in ended and needs <= ended}
+        if not ready:
+            raise Refusal(f"these notebooks wait for each other: {', '.join(waits.keys() - ended)}")
         widest, ended = max(widest, len(ready)), ended | ready
     return widest
 
 
+def known_parameters(folder: Path = paths.NOTEBOOKS) -> dict[str, dict[str, Parameter]]:
+    """The parameters of each notebook of a folder: {notebook: {name: Parameter}}."""
+    return {name: read_parameters(source.file) for name, source in discover(folder).items()}
+
+
 @dataclass(frozen=True)
 class End:
-    """How a notebook ended: with an entry in the cache unless it failed, with a job unless nothing was run."""
+    """How a notebook ended: with an entry in the cache unless it failed, with a job if it ran."""
 
     name: str
     entry: Entry | None = None
@@ -85,7 +118,8 @@ class End:
     @property
     def cost(self) -> dict[str, float]:
         """Seconds, and GB of memory, of the run that made the entry, or of the one that failed."""
-        return self.entry.cost if self.entry else self.job.cost if self.job else {"seconds": 0.0, "memory_gb": 0.0}
+        found = self.entry or self.job
+        return found.cost if found else {"seconds": 0.0, "memory_gb": 0.0}
 
     @property
     def remark(self) -> str:
@@ -96,19 +130,18 @@ class End:
 
 
 class Runner:
-    """Runs notebooks side by side, each after those that it waits for, unless the cache has what it would make.
+    """Runs notebooks, each after those it waits for, unless the cache has what it would make.
 
     A notebook that fails stops none of the others but those that need its results.
-    root: where the code and the data of the notebooks are.
     """
 
-    def __init__(self, notebooks: dict[str, Path], workers: int | None, terminal: Terminal, root: Path):
-        self.notebooks, self.terminal, self.root = notebooks, terminal, root
-        self.waits = waiting_for(notebooks)
+    def __init__(self, sources: dict[str, Source], workers: int | None, terminal: Terminal):
+        self.sources, self.terminal = sources, terminal
+        self.waits = waiting_for(sources)
         self.workers = workers or min(cores(), width(self.waits))
         self.threads = max(1, cores() // self.workers)
         self.running: dict[str, Job] = {}
-        self.parts: dict[str, Callable[[], dict[str, str]]] = {}  # what each is made from, as it is now
+        self.parts: dict[str, Callable[[], dict[str, str]]] = {}  # what each is made from, now
         self.ended: dict[str, End] = {}
         self.training: dict[str, str] = {}  # what the status line says of a notebook
 
@@ -118,64 +151,66 @@ class Runner:
         values: the parameters of each notebook, by its name.
         """
         try:
-            while len(self.ended) < len(self.notebooks):
-                self._start(folder, values)
+            while len(self.ended) < len(self.sources):
+                for name in self._ready():
+                    if len(self.running) < self.workers:
+                        self._begin(name, folder / name, values[name])
                 self._look()
                 if self.running:
                     time.sleep(POLL)
         finally:
-            self.terminal.status("")
+            self.terminal.close()
             jobs.stop(self.running.values())
-        return [self.ended[number] for number in self.notebooks]
+        return [self.ended[name] for name in self.sources]
 
-    def _start(self, folder: Path, values: dict[str, dict[str, Any]]) -> None:
-        """Begin with notebooks that wait for nothing more, while there are workers."""
-        for number, source in self.notebooks.items():
-            ready = number not in self.running | self.ended and self.waits[number] <= self.ended.keys()
-            if ready and len(self.running) < self.workers:
-                self._begin(number, folder / source.stem, values[source.stem])
+    def _ready(self) -> list[str]:
+        """The notebooks that wait for nothing more, in their order."""
+        left = [name for name in self.sources if name not in self.running | self.ended]
+        return [name for name in left if self.waits[name] <= self.ended.keys()]
 
-    def _begin(self, number: str, folder: Path, values: dict[str, Any]) -> None:
+    def _begin(self, name: str, folder: Path, values: dict[str, Any]) -> None:
         """Take a notebook from the cache, else run it in a folder of its own; say which and why."""
-        source = self.notebooks[number]
-        needed = [self.ended[one] for one in NEEDS.get(number, ()) if one in self.ended]
-        lacking = [end.name for end in needed if not end.entry]
-        if lacking:
-            self.ended[number] = End(source.stem)
-            self.terminal.line(f"{source.stem}: not run, since it needs {', '.join(lacking)}")
+        source = self.sources[name]
+        needed = [self.ended[one] for one in source.needs if one in self.ended]
+        entries = [end.entry for end in needed if end.entry]
+        if len(entries) < len(needed):
+            lacking = ", ".join(end.name for end in needed if not end.entry)
+            self.ended[name] = End(name)
+            self.terminal.line(f"{name}: not run, since it needs {lacking}")
             return
-        entries = [end.entry for end in needed]
-        results = {name: found for entry in entries for name, found in entry.under("results").items()}
-        self.parts[number] = partial(notebook_parts, source, values, results, self.root)
-        parts = self.parts[number]()
-        entry, why = _shelf(source).find(parts)
-        self.terminal.line(f"{source.stem}: {'unchanged, kept' if entry else f'runs ({why})'}")
+        given = {file: one for entry in entries for file, one in entry.under("results").items()}
+        self.parts[name] = partial(notebook_parts, source.file, values, given)
+        parts = self.parts[name]()
+        entry, why = _kept(name).find(parts)
+        self.terminal.line(f"{name}: {'unchanged, kept' if entry else f'runs ({why})'}")
         if entry:
-            self.ended[number] = End(source.stem, entry)
+            self.ended[name] = End(name, entry)
         else:
-            self.running[number] = Job(source, folder, values, entries, parts, self.threads)
+            self.running[name] = Job(source.file, folder, values, entries, parts, self.threads)
 
     def _look(self) -> None:
         """Report what has happened in the notebooks that run."""
-        for number, job in list(self.running.items()):
+        for name, job in list(self.running.items()):
             finished = job.finished()
             self._report_training(job)
             if finished:
-                self.ended[number] = self._end(number, self.running.pop(number))
-        self.terminal.status(" | ".join(self.training.get(job.name, job.name) for job in self.running.values()))
+                self.ended[name] = self._end(self.running.pop(name))
+        shown = " | ".join(self.training.get(name, name) for name in self.running)
+        self.terminal.status(shown, len(self.ended), len(self.sources))
 
-    def _end(self, number: str, job: Job) -> End:
+    def _end(self, job: Job) -> End:
         """Keep what a notebook has made, unless it failed."""
         self.training.pop(job.name, None)
         how = f"FAILED ({job.failure}) after" if job.failure else "done in"
         self.terminal.line(f"{job.name}: {how} {clock(job.cost['seconds'])}")
         if job.failure:
             return End(job.name, job=job)
-        parts = self.parts[number]()
+        parts = self.parts[job.name]()
         if parts != job.parts:
-            self.terminal.line(f"{job.name}: {changes(parts, job.parts)} while it ran; the next run repeats it")
+            what = changes(parts, job.parts)
+            self.terminal.line(f"{job.name}: {what} while it ran; the next run repeats it")
             parts = job.parts | {"something, while it ran,": digest(parts)}
-        return End(job.name, _shelf(self.notebooks[number]).add(parts, job.products(), job.cost), job)
+        return End(job.name, _kept(job.name).add(parts, job.products(), job.cost), job)
 
     def _report_training(self, job: Job) -> None:
         """On a terminal, epochs move the status line; everything else is a line."""
@@ -188,14 +223,14 @@ class Runner:
                 self.terminal.line(text)
 
 
-def _shelf(notebook: Path) -> Shelf:
+def _kept(name: str) -> ResultCache:
     """What is kept of a notebook's runs."""
-    return Shelf(paths.cache() / "notebooks" / notebook.stem)
+    return ResultCache(f"notebooks/{name}")
 
 
 def default_output(profile: str) -> Path:
-    """Where a profile's report goes: report/ for the reference, a folder of its own for the others."""
-    return paths.REFERENCE if profile == "report" else paths.REFERENCE / profile
+    """Where a profile's report goes: report/latest, or a folder of the profile's name."""
+    return paths.REFERENCE / ("latest" if profile == "report" else profile)
 
 
 def default_render(notebooks: Path, output: Path) -> None:
@@ -221,14 +256,13 @@ def make_report(
     folder: Path = paths.NOTEBOOKS,
     render: Render = default_render,
     terminal: Terminal | None = None,
-    root: Path = paths.ROOT,
 ) -> None:
-    """Run those notebooks of a folder that have to run, and publish the report unless nothing changed.
+    """Run those notebooks of a folder that have to run; publish the report if anything changed.
 
-    assignments: "NAME=VALUE", for every notebook with that parameter; root: where the code and its data are.
-    Raises Refusal before anything starts, and Failure, with nothing published, when a notebook failed.
+    assignments: "NAME=VALUE", for every notebook with that parameter. Raises Refusal before
+    anything starts, and Failure, with nothing published, when a notebook failed.
     """
-    runner = Runner(discover(folder), workers, terminal or Terminal(), root)
+    runner = Runner(discover(folder), workers, terminal or Terminal())
     values = resolve(known_parameters(folder), assignments, profile)
     output = (output or default_output(profile)).resolve()
     if output / "notebooks" == folder.resolve():
@@ -238,54 +272,64 @@ def make_report(
         if not all(end.entry for end in ended):
             _summary(ended, _record(runner, ended, time.monotonic() - began), runner.terminal)
             raise Failure(_left(staged))
-        _fill(staged, [end.entry for end in ended], render, runner)
-        run = {"profile": profile, "parameters": list(assignments)}
+        cost = _fill(staged, [end.entry for end in ended if end.entry], render, runner.terminal)
+        run: dict[str, Any] = {"profile": profile, "parameters": list(assignments)}
         if publish.is_published(staged, output, run):
             runner.terminal.line("nothing changed")
         else:
-            run |= _record(runner, ended, time.monotonic() - began)
+            run |= _record(runner, ended, time.monotonic() - began, cost)
             publish.publish(staged, output, run)
             _summary(ended, run, runner.terminal)
         shutil.rmtree(staged)
     runner.terminal.line(f"{output / 'report.html'}\n{output / 'report.pdf'}")
 
 
-def _fill(staged: Path, entries: list[Entry], render: Render, runner: Runner) -> None:
-    """Put what the notebooks have made into the staging folder, and the documents: rendered, or from the cache."""
+def _fill(
+    staged: Path, entries: list[Entry], render: Render, terminal: Terminal
+) -> dict[str, float]:
+    """Put what the notebooks made into the staging folder, and the documents: what these cost.
+
+    The documents are rendered, or come from the cache.
+    """
     for entry in entries:
         entry.copy_to(staged)
-    notebooks = {name: found for entry in entries for name, found in entry.under("notebooks").items()}
-    parts, shelf = rendering_parts(notebooks, runner.root), Shelf(paths.cache() / "documents")
-    documents, why = shelf.find(parts)
+    notebooks = {file: one for entry in entries for file, one in entry.under("notebooks").items()}
+    parts, kept = rendering_parts(notebooks), ResultCache("documents")
+    documents, why = kept.find(parts)
     if documents:
         documents.copy_to(staged)
-        return
-    runner.terminal.line(f"all notebooks done, rendering ({why})")
-    _render(render, staged, runner.terminal)
-    shelf.add(parts, {name: staged / name for name in publish.DOCUMENTS}, {})
-
-
-def _render(render: Render, staged: Path, terminal: Terminal) -> None:
-    """Render in the staging folder; when that fails, say what is left."""
+        return documents.cost
+    terminal.line(f"all notebooks done, rendering ({why})")
+    began = time.monotonic()
     try:
         render(staged / "notebooks", staged)
     except BaseException:  # Ctrl-C too
         terminal.line(_left(staged))
         raise
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * jobs.MEMORY_UNIT / 1e9
+    cost = {"seconds": time.monotonic() - began, "memory_gb": used}
+    return kept.add(parts, {name: staged / name for name in publish.DOCUMENTS}, cost).cost
 
 
 def _left(staged: Path) -> str:
-    return f"nothing is published; what ran is in {staged} until the next run, which runs only what is missing"
+    return (
+        f"nothing is published; what ran is in {staged} until the next run, "
+        "which runs only what is missing"
+    )
 
 
-def _record(runner: Runner, ended: list[End], seconds: float) -> dict[str, Any]:
-    """What run.json says of the cost: of each notebook by the run that made it, of this run, the largest process."""
+def _record(
+    runner: Runner, ended: list[End], seconds: float, rendering: dict[str, float] | None = None
+) -> dict[str, Any]:
+    """What run.json says of the cost: of the runs that made the parts, of the largest process."""
+    costs = [end.cost for end in ended] + [rendering or {"seconds": 0.0, "memory_gb": 0.0}]
     return {
         "workers": runner.workers,
         "threads": runner.threads,
         "minutes": {end.name: round(end.cost["seconds"] / 60, 2) for end in ended},
+        "rendering_minutes": round(costs[-1]["seconds"] / 60, 2),
         "total_minutes": round(seconds / 60, 2),
-        "peak_memory_gb": round(max(end.cost["memory_gb"] for end in ended), 2),
+        "peak_memory_gb": round(max(cost["memory_gb"] for cost in costs), 2),
         "kept": [end.name for end in ended if end.entry and not end.job],
     }
 
@@ -294,17 +338,24 @@ def _summary(ended: list[End], run: dict, terminal: Terminal) -> None:
     """Minutes and memory, and again what failed and where to look."""
     terminal.line("")
     for end in ended:
-        terminal.line(f"{end.name:<22}{end.cost['seconds'] / 60:7.1f} min  {end.remark}".rstrip())
-    terminal.line(f"{'total':<22}{run['total_minutes']:7.1f} min, {run['workers']} side by side")
-    terminal.line(f"{'peak memory':<22}{run['peak_memory_gb']:7.1f} GB in the largest process\n")
+        minutes = f"{end.cost['seconds'] / 60:7.1f} min"
+        terminal.line(f"{end.name:<22}{minutes}  {end.remark}".rstrip())
+    terminal.line(f"{'rendering':<22}{run['rendering_minutes']:7.1f} min")
+    terminal.line(f"{'total':<22}{run['total_minutes']:7.1f} min, {run['workers']} at a time")
+    peak = f"{run['peak_memory_gb']:7.1f} GB in the largest process, rendering counted"
+    terminal.line(f"{'peak memory':<22}{peak}\n")
     for job in (end.job for end in ended if end.job and not end.entry):
         terminal.line(f"{job.name}: {job.failure}\n  notebook {job.result}\n  log      {job.log}\n")
 
 
 def render_again(output: Path, render: Render = default_render) -> None:
-    """Render an output folder's report again from its executed notebooks. Raises Refusal when it has none."""
+    """Render a folder's report again from its executed notebooks; Refusal when it has none."""
     notebooks = output / "notebooks"
     if not any(notebooks.glob("*.ipynb")) or notebooks == paths.NOTEBOOKS:
-        raise Refusal(f"no executed notebooks in {output}: make them first, with python -m helpers report")
-    render(notebooks, output)
+        hint = "make them first, with python -m helpers report"
+        raise Refusal(f"no executed notebooks in {output}: {hint}")
+    with publish.staging(output) as staged:
+        render(notebooks, staged)
+        publish.exchange(staged, output, stale=[])
+        shutil.rmtree(staged)
     print(output / "report.html", output / "report.pdf", sep="\n")

@@ -1,101 +1,146 @@
-"""From a finished run to the report folder: all of it or nothing."""
+"""From a finished run to its output folder: all of it or nothing, whenever the process is killed.
+
+A run fills output/staging. Then a journal in that folder, written in one step, lists every move
+and every removal. From there the new report counts: whoever next opens the output folder finds
+the journal and does what is left of it. Before it the old report is untouched.
+"""
 
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from helpers import paths
-from helpers.runner.jobs import FOLDERS
-from helpers.errors import Refusal
+from helpers.errors import Failure, Refusal
+from helpers.results import write_json
+from helpers.runner.cache import is_inside
 
+FOLDERS = ("notebooks", "results", "figures")  # where a notebook leaves what it makes
 DOCUMENTS = ("report.html", "report.pdf")
 PRODUCTS = (*DOCUMENTS, "run.json")
 
 
 @contextmanager
-def staging(output: Path):
+def staging(output: Path) -> Iterator[Path]:
     """A fresh folder output/staging for one run, locked against a second one.
 
-    It is kept when the run fails, so that its notebooks can be looked at, and emptied by the next run.
-    Raises Refusal when another run has it.
+    What a killed process had begun to publish is finished first. The folder is kept when the run
+    fails, so that its notebooks can be looked at, and emptied by the next run. Raises Refusal when
+    another run has it.
     """
     output.mkdir(parents=True, exist_ok=True)
     folder = output / "staging"
     try:
         with FileLock(output / "staging.lock", timeout=0):
+            finish(output)
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
             yield folder
     except Timeout as error:
-        raise Refusal(f"another run is writing to {output}: wait for it, or name another --output") from error
+        raise Refusal(
+            f"another run is writing to {output}: wait for it, or name another --output"
+        ) from error
 
 
 def figures_folder(output: Path) -> Path:
-    """Where figures are published: figures/ at the top for the reference run, else beside the report."""
+    """Where figures go: figures/ at the top for the reference run, else beside the report."""
     return paths.ROOT / "figures" if output == paths.REFERENCE else output / "figures"
 
 
 def targets(folder: Path, output: Path) -> dict[Path, Path]:
     """Where each file of the staging folder is published."""
     places = {name: output / name for name in FOLDERS} | {"figures": figures_folder(output)}
-    files = {folder / name: output / name for name in PRODUCTS}
+    files = {folder / name: output / name for name in PRODUCTS if (folder / name).exists()}
     for name, place in places.items():
         found = (file for file in (folder / name).rglob("*") if file.is_file())
         files |= {file: place / file.relative_to(folder / name) for file in found}
     return files
 
 
+def record(output: Path) -> dict:
+    """What run.json says of the run that is published; empty when none is, or it is damaged."""
+    try:
+        run = json.loads((output / "run.json").read_text())
+        return run if isinstance(run["files"], list) else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
 def is_published(folder: Path, output: Path, about: dict) -> bool:
-    """Whether the output folder holds just what the staging folder does, from a run of which `about` is true."""
-    record = output / "run.json"
-    if not record.exists():
+    """Whether the output folder holds what the staging folder does, and `about` is true of it."""
+    before, files = record(output), targets(folder, output)
+    names = [*_names(files, output), "run.json"]
+    if before.get("files") != sorted(names) or any(before.get(k) != v for k, v in about.items()):
         return False
-    before, files = json.loads(record.read_text()), targets(folder, output)
-    same = before["files"] == _names(files, output) and all(before.get(key) == value for key, value in about.items())
-    del files[folder / "run.json"]
-    return same and all(new.is_file() and new.read_bytes() == file.read_bytes() for file, new in files.items())
+    return all(new.is_file() and new.read_bytes() == old.read_bytes() for old, new in files.items())
 
 
 def _names(files: dict[Path, Path], output: Path) -> list[str]:
     """The published files as run.json lists them."""
-    return sorted(os.path.relpath(file, output) for file in files.values())
+    return [os.path.relpath(file, output) for file in files.values()]
 
 
 def publish(folder: Path, output: Path, run: dict) -> None:
     """Move a finished run from its staging folder to the output folder, and write its run.json.
 
     Files of the run before are replaced, and removed where this one has none of that name; files
-    that no run has made stay. Every step is a rename: when one fails, all are taken back.
+    that no run has made stay. Raises Failure, with nothing changed, when something is in the way.
     """
-    stale, files = _published(output), targets(folder, output)
-    (folder / "run.json").write_text(json.dumps(run | {"files": _names(files, output)}, indent=1) + "\n")
-    aside = [file for file in dict.fromkeys([*files.values(), *stale]) if file.is_file()]
-    (folder / "previous").mkdir()
-    moves = [(file, folder / "previous" / str(number)) for number, file in enumerate(aside)]
-    _move(moves + list(files.items()))
+    names = _names(targets(folder, output), output)
+    write_json(folder / "run.json", run | {"files": sorted([*names, "run.json"])})
+    exchange(folder, output, stale=record(output).get("files", []))
 
 
-def _published(output: Path) -> list[Path]:
-    """The files of the run before, as its run.json lists them."""
-    record = output / "run.json"
-    names = json.loads(record.read_text())["files"] if record.exists() else []
-    files = [Path(os.path.normpath(output / name)) for name in names]
-    return [file for file in files if {output, figures_folder(output)} & set(file.parents)]
+def exchange(folder: Path, output: Path, stale: list[str]) -> None:
+    """Publish what is in the staging folder; stale: names of files that go unless it has them."""
+    files = targets(folder, output)
+    for name in stale:
+        _target(output, name)
+    for target in files.values():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.is_dir() or not os.access(target.parent, os.W_OK):
+            raise Failure(f"cannot write {target}: nothing is published")
+    path = os.path.relpath
+    moves = {path(old, folder): path(new, output) for old, new in files.items()}
+    gone = sorted({*stale} - {*moves.values()})
+    write_json(folder / "journal.json", {"moves": moves, "gone": gone})
+    finish(output)
 
 
-def _move(moves: list[tuple[Path, Path]]) -> None:
-    """Rename each pair's first to its second; all or none."""
-    done = []
-    try:
-        for source, target in moves:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(source, target)
-            done.append((source, target))
-    except BaseException:
-        for source, target in reversed(done):
-            shutil.move(target, source)
-        raise
+def finish(output: Path) -> None:
+    """Do what is left of a journal, if there is one; any part of it may have been done before."""
+    folder = output / "staging"
+    journal = folder / "journal.json"
+    if not journal.exists():
+        return
+    steps = json.loads(journal.read_text())
+    for source, name in steps["moves"].items():
+        if (folder / source).exists():
+            _move(folder / source, _target(output, name))
+    for name in steps["gone"]:
+        _target(output, name).unlink(missing_ok=True)
+    journal.unlink()
+
+
+def _target(output: Path, name: str) -> Path:
+    """The file of a name in a journal or run.json. Raises Failure when it lies elsewhere."""
+    file = Path(os.path.normpath(output / name))
+    if not any(is_inside(file.parent, folder) for folder in (output, figures_folder(output))):
+        raise Failure(f"{output} lists a file elsewhere, {name}: remove its run.json and staging/")
+    return file
+
+
+def _move(source: Path, target: Path) -> None:
+    """Put a file in the place of another in one step, from another disk too."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.stat().st_dev != target.parent.stat().st_dev:
+        near = target.with_name(f".{target.name}.new")
+        shutil.copyfile(source, near)
+        near.replace(target)
+        source.unlink()
+    else:
+        source.replace(target)

@@ -1,49 +1,48 @@
-"""What a person sees of a batch run: lines that stay, and on a terminal one line that changes."""
+"""What a person sees of a batch run: lines that stay and, on a terminal, a bar below them."""
 
 import json
-import shutil
 import sys
+import threading
 from pathlib import Path
 from typing import TextIO
 
+from tqdm import tqdm
 
-def clock(seconds: float) -> str:
-    """Seconds as 45 s, 1 min 05 s or 2 h 03 min."""
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes >= 60:
-        return f"{minutes // 60} h {minutes % 60:02d} min"
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+BAR = "{n_fmt}/{total_fmt} |{bar:12}| {desc}"
+tqdm.set_lock(threading.RLock())  # tqdm's own is one between processes, which nothing here needs
 
 
 class Terminal:
-    """Prints lines; on a terminal also keeps one status line below them."""
+    """Prints lines; on a terminal also keeps a bar with a status text below them."""
 
     def __init__(self, stream: TextIO | None = None):
         self.stream = stream or sys.stdout
         self.live = self.stream.isatty()
-        self.shown = ""
+        self.bar: tqdm | None = None
 
     def line(self, text: str) -> None:
         """Print a line that stays."""
-        self._erase()
-        print(text, file=self.stream, flush=True)
+        tqdm.write(text, file=self.stream)
+        self.stream.flush()
 
-    def status(self, text: str) -> None:
-        """Replace the status line; nothing where output is not a terminal."""
-        text = text[: shutil.get_terminal_size().columns - 1]
-        if self.live and text != self.shown:
-            self._erase()
-            print(text, end="", file=self.stream, flush=True)
-            self.shown = text
+    def status(self, text: str, done: int, total: int) -> None:
+        """Show how much is done, with a text; nothing where output is not a terminal."""
+        if not self.live:
+            return
+        if self.bar is None:
+            self.bar = tqdm(file=self.stream, bar_format=BAR, leave=False, dynamic_ncols=True)
+        self.bar.n, self.bar.total = done, total
+        self.bar.set_description_str(text)
 
-    def _erase(self) -> None:
-        if self.shown:
-            print("\r\033[K", end="", file=self.stream)
-        self.shown = ""
+    def close(self) -> None:
+        """Take the bar away."""
+        if self.bar is not None:
+            self.bar.close()
+        self.bar = None
 
 
 class Events:
-    """The training events that a notebook appends, as lines of JSON, to its progress file."""
+    """The training events that a process appends, as lines of JSON, to its progress file."""
 
     def __init__(self, file: Path):
         self.file, self.read = file, 0
@@ -57,18 +56,3 @@ class Events:
             whole = file.read().rpartition(b"\n")[0]
         self.read += len(whole) + 1 if whole else 0
         return [json.loads(line) for line in whole.splitlines()]
-
-
-def describe(event: dict) -> str:
-    """A training event in words."""
-    model, epochs = event["model"], event["epochs"]
-    match event["event"]:
-        case "start":
-            resumed = f", resumed after epoch {event['epoch']}" if event.get("epoch") else ""
-            return f"{model}: training for {epochs} epoch{'s' * (epochs != 1)}{resumed}"
-        case "cached":
-            return f"{model}: trained before, taken from the cache"
-        case "waiting":
-            return f"{model}: another process is training it; waiting"
-    left = "trained" if event["event"] == "done" else f"{clock(event['seconds_left'])} left"
-    return f"{model}: epoch {event['epoch']}/{epochs}, loss {event['loss']:.2f}, {left}"

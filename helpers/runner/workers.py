@@ -1,52 +1,73 @@
-"""Independent pieces of work side by side: on processes of this machine or on the workers of a Dask cluster."""
+"""Independent calls at the same time: in processes of this machine, or on a Dask cluster.
 
+What this machine starts listens on 127.0.0.1 alone, and ends with the process that started it:
+Dask's workers watch a pipe from their parent.
+"""
+
+import itertools
 import logging
 import os
+import shutil
 import signal
-import subprocess
-import sys
+import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from helpers import paths
 from helpers.errors import Failure, Refusal
-from helpers.runner.terminal import Events, Terminal, describe
+from helpers.progress import describe
+from helpers.runner.terminal import Events, Terminal
 
-POLL = 0.3  # seconds between two looks at the trainings
+LOCAL = "127.0.0.1"
+POLL = 0.3  # seconds between two looks at the calls
 CONNECT = 10  # seconds that a scheduler has to answer
+PATIENCE = 60  # seconds until worker processes of this machine must have been replaced
 START = "dask worker {} --nworkers 2 --nthreads 1"
-GONE = "the Dask scheduler is gone; finished epochs are kept: start it again, and the same command goes on from there"
+GONE = (
+    "the Dask scheduler is gone; finished epochs are kept: start it again, and the same command "
+    "goes on from there"
+)
 
 
-class Team:
-    """Workers that a function's calls are shared out to; a call whose worker dies is made again on another.
+class WorkerPool:
+    """Workers that share a function's calls; a call whose worker dies is made again on another.
 
-    client: of Dask; folder: for the calls' progress, on a disk that every worker shares; started: the process
-    behind the workers where this machine started them.
+    client: of Dask; folder: for the calls' progress, on a disk that every worker shares; local:
+    whether the workers are this machine's own.
     """
 
-    def __init__(self, client, folder: Path, terminal: Terminal, started: subprocess.Popen | None = None):
-        self.client, self.folder, self.terminal, self.started = client, folder, terminal, started
-        self.lonely = False  # whether it was said that there are no workers
+    def __init__(self, client, folder: Path, terminal: Terminal, local: bool = False):
+        self.client, self.folder, self.terminal, self.local = client, folder, terminal, local
+        self.numbers = itertools.count()  # of its calls
+        self.lonely: float | None = None  # since when there have been no workers
 
-    def run(self, function: Callable, items: Iterable, name: Callable[[Any], str] = str) -> Iterator[tuple[Any, Any]]:
+    def run(
+        self, function: Callable, items: Iterable, name: Callable[[Any], str] = str
+    ) -> Iterator[tuple[Any, Any]]:
         """(item, function(item)) for every item, in the order in which they end.
 
-        name: what people call an item. An item that fails stops none of the others: once they are done, Failure
-        says which failed and why. Raises Refusal when a worker cannot be used as it was started.
+        name: what people call an item. An item that fails stops none of the others: once they are
+        done, Failure says which failed and why. Raises Refusal when a worker cannot be used as it
+        was started.
         """
-        calls = [Call(item, name(item), self.folder / f"{number}.jsonl") for number, item in enumerate(items)]
-        waiting, running, failures = calls[::-1], {}, []
+        file = "{}.jsonl".format
+        calls = [Call(one, name(one), self.folder / file(next(self.numbers))) for one in items]
+        waiting, failures = calls[::-1], []
+        running: dict[Any, Call] = {}
         while waiting or running:
             hosts = self._hosts()
-            while waiting and len(running) < len(hosts):  # none queues behind one that may kill its worker
+            while waiting and len(running) < len(hosts):  # none queues behind a fatal one
                 call = waiting.pop()
-                running[self._submit(function, call, hosts)] = call
+                given = (function, call.item, call.progress, paths.cache(), hosts)
+                running[self.client.submit(_call, *given, pure=False)] = call
             time.sleep(POLL)
             self._report(running.values(), len(waiting), len(calls))
             for future in [future for future in running if future.done()]:
@@ -57,38 +78,43 @@ class Team:
                 else:
                     yield call.item, future.result()
         if failures:
-            raise Failure("\n  ".join([f"{len(failures)} of {len(calls)} failed; the others are done", *failures]))
+            summary = f"{len(failures)} of {len(calls)} failed; the others are done"
+            raise Failure("\n  ".join([summary, *failures]))
+
+    def renew(self) -> None:
+        """Replace the processes of all workers by new ones."""
+        self.client.restart()
 
     def _hosts(self) -> list[str]:
-        """The machine of each worker. Says so when there are none; raises Failure when none will come."""
-        if self.started and self.started.poll() is not None:
-            raise Failure(f"the worker processes have ended; their messages are in {_log()}")
+        """The machine of each worker. Says when there are none; Failure when none will come."""
         try:
             hosts = [_host(address) for address in self.client.nthreads()]
         except OSError as error:
             raise Failure(GONE) from error
-        if not (hosts or self.lonely or self.started):
-            self.terminal.line(f"waiting for workers: {START.format(self.client.scheduler.address)}")
-        self.lonely = not hosts
+        if hosts:
+            self.lonely = None
+        elif self.lonely is None:
+            self.lonely = time.monotonic()
+            if not self.local:
+                where = START.format(self.client.scheduler.address)
+                self.terminal.line(f"waiting for workers: {where}")
+        elif self.local and time.monotonic() - self.lonely > PATIENCE:
+            raise Failure(f"the worker processes have ended; their messages are in {_log()}")
         return hosts
 
-    def _submit(self, function: Callable, call: "Call", hosts: list[str]):
-        """Hand out a call: its future."""
-        return self.client.submit(_call, function, call.item, call.progress, paths.cache(), hosts, pure=False)
-
     def _report(self, running: Iterable["Call"], waiting: int, total: int) -> None:
-        """Epochs move the status line; that a training starts, or waits for another's, is a line."""
+        """Epochs move the status line; that a training starts, or waits for one, is a line."""
         for call in running:
             for event in call.events.new():
                 call.shown = describe(event | {"model": call.name})
                 if event["event"] in ("start", "waiting"):
                     self.terminal.line(call.shown)
         shown = [call.shown for call in running if call.shown]
-        self.terminal.status(f"[{total - len(running) - waiting}/{total}] {' | '.join(shown)}")
+        self.terminal.status(" | ".join(shown), total - len(list(running)) - waiting, total)
 
 
 class Call:
-    """One call: its item, what people call it, its events and what the status line says of it."""
+    """One call: its item, its name for people, its events and what the status line says of it."""
 
     def __init__(self, item: Any, name: str, progress: Path):
         self.item, self.name, self.progress = item, name, progress
@@ -96,7 +122,7 @@ class Call:
 
 
 def _failure(future) -> str | None:
-    """Why a call failed; None when it did not. Raises Refusal and Failure where no other call can go on."""
+    """Why a call failed; None when it did not. Raises Refusal and Failure where none can go on."""
     from distributed import KilledWorker
 
     if future.status == "cancelled":
@@ -127,15 +153,15 @@ def _call(function: Callable, item: Any, progress: Path, cache: Path, hosts: lis
     worker = get_worker()
     if worker.state.nthreads != 1:
         raise Refusal(
-            f"the worker {worker.address} has {worker.state.nthreads} threads, but trains one model at a time: "
-            f"start it with {START.format(worker.scheduler.address)}"
+            f"the worker {worker.address} has {worker.state.nthreads} threads, but trains one "
+            f"model at a time: start it with {START.format(worker.scheduler.address)}"
         )
     try:
         progress.touch()
     except OSError as error:
         raise Refusal(
-            f"the worker {worker.address} cannot write to {cache} ({error}): name a folder that all machines "
-            "share in HELPERS_CACHE"
+            f"the worker {worker.address} cannot write to {cache} ({error}): name a folder that "
+            "all machines share in HELPERS_CACHE"
         ) from error
     os.environ.update(HELPERS_CACHE=str(cache), HELPERS_PROGRESS=str(progress))
     neighbours = max(1, hosts.count(_host(worker.address)))
@@ -145,26 +171,41 @@ def _call(function: Callable, item: Any, progress: Path, cache: Path, hosts: lis
 
 
 @contextmanager
-def workers(jobs: int, scheduler: str | None = None, terminal: Terminal | None = None) -> Iterator[Team]:
-    """A Team of `jobs` processes of this machine, or of the workers of the Dask scheduler at an address.
+def workers(
+    jobs: int, scheduler: str | None = None, terminal: Terminal | None = None
+) -> Iterator[WorkerPool]:
+    """A WorkerPool of `jobs` processes of this machine, or of the workers of a Dask scheduler.
 
-    When something goes wrong, Ctrl-C included, no process of this machine goes on. On a cluster what has not
-    started is cancelled, and a training ends with its epoch: its next event finds the progress folder gone.
-    Raises Refusal when no scheduler answers.
+    When something goes wrong, Ctrl-C included, no process of this machine goes on. On a cluster
+    what has not started is cancelled, and a training ends with its epoch: its next event finds the
+    progress folder gone. Raises Refusal when no scheduler answers.
     """
     terminal = terminal or Terminal()
-    paths.cache().mkdir(parents=True, exist_ok=True)
-    progress = tempfile.TemporaryDirectory(prefix="progress-", dir=paths.cache(), ignore_cleanup_errors=True)
-    with _cluster(scheduler) if scheduler else _this_machine(jobs) as (client, started), progress as folder:
+    place = _cluster(scheduler) if scheduler else _this_machine(jobs)
+    with place as client, _progress() as folder:
         try:
-            yield Team(client, Path(folder), terminal, started)
+            yield WorkerPool(client, folder, terminal, local=not scheduler)
         finally:
-            terminal.status("")
+            terminal.close()
 
 
 @contextmanager
-def _cluster(address: str):
-    """A client of the scheduler at the address, and None: its workers are not this process's."""
+def _progress() -> Iterator[Path]:
+    """A folder for progress in the cache, without those that killed processes have left there."""
+    mine = f"progress-{socket.gethostname()}-"
+    paths.cache().mkdir(parents=True, exist_ok=True)
+    for left in paths.cache().glob(f"{mine}*"):
+        if not psutil.pid_exists(int(left.name.removeprefix(mine).partition("-")[0])):
+            shutil.rmtree(left, ignore_errors=True)
+    prefix = f"{mine}{os.getpid()}-"
+    options: dict[str, Any] = {"dir": paths.cache(), "ignore_cleanup_errors": True}
+    with tempfile.TemporaryDirectory(prefix=prefix, **options) as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def _cluster(address: str) -> Iterator[Any]:
+    """A client of the scheduler at the address."""
     from distributed import Client
 
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what it says is said here
@@ -177,49 +218,41 @@ def _cluster(address: str):
         try:
             client.run(import_module, __name__)
         except ImportError as error:
-            raise Refusal(f"a worker cannot import what it is to run ({error}): install the same code there") from error
-        yield client, None
+            hint = "install the same code there"
+            raise Refusal(f"a worker cannot import what it is to run ({error}): {hint}") from error
+        yield client
 
 
 @contextmanager
-def _this_machine(jobs: int):
-    """A client of a cluster of this machine's own, and the process that replaces a worker that dies."""
+def _this_machine(jobs: int) -> Iterator[Any]:
+    """A client of a cluster of this machine's own, whose nannies replace workers that die."""
     from distributed import Client, LocalCluster
 
+    _log().parent.mkdir(parents=True, exist_ok=True)
+    _log().write_bytes(b"")
     with (
-        LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=":0", silence_logs=logging.CRITICAL) as cluster,
-        _processes(cluster.scheduler_address, jobs) as started,
+        LocalCluster(
+            n_workers=jobs,
+            threads_per_worker=1,
+            host=LOCAL,
+            dashboard_address=f"{LOCAL}:0",  # None would take port 8787
+            memory_limit=0,  # Dask would stop what the machine can still hold
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
         Client(cluster) as client,
     ):
-        try:
-            client.wait_for_workers(jobs, timeout=CONNECT * (1 + jobs))
-        except TimeoutError as error:
-            raise Failure(f"{jobs} worker processes did not start; their messages are in {_log()}") from error
-        yield client, started
+        client.register_worker_callbacks(partial(_step_aside, _log()))
+        yield client
+
+
+def _step_aside(log: Path) -> None:
+    """Keep a worker's process out of Ctrl-C's reach, and its messages off the terminal."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with log.open("ab") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
 
 
 def _log() -> Path:
     """What the worker processes of this machine write."""
     return paths.cache() / "workers.log"
-
-
-@contextmanager
-def _processes(address: str, jobs: int):
-    """Worker processes out of Ctrl-C's reach; whatever happens here, they are killed at the end."""
-    command = [sys.executable, "-m", "dask", "worker", address, "--nworkers", str(jobs), "--nthreads", "1"]
-    command += ["--no-dashboard", "--memory-limit", "0"]  # no limit: Dask would stop what the machine can still hold
-    command += ["--death-timeout", str(CONNECT)]  # none lives on when this process is killed
-    with _log().open("wb") as log, tempfile.TemporaryDirectory() as folder:
-        process = subprocess.Popen(
-            [*command, "--local-directory", folder],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            yield process
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()

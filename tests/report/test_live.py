@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from helpers.metrics import inpainting
+from helpers.metrics import holes, inpainting
 from helpers.metrics.latent import prior_quantiles
 from helpers.models import VAE
 from helpers.report import live
@@ -96,13 +96,13 @@ def noise(exact):
 @pytest.fixture(scope="module")
 def gibbs():
     """A model, a digit with a hole, and the noise of the chains' steps."""
-    model, mask = random_vae("dense", 2, gain=1.0), inpainting.square_mask()
+    model, mask = random_vae("dense", 2, gain=1.0), holes.square_mask()
     digit = np.random.default_rng(6).random((1, 28, 28, 1)).astype("float32")
     draws = {"metropolis": noise(exact=True), "pseudo-gibbs": noise(exact=False)}
     given = {"packed": pack(model), "digit": digit.ravel().tolist()}
     given |= {"hole": mask.ravel().astype(int).tolist()}
     given |= {"noise": draws, "warm_up": WARM, "steps": STEPS}
-    hidden = inpainting.hide(digit, mask)
+    hidden = holes.hide(digit, mask)
     return SimpleNamespace(model=model, hidden=hidden, mask=mask, given=given)
 
 
@@ -112,7 +112,7 @@ STORE = 'document.querySelector("#results").textContent = JSON.stringify(results
 
 
 def page(body, script, policy=None):
-    """A page under the report's policy, which allows one script (or the one whose text is given)."""
+    """A page under the report's policy, which allows one script (or that whose text is given)."""
     allowed = base64.b64encode(hashlib.sha256((policy or script).encode()).digest()).decode()
     csp = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:; "
     csp += f"script-src 'sha256-{allowed}'; base-uri 'none'; form-action 'none'"
@@ -157,7 +157,8 @@ def run_in_node(folder, code, given):
 
 def _inputs(case):
     """A case without the answers."""
-    return {"packed": case["packed"]} | {part: {"x": case[part]["x"]} for part in ("encoder", "decoder")}
+    inputs = {part: {"x": case[part]["x"]} for part in ("encoder", "decoder")}
+    return {"packed": case["packed"]} | inputs
 
 
 @pytest.fixture(scope="module", params=["Chromium", "Node.js"])
@@ -176,7 +177,7 @@ def computed(request, cases, gibbs, tmp_path_factory):
 def test_the_engine_equals_keras(computed, cases, name, part):
     expected = cases[name][part]["expected"]
     np.testing.assert_allclose(computed[name][part], expected, rtol=0, atol=TOLERANCE)
-    assert np.ptp(expected, axis=0).max() > 1000 * TOLERANCE  # inputs that differ have answers that differ
+    assert np.ptp(expected, axis=0).max() > 1000 * TOLERANCE  # inputs matter
 
 
 def test_one_wrong_weight_shows(computed, cases):
@@ -185,7 +186,8 @@ def test_one_wrong_weight_shows(computed, cases):
     kernel[1, 1, 0, 5] += 0.01
     model.decoder.set_weights([*others, kernel, bias])
     z = np.array(cases["convolutional"]["decoder"]["x"], "float32")
-    assert np.abs(computed["convolutional"]["decoder"] - outputs(model.decoder, z)).max() > 2 * TOLERANCE
+    found = computed["convolutional"]["decoder"]
+    assert np.abs(found - outputs(model.decoder, z)).max() > 2 * TOLERANCE
 
 
 def test_thirty_digits_a_second(computed):
@@ -201,7 +203,8 @@ def test_the_metropolis_chain_is_that_of_helpers_inpainting(computed, gibbs):
     assert found["share"] == pytest.approx(share[0])
     np.testing.assert_allclose(found["filled"], latest.ravel(), rtol=0, atol=TOLERANCE)
     np.testing.assert_allclose(found["mean"], mean.ravel(), rtol=0, atol=TOLERANCE)
-    assert np.abs(np.subtract(found["filled"], computed["pseudo-gibbs"]["filled"])).max() > 100 * TOLERANCE
+    other = computed["pseudo-gibbs"]["filled"]
+    assert np.abs(np.subtract(found["filled"], other)).max() > 100 * TOLERANCE
 
 
 def test_the_pseudo_gibbs_chain_is_that_of_helpers_inpainting(computed, gibbs):
@@ -212,7 +215,8 @@ def test_the_pseudo_gibbs_chain_is_that_of_helpers_inpainting(computed, gibbs):
         for steps, average in ((1, 1), (every, 1), (every, STEPS))
     )
     for name, expected in (("first", first), ("filled", latest), ("mean", mean)):
-        np.testing.assert_allclose(found[name], expected.ravel(), rtol=0, atol=TOLERANCE, err_msg=name)
+        options = {"rtol": 0, "atol": TOLERANCE, "err_msg": name}
+        np.testing.assert_allclose(found[name], expected.ravel(), **options)
     assert np.abs(first - latest).max() > 100 * TOLERANCE
 
 
@@ -229,12 +233,15 @@ STATIC = Figure(figsize=(1, 1))
 GARMENTS = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker")
 
 
+SHOWN = [("convolutional", 2), ("dense", 1), ("dense", 3)]
+
+
 @pytest.fixture(scope="module")
 def figures():
     """Three models and the contents of the four figures, on a narrow page."""
-    plane, line, three = (random_vae(*m) for m in (("convolutional", 2), ("dense", 1), ("dense", 3)))
+    plane, line, three = (random_vae(*made) for made in SHOWN)
     images = np.random.default_rng(2).random((2, 28, 28, 1)).astype("float32")
-    mask, garments = inpainting.square_mask(), {"names": GARMENTS, "item": "garment"}
+    mask, garments = holes.square_mask(), {"names": GARMENTS, "item": "garment"}
     made = [
         live.plane(plane, MEANS, LABELS, start=(0.5, -1.0), static=STATIC),
         live.slider(line, prior_quantiles(11), samples=5, static=STATIC),
@@ -298,7 +305,8 @@ def test_the_slider_decodes_a_quantile(acted, figures):
 
 
 def test_sliders_decode_sample_and_return(acted, figures):
-    for name, z in (("one of three", [0, 1.5, 0]), ("sample", acted["sample"]), ("reset", [0, 0, 0])):
+    expected = {"one of three": [0, 1.5, 0], "sample": acted["sample"], "reset": [0, 0, 0]}
+    for name, z in expected.items():
         assert_shown(acted["pixels"][name], figures.three.decode(np.array([z], "float32")))
     assert len(set(acted["sample"])) == 3
     assert acted["reset"] == [0, 0, 0]
@@ -322,7 +330,7 @@ def test_the_board_is_painted(acted, figures):
 
 def test_the_chain_fills_the_hole_and_keeps_the_rest(acted, figures):
     assert acted["texts"]["chain"] == "Metropolis-within-Gibbs, step 6"
-    hole, digit = inpainting.square_mask(), figures.images[0].reshape(28, 28)
+    hole, digit = holes.square_mask(), figures.images[0].reshape(28, 28)
     shown = np.reshape(acted["pixels"]["chain"], (28, 28))
     assert_shown(shown[~hole], digit[~hole])
     assert np.abs(shown - (255 - 255 * digit))[hole].max() > 50
@@ -396,11 +404,11 @@ def plane_of(model, labels, **options):
 
 
 def board_of(model, images, labels):
-    return live.board(model, images, labels, inpainting.square_mask(), static=STATIC)
+    return live.board(model, images, labels, holes.square_mask(), static=STATIC)
 
 
 def other_loss():
-    return SimpleNamespace(settings={"pixel_loss": "other"})
+    return SimpleNamespace(pixel_loss=SimpleNamespace(key="other"))
 
 
 def chain_of(layer, *arguments, **options):

@@ -7,6 +7,7 @@ import papermill
 import pytest
 
 from helpers import paths
+from helpers.errors import Refusal
 from helpers.runner.parameters import (
     ParameterError,
     parameters_cells,
@@ -63,7 +64,7 @@ def test_reads_name_default_and_comment(known):
         ("name", "plain text", "plain text"),
         ("name", "'quoted'", "quoted"),
         ("grid", "[3]", [3]),
-        ("grid", "(3, 4)", (3, 4)),
+        ("grid", "(3, 4)", [3, 4]),
         ("norm", "l1", "l1"),
         ("verbose", "True", True),
         ("free", "{'a': 1}", {"a": 1}),
@@ -97,13 +98,78 @@ def test_refuses_a_value_of_another_type(known, name, text):
 
 
 @pytest.mark.parametrize(
-    "cell", ["x = f(1)", "a, b = 1, 2", "import os", "x: int", "x: int = 'a'", "x: Wrong = 1", "x = ("]
+    "cell",
+    [
+        "x = f(1)",
+        "a, b = 1, 2",
+        "a = b = 1",
+        "import os",
+        "x: int",
+        "x: int = 'a'",
+        "x: Wrong = 1",
+        "x = (",
+    ],
 )
 def test_refuses_a_cell_that_is_not_assignments_of_literals(tmp_path, cell):
     notebook = tmp_path / "00_odd.ipynb"
-    notebook.write_text(json.dumps({"cells": [{"metadata": {"tags": ["parameters"]}, "source": [cell]}]}))
+    notebook.write_text(
+        json.dumps(
+            {
+                "cells": [
+                    {"cell_type": "code", "metadata": {"tags": ["parameters"]}, "source": [cell]}
+                ]
+            }
+        )
+    )
     with pytest.raises(ParameterError, match="00_odd.ipynb: the parameters cell must be"):
         read_parameters(notebook)
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "print('run') or int",
+        "[open('x', 'w')][0]",
+        "list[__import__('os')]",
+        "'f()'",
+        "Literal[f()]",
+    ],
+)
+def test_no_annotation_is_run(tmp_path, monkeypatch, note):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((ValueError, SyntaxError)):
+        parse_parameters(f"x: {note} = 1")
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "good", "value", "bad"),
+    [
+        ("x: int | None = 1", "None", None, "1.5"),
+        ("x: Optional[int] = 1", "3", 3, "a"),
+        ("x: Union[int, bool] = 1", "True", True, "1.5"),
+        ("x: Literal[1, 2] = 1", "2", 2, "3"),
+        ("x: list[int] = []", "[1, 2]", [1, 2], "[1, 'a']"),
+        ("x: tuple[int, ...] = ()", "[1, 2]", (1, 2), "(1, 'a')"),
+        ("x: dict[str, float] = {}", "{'a': 1}", {"a": 1}, "{'a': 'b'}"),
+        ("x: 'float | None' = 1.0", "1e-3", 1e-3, "True"),
+        ("x: list[list[float]] = []", "[[1]]", [[1]], "[1]"),
+    ],
+)
+def test_annotations_are_understood(line, good, value, bad):
+    parameter = parse_parameters(line)["x"]
+    assert parameter.value(good) == value
+    with pytest.raises(ParameterError, match="expected"):
+        parameter.value(bad)
+
+
+@pytest.mark.parametrize(
+    "text", ["<<<<<<< mine", "[]", "{}", '{"cells": [1]}', '{"cells": [{"source": ""}]}']
+)
+def test_a_file_that_is_no_notebook_is_named(tmp_path, text):
+    (tmp_path / "00_odd.ipynb").write_text(text)
+    with pytest.raises(Refusal, match="00_odd.ipynb is not a whole notebook"):
+        read_parameters(tmp_path / "00_odd.ipynb")
 
 
 def test_each_notebook_gets_what_it_has():
@@ -125,7 +191,8 @@ def test_each_notebook_gets_what_it_has():
         ("laten_dim=5", "did you mean latent_dim"),
         ("Seed=5", "did you mean seed"),
         ("wholly_other=5", "there are: latent_dim, seed"),
-        ("seed", "write it as NAME=VALUE"),
+        ("beta=5", "there are: latent_dim, seed"),
+        ("seed", "write it as -p NAME=VALUE"),
         ("profile=smoke", "--profile smoke"),
         ("seed=1.5", "00: seed=1.5: expected int, given 1.5 [(]float"),
         ("latent_dim=0", "00: latent_dim=0 must be an integer from 1"),
@@ -155,7 +222,9 @@ def test_helpers_come_before_keras_whose_backend_and_messages_they_set(file):
     cells = [cell for cell in json.loads(file.read_text())["cells"] if cell["cell_type"] == "code"]
     tree = ast.parse("\n".join("".join(cell["source"]) for cell in cells))
     imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-    names = [node.module if isinstance(node, ast.ImportFrom) else node.names[0].name for node in imports]
+    names = [
+        node.module if isinstance(node, ast.ImportFrom) else node.names[0].name for node in imports
+    ]
     packages = [name.split(".")[0] for name in names]
     assert "keras" not in packages[: packages.index("helpers")]
 
@@ -168,7 +237,9 @@ def test_notebook_has_one_parameters_cell_with_a_comment_for_each(file):
     assert [name for name, one in parameters.items() if not one.help] == []
 
 
-@pytest.mark.parametrize("file", sorted(paths.NOTEBOOKS.glob("0*.ipynb")), ids=lambda file: file.stem)
+@pytest.mark.parametrize(
+    "file", sorted(paths.NOTEBOOKS.glob("0*.ipynb")), ids=lambda file: file.stem
+)
 def test_papermill_says_of_every_parameter_what_it_is_and_does(file):
     said = papermill.inspect_notebook(str(file))
     assert list(said) == list(read_parameters(file))

@@ -15,15 +15,18 @@ import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from helpers import paths
-from helpers import provenance as digests
-from helpers.evidence import reproduction
-from helpers.runner import pipeline, publish
-from helpers.__main__ import main
+from helpers import paths, provenance
+from helpers.__main__ import _assignments, main
 from helpers.errors import Failure, Refusal
-from helpers.runner.terminal import Events, Terminal, clock, describe
+from helpers.runner import pipeline
+from helpers.runner.cache import Entry
+from helpers.runner.terminal import Events, Terminal
 
-PARAMETERS = "profile = 'report'  # protocol\nseed = 0  # seed\nrate: float = 1.0  # a number\nnames = ['a']  # names"
+CODE = paths.ROOT  # of the package that is tested
+PARAMETERS = """profile = 'report'  # protocol
+seed = 0  # seed
+rate: float = 1.0  # a number
+names = ['a']  # names"""
 
 # Leaves a result with what the notebook saw, and when it began and ended.
 RECORD = """
@@ -31,8 +34,9 @@ import json, os, time
 from pathlib import Path
 out, began = Path(os.environ["HELPERS_OUTPUT"]), time.time()
 def leave(name):
-    seen = {"began": began, "ended": time.time(), "profile": profile, "seed": seed, "rate": rate, "names": names,
-            "folder": os.getcwd(), "threads": os.environ["HELPERS_THREADS"], "omp": os.environ["OMP_NUM_THREADS"]}
+    seen = {"began": began, "ended": time.time(), "profile": profile, "seed": seed, "rate": rate,
+            "names": names, "folder": os.getcwd(), "threads": os.environ["HELPERS_THREADS"],
+            "omp": os.environ["OMP_NUM_THREADS"]}
     (out / "results" / f"{name}.json").write_text(json.dumps(seen))
 """
 
@@ -47,19 +51,29 @@ while not list(out.parent.glob("*/figures/THERE")):
 TRAIN = """
 large = b"x" * 300_000_000
 with open(os.environ["HELPERS_PROGRESS"], "a") as file:
-    for event in [{"event": "start", "epoch": 0}, {"event": "epoch", "epoch": 1, "loss": 150.126, "seconds_left": 65},
+    for event in [{"event": "start", "epoch": 0},
+                  {"event": "epoch", "epoch": 1, "loss": 150.126, "seconds_left": 65},
                   {"event": "done", "epoch": 2, "loss": 149.0, "seconds_left": 0}]:
         file.write(json.dumps({"model": "tiny", "epochs": 2} | event) + "\\n")
 """
 
 
-def write_notebook(folder: Path, name: str, *sources: str, parameters: str = PARAMETERS) -> None:
-    """A notebook with a title, the parameters cell and one code cell for each source."""
-    cells = [new_markdown_cell(f"# {name}"), new_code_cell(parameters, metadata={"tags": ["parameters"]})]
+def write_notebook(
+    folder: Path, name: str, *sources: str, parameters: str = PARAMETERS, **report
+) -> None:
+    """A notebook with a title, the parameters cell and one code cell for each source.
+
+    report: what its metadata says of its place and its needs.
+    """
+    cells = [
+        new_markdown_cell(f"# {name}"),
+        new_code_cell(parameters, metadata={"tags": ["parameters"]}),
+    ]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     folder.mkdir(exist_ok=True)
     cells += [new_code_cell(source) for source in sources]
-    nbformat.write(new_notebook(cells=cells, metadata=kernel), folder / f"{name}.ipynb")
+    metadata = kernel | {"report": report}
+    nbformat.write(new_notebook(cells=cells, metadata=metadata), folder / f"{name}.ipynb")
 
 
 def render(notebooks: Path, output: Path) -> None:
@@ -71,18 +85,32 @@ def render(notebooks: Path, output: Path) -> None:
 
 def published(output: Path) -> dict[str, bytes]:
     """Every published file and its content."""
-    files = [file for file in output.rglob("*") if file.is_file() and not file.name.startswith("staging")]
-    return {str(f.relative_to(output)): f.read_bytes() for f in files if output / "staging" not in f.parents}
+    files = [
+        file for file in output.rglob("*") if file.is_file() and not file.name.startswith("staging")
+    ]
+    return {
+        str(f.relative_to(output)): f.read_bytes()
+        for f in files
+        if output / "staging" not in f.parents
+    }
 
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory):
-    """A run where all goes well: 00 and 03 must meet, 01 needs 00; from another working directory."""
+    """A run where all goes well, from another folder: 00 and 03 must meet, 01 needs 00."""
     folder = tmp_path_factory.mktemp("good")
     sources, output = folder / "notebooks here", folder / "output"
-    write_notebook(sources, "00_a", RECORD, MEET.replace("THERE", "c").replace("HERE", "a") + TRAIN, "leave('a')")
-    write_notebook(sources, "01_b", RECORD, "leave('b')")
-    write_notebook(sources, "03_c", RECORD, MEET.replace("THERE", "a").replace("HERE", "c"), "leave('c')")
+    write_notebook(
+        sources,
+        "00_a",
+        RECORD,
+        MEET.replace("THERE", "c").replace("HERE", "a") + TRAIN,
+        "leave('a')",
+    )
+    write_notebook(sources, "01_b", RECORD, "leave('b')", after=["00_a"])
+    write_notebook(
+        sources, "03_c", RECORD, MEET.replace("THERE", "a").replace("HERE", "c"), "leave('c')"
+    )
     before, text = Path.cwd(), io.StringIO()
     os.chdir(folder)
     try:
@@ -119,9 +147,17 @@ def test_notebooks_get_parameters_threads_and_a_folder(good):
 
 def test_everything_is_published_and_staging_gone(good):
     output = good[0]
-    assert (output / "report.html").read_text() == (output / "report.pdf").read_text() == "00_a 01_b 03_c"
-    assert sorted(published(output)) == sorted(json.loads((output / "run.json").read_text())["files"])
-    assert {"figures/a", "results/b.json", "notebooks/03_c.ipynb", "run.json"} <= published(output).keys()
+    assert (
+        (output / "report.html").read_text()
+        == (output / "report.pdf").read_text()
+        == "00_a 01_b 03_c"
+    )
+    assert sorted(published(output)) == sorted(
+        json.loads((output / "run.json").read_text())["files"]
+    )
+    assert {"figures/a", "results/b.json", "notebooks/03_c.ipynb", "run.json"} <= published(
+        output
+    ).keys()
     assert not (output / "staging").exists()
 
 
@@ -145,7 +181,7 @@ def test_terminal_shows_training_and_a_summary(good):
         assert line in text
     assert text.index("00_a: done") < text.index("01_b: runs")
     run = json.loads((output / "run.json").read_text())
-    assert run["peak_memory_gb"] > 0.3
+    assert run["peak_memory_gb"] > 0.3 and run["rendering_minutes"] == 0
     assert run["minutes"].keys() == {"00_a", "01_b", "03_c"}
 
 
@@ -157,13 +193,18 @@ def test_failures_are_named_and_the_last_report_stays(good, tmp_path):
     write_notebook(tmp_path / "n", "03_fine", RECORD, "leave('fine')")
     text = io.StringIO()
     with pytest.raises(Failure, match="nothing is published") as failed:
-        pipeline.make_report("smoke", output, 2, folder=tmp_path / "n", render=render, terminal=Terminal(text))
+        pipeline.make_report(
+            "smoke", output, 2, folder=tmp_path / "n", render=render, terminal=Terminal(text)
+        )
     assert failed.value.status == 1
     assert "00_raises: cell 4 (# divides): ZeroDivisionError: division by zero" in text.getvalue()
     assert "01_killed: cell 4 (os.kill(os.getpid(), 9)): its kernel died" in text.getvalue()
     assert "03_fine: done" in text.getvalue()
     assert published(output) == before
-    assert f"notebook {output / 'staging' / '00_raises' / 'notebooks' / '00_raises.ipynb'}" in text.getvalue()
+    assert (
+        f"notebook {output / 'staging' / '00_raises' / 'notebooks' / '00_raises.ipynb'}"
+        in text.getvalue()
+    )
     assert "ZeroDivisionError" in (output / "staging" / "00_raises" / "log.txt").read_text()
 
 
@@ -176,10 +217,13 @@ def test_a_failed_rendering_keeps_the_last_report(tmp_path, monkeypatch):
     output = tmp_path / "out"
     output.mkdir()
     (output / "report.html").write_text("before")
-    monkeypatch.setattr(pipeline.Runner, "run", lambda self, folder, values: [])
+    ended = pipeline.End("00_a", Entry(tmp_path, {}, {}, {"seconds": 1.0, "memory_gb": 1.0}))
+    monkeypatch.setattr(pipeline.Runner, "run", lambda self, folder, values: [ended])
     text = io.StringIO()
     with pytest.raises(OSError, match="disk full"):
-        pipeline.make_report(output=output, folder=tmp_path / "n", render=fail, terminal=Terminal(text))
+        pipeline.make_report(
+            output=output, folder=tmp_path / "n", render=fail, terminal=Terminal(text)
+        )
     assert published(output) == {"report.html": b"before"}
     assert f"what ran is in {output / 'staging'}" in text.getvalue()
 
@@ -195,7 +239,9 @@ def test_an_output_that_cannot_be_a_folder_is_named(tmp_path, capsys):
 def test_wrong_parameters_are_refused_before_anything_starts(tmp_path, wrong):
     write_notebook(tmp_path / "n", "00_a", "1/0")
     with pytest.raises(Refusal, match="seed"):
-        pipeline.make_report(output=tmp_path / "out", assignments=[wrong], folder=tmp_path / "n", render=render)
+        pipeline.make_report(
+            output=tmp_path / "out", assignments=[wrong], folder=tmp_path / "n", render=render
+        )
     assert not (tmp_path / "out").exists()
 
 
@@ -206,29 +252,79 @@ def test_odd_folders_are_refused(tmp_path):
     with pytest.raises(Refusal, match="holds the sources"):
         pipeline.make_report(output=tmp_path, folder=tmp_path / "notebooks", render=render)
     write_notebook(tmp_path / "notebooks", "00_a-Copy1")
-    with pytest.raises(Refusal, match="00_a-Copy1.ipynb and 00_a.ipynb share a number"):
+    with pytest.raises(Refusal, match="00_a-Copy1.ipynb and 00_a.ipynb share place 0"):
         pipeline.make_report(output=tmp_path / "out", folder=tmp_path / "notebooks", render=render)
+
+
+def test_place_and_needs_come_from_the_notebook_itself(tmp_path):
+    write_notebook(tmp_path, "00_last", order=9, needs=["02_first"], after=["01_middle", "absent"])
+    write_notebook(tmp_path, "01_middle")
+    write_notebook(tmp_path, "02_first", order=0.5)
+    write_notebook(tmp_path, "scratch")
+    found = pipeline.discover(tmp_path)
+    assert list(found) == ["02_first", "01_middle", "00_last"]
+    waits = pipeline.waiting_for(found)
+    assert waits == {"02_first": set(), "01_middle": set(), "00_last": {"02_first", "01_middle"}}
+    assert pipeline.width(waits) == 2
+    write_notebook(tmp_path, "02_first", order=0.5, after=["00_last"])
+    with pytest.raises(Refusal, match="wait for each other: "):
+        pipeline.discover(tmp_path)
+    write_notebook(tmp_path, "02_first", order="soon")
+    with pytest.raises(Refusal, match="02_first.ipynb: its report metadata"):
+        pipeline.discover(tmp_path)
+
+
+def test_a_run_goes_to_a_folder_that_git_ignores_unless_it_is_the_reference(monkeypatch):
+    went = []
+    monkeypatch.setattr(
+        pipeline, "make_report", lambda profile, output, *_, **__: went.append(output)
+    )
+    for options in ([], ["--profile", "smoke"], ["--reference"], ["--output", "mine"]):
+        assert main(["report", *options]) == 0
+    report = paths.REFERENCE
+    assert went == [report / "latest", report / "smoke", report, Path("mine").resolve()]
+    assert main(["report", "--reference", "--profile", "smoke"]) == 2
+    assert main(["report", "--reference", "-p", "seed=1"]) == 2
+    assert len(went) == 4
+
+
+def test_parameters_are_given_in_both_ways():
+    words = [["a=1"], ["b", "2"], ["c=3", "d=x=y"], ["e", "=f"], ["g"]]
+    assert list(_assignments(words)) == ["a=1", "b=2", "c=3", "d=x=y", "e==f", "g"]
 
 
 def run_cli(*arguments: str, **options) -> subprocess.CompletedProcess:
     """The command line as a person runs it."""
     environment = os.environ | {"PYTHONPATH": str(paths.ROOT)}
     command = [sys.executable, "-m", "helpers", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, **options)
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=60, **options
+    )
 
 
 def test_command_line_refuses_with_status_2(tmp_path):
     refused = run_cli("report", "-p", "sede=1", "--output", str(tmp_path / "out"), cwd=tmp_path)
     assert refused.returncode == 2
-    assert refused.stderr == "error: -p sede=1: no notebook has a parameter sede; did you mean seed?\n"
+    assert (
+        refused.stderr == "error: -p sede=1: no notebook has a parameter sede; did you mean seed?\n"
+    )
+    assert run_cli("report", "-p", "sede", "1").stderr == refused.stderr
     assert run_cli("report", "--jobs", "0").returncode == 2
     assert "report" in run_cli("--help").stdout
+
+
+def test_a_reader_who_has_enough_sees_no_traceback():
+    command = f"{sys.executable} -m helpers parameters | head -n 1"
+    done = subprocess.run(["bash", "-c", command], cwd=paths.ROOT, capture_output=True, text=True)
+    assert done.stderr == "" and len(done.stdout.splitlines()) == 1
 
 
 def test_render_needs_executed_notebooks(tmp_path):
     refused = run_cli("render", "--output", str(tmp_path), cwd=tmp_path)
     assert refused.returncode == 2
-    assert refused.stderr.startswith(f"error: no executed notebooks in {tmp_path}: make them first, with ")
+    assert refused.stderr.startswith(
+        f"error: no executed notebooks in {tmp_path}: make them first, with "
+    )
 
 
 def test_render_again_replaces_the_documents(tmp_path, capsys):
@@ -240,8 +336,12 @@ def test_render_again_replaces_the_documents(tmp_path, capsys):
 
 
 def test_command_line_loads_no_training_library():
-    code = "import sys, helpers.__main__; print({'tensorflow', 'keras', 'numpy'} & sys.modules.keys())"
-    done = subprocess.run([sys.executable, "-c", code], cwd=paths.ROOT, capture_output=True, text=True, check=True)
+    code = (
+        "import sys, helpers.__main__; print({'tensorflow', 'keras', 'numpy'} & sys.modules.keys())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=paths.ROOT, capture_output=True, text=True, check=True
+    )
     assert done.stdout == "set()\n"
 
 
@@ -253,31 +353,53 @@ with open("pids", "w") as file:
 time.sleep(300)
 """
 
-CLI = """
-import functools, sys
-from pathlib import Path
-from helpers import __main__
-from helpers.runner import pipeline
-pipeline.make_report = functools.partial(pipeline.make_report, folder=Path(sys.argv[1]))
-sys.exit(__main__.main(sys.argv[2:]))
-"""
+
+def start_report(folder: Path, **options) -> subprocess.Popen:
+    """A run of a folder's notebooks, as a person starts it."""
+    where = ["--notebooks", str(folder / "n"), "--output", str(folder / "out")]
+    environment = os.environ | {"PYTHONPATH": str(paths.ROOT)}
+    command = [sys.executable, "-m", "helpers", "report", *where]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, **options)
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_stopping_the_runner_leaves_no_process(tmp_path, how):
     write_notebook(tmp_path / "n", "00_a", LONG)
-    command = [sys.executable, "-c", CLI, str(tmp_path / "n"), "report", "--output", str(tmp_path / "out")]
-    environment = os.environ | {"PYTHONPATH": str(paths.ROOT)}
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, env=environment, **quiet) as runner:
+    with start_report(tmp_path, stderr=subprocess.PIPE, text=True) as runner:
         pids = wait_for_pids(tmp_path / "out" / "staging" / "00_a" / "pids")
         pids += [process.pid for process in psutil.Process(runner.pid).children(recursive=True)]
         runner.send_signal(how)
         _, said = runner.communicate(timeout=30)
     assert runner.returncode == 130
     assert "the same command goes on from there" in said
-    assert [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"] == []
+    assert alive(pids) == []
     assert published(tmp_path / "out") == {}
+
+
+def alive(pids: list[int]) -> list[int]:
+    """Those processes that have not ended."""
+    return [
+        pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"
+    ]
+
+
+def test_killing_the_runner_leaves_no_process(tmp_path):
+    write_notebook(tmp_path / "n", "00_a", LONG)
+    with start_report(tmp_path) as runner:
+        pids = wait_for_pids(tmp_path / "out" / "staging" / "00_a" / "pids")
+        family = psutil.Process(runner.pid).children(recursive=True)
+        listening = [
+            c.laddr.ip
+            for one in family
+            for c in one.net_connections("inet")
+            if c.status == "LISTEN"
+        ]
+        runner.kill()
+    assert listening and set(listening) == {"127.0.0.1"}  # the kernel's sockets
+    until = time.monotonic() + 5
+    while alive([*pids, *(one.pid for one in family)]):
+        assert time.monotonic() < until
+        time.sleep(0.1)
 
 
 def wait_for_pids(file: Path) -> list[int]:
@@ -287,74 +409,6 @@ def wait_for_pids(file: Path) -> list[int]:
         assert time.monotonic() < until, "the notebook has not started"
         time.sleep(0.05)
     return [int(pid) for pid in file.read_text().split()]
-
-
-def test_the_waits_of_the_whole_report():
-    waits = pipeline.waiting_for(f"{number:02}" for number in range(9))
-    assert [number for number, needs in waits.items() if not needs] == ["00", "03"]
-    assert waits["08"] == {"00", "01", "02", "03", "04", "07"}
-    assert pipeline.width(waits) == 5
-    assert pipeline.waiting_for(["05", "07", "08"]) == {"05": set(), "07": set(), "08": {"07"}}
-    assert pipeline.NEEDS == {"08": tuple(section[:2] for section in reproduction.SECTIONS)}
-
-
-def test_a_second_run_on_the_same_folder_is_refused(tmp_path):
-    with publish.staging(tmp_path):
-        with pytest.raises(Refusal, match="another run is writing"), publish.staging(tmp_path):
-            pass
-
-
-def stage(folder: Path, **files: str) -> Path:
-    """A staging folder with results and the two documents."""
-    (folder / "results").mkdir(parents=True)
-    for name, text in files.items():
-        (folder / "results" / name).write_text(text)
-    render(folder, folder)
-    return folder
-
-
-def test_publishing_replaces_what_a_run_made_and_nothing_else(tmp_path):
-    output = tmp_path / "out"
-    publish.publish(stage(tmp_path / "1", old="1", both="1"), output, {})
-    (output / "results" / "mine").write_text("mine")
-    publish.publish(stage(tmp_path / "2", new="2", both="2"), output, {})
-    texts = {file.name: file.read_text() for file in (output / "results").iterdir()}
-    assert texts == {"new": "2", "both": "2", "mine": "mine"}
-
-
-def test_the_same_report_is_known_by_its_files_and_parameters(tmp_path):
-    output, about = tmp_path / "out", {"profile": "smoke", "parameters": []}
-    publish.publish(stage(tmp_path / "1", both="1"), output, about)
-    (output / "results" / "mine").write_text("mine")
-    same, more, other = (
-        stage(tmp_path / "2", both="1"),
-        stage(tmp_path / "3", both="1", new="1"),
-        {"parameters": ["a=1"]},
-    )
-    assert publish.is_published(same, output, about)
-    assert not publish.is_published(same, output, about | other)
-    assert not publish.is_published(more, output, about)
-    (output / "results" / "both").write_text("2")
-    assert not publish.is_published(same, output, about)
-    assert not publish.is_published(same, tmp_path / "nowhere", about)
-
-
-def test_publishing_takes_all_back_when_a_rename_fails(tmp_path):
-    output = tmp_path / "out"
-    publish.publish(stage(tmp_path / "1", a="1", b="1"), output, {})
-    before = published(output)
-    staged = stage(tmp_path / "2", a="2", blocked="2")
-    (output / "results" / "blocked").mkdir()
-    (output / "results" / "blocked" / "blocked").mkdir()
-    with pytest.raises(OSError):
-        publish.publish(staged, output, {})
-    assert published(output) == before
-    assert (staged / "results" / "a").read_text() == "2"
-
-
-def test_the_reference_run_publishes_figures_at_the_top():
-    assert publish.figures_folder(paths.REFERENCE) == paths.ROOT / "figures"
-    assert publish.figures_folder(paths.REFERENCE / "smoke") == paths.REFERENCE / "smoke" / "figures"
 
 
 def test_events_wait_for_a_whole_line(tmp_path):
@@ -370,38 +424,35 @@ def test_events_wait_for_a_whole_line(tmp_path):
     assert events.new() == [{"b": 2}]
 
 
-def test_status_line_is_replaced_on_a_terminal_and_absent_elsewhere():
-    class Screen(io.StringIO):
-        def isatty(self):
-            return True
+class Screen(io.StringIO):
+    def isatty(self):
+        return True
 
+
+def test_a_bar_is_below_the_lines_on_a_terminal_and_absent_elsewhere():
     live, plain = Screen(), io.StringIO()
     for stream in (live, plain):
         terminal = Terminal(stream)
-        terminal.status("epoch 1")
-        terminal.status("epoch 2")
+        terminal.status("epoch 1", 0, 2)
+        terminal.status("epoch 2", 1, 2)
         terminal.line("done")
-    assert live.getvalue() == "epoch 1\r\033[Kepoch 2\r\033[Kdone\n"
+        terminal.close()
     assert plain.getvalue() == "done\n"
-
-
-def test_words_of_events_and_times():
-    assert [clock(seconds) for seconds in (0.4, 59.6, 3600 + 125)] == ["0 s", "1 min 00 s", "1 h 02 min"]
-    about = {"model": "10-D", "epochs": 6}
-    assert describe(about | {"event": "cached"}) == "10-D: trained before, taken from the cache"
-    assert describe(about | {"event": "start", "epoch": 2}) == "10-D: training for 6 epochs, resumed after epoch 2"
-    assert describe(about | {"event": "waiting"}) == "10-D: another process is training it; waiting"
+    drawn = live.getvalue()
+    assert "0/2 |" in drawn and "1/2 |" in drawn and drawn.index("epoch 1") < drawn.index("epoch 2")
+    assert drawn.count("done\n") == 1
+    assert drawn.rpartition("\r")[0].endswith(" " * 10)  # the bar is wiped at the end
 
 
 class Project:
-    """Three notebooks with code behind them, a cache and an output folder; 08_claims reads what 00_first stores."""
+    """Three notebooks with code behind them; 08_claims reads what 00_first stores."""
 
     SOURCES = {
         "00_first": "leave('00_first')",
         "05_wide": "leave('05_wide')",
         "08_claims": "assert os.listdir(out / 'results') == ['00_first.json']\nleave('08_claims')",
     }
-    CODE = ("helpers/plots.py", "helpers/report/report.css", "requirements.txt")
+    CODE = ("helpers/errors.py", "helpers/report/report.css", "requirements.txt")
 
     def __init__(self, folder: Path):
         self.folder, self.root, self.output = folder, folder / "root", folder / "output"
@@ -409,16 +460,36 @@ class Project:
 
     def write(self) -> None:
         """The project as it is at first."""
-        for name in (*self.CODE, *(f"helpers/{name}.py" for name in (*digests.TRAINING, *digests.OPTIMIZERS["muon"]))):
+        for name in self.CODE:
             (self.root / name).parent.mkdir(parents=True, exist_ok=True)
             (self.root / name).write_text("1\n")
         for name, source in self.SOURCES.items():
             self.change(name, source)
 
     def change(self, name: str, *sources: str) -> None:
-        """Write a notebook; 05 alone has the parameter width."""
-        parameters = PARAMETERS + ("\nwidth = 1  # width" if name == "05_wide" else "")
-        write_notebook(self.notebooks, name, RECORD, *sources, parameters=parameters)
+        """Write a notebook; 05 alone has the parameter width and makes a plot."""
+        parameters, report, more = PARAMETERS, {}, ()
+        if name == "05_wide":
+            parameters, more = f"{PARAMETERS}\nwidth = 1  # width", ("from helpers import errors",)
+        if name == "08_claims":
+            report = {"needs": ["00_first"]}
+        write_notebook(
+            self.notebooks, name, RECORD, *more, *sources, parameters=parameters, **report
+        )
+
+    def use(self, patch: pytest.MonkeyPatch) -> None:
+        """Take this project for the one at hand."""
+        patch.setattr(paths, "ROOT", self.root)
+        patch.setattr(paths, "REFERENCE", self.root / "report")
+        patch.setattr(provenance, "code_parts", self.code_parts)
+        patch.setenv("HELPERS_CACHE", str(self.folder / "cache"))
+        patch.setenv("PYTHONPATH", str(CODE))
+
+    def code_parts(self, names) -> dict[str, str]:
+        """The real one digests the code that is tested."""
+        files = [f"helpers/{name.split('.')[1]}.py" for name in names]
+        found = [(self.root / file).read_text() for file in files if (self.root / file).exists()]
+        return dict(zip(files, found, strict=False))
 
     def report(self, *assignments: str, output: str = "output") -> str:
         """Make the report; what the terminal shows."""
@@ -431,13 +502,16 @@ class Project:
             folder=self.notebooks,
             render=render,
             terminal=Terminal(self.text),
-            root=self.root,
         )
         return self.text.getvalue()
 
     def ran(self) -> set[str]:
         """The notebooks that the last report ran."""
-        return {line.partition(":")[0] for line in self.text.getvalue().splitlines() if ": runs (" in line}
+        return {
+            line.partition(":")[0]
+            for line in self.text.getvalue().splitlines()
+            if ": runs (" in line
+        }
 
 
 @pytest.fixture(scope="module")
@@ -446,7 +520,7 @@ def first_run(tmp_path_factory):
     project = Project(tmp_path_factory.mktemp("first"))
     project.write()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HELPERS_CACHE", str(project.folder / "cache"))
+        project.use(patch)
         project.report()
     assert project.ran() == set(Project.SOURCES)
     return project
@@ -456,13 +530,18 @@ def first_run(tmp_path_factory):
 def project(first_run, tmp_path, monkeypatch):
     """A copy of that project, cache and all, to change."""
     shutil.copytree(first_run.folder, tmp_path / "project")
-    monkeypatch.setenv("HELPERS_CACHE", str(tmp_path / "project" / "cache"))
-    return Project(tmp_path / "project")
+    project = Project(tmp_path / "project")
+    project.use(monkeypatch)
+    return project
 
 
 def stamps(output: Path) -> dict[Path, int]:
     """When each file of an output folder was written."""
-    return {file: file.stat().st_mtime_ns for file in output.rglob("*") if file.is_file() and file.suffix != ".lock"}
+    return {
+        file: file.stat().st_mtime_ns
+        for file in output.rglob("*")
+        if file.is_file() and file.suffix != ".lock"
+    }
 
 
 def test_nothing_changed_starts_and_touches_nothing(project, monkeypatch):
@@ -483,7 +562,10 @@ def test_nothing_changed_starts_and_touches_nothing(project, monkeypatch):
 def test_outputs_and_execution_counts_of_a_source_do_not_count(project):
     file = project.notebooks / "00_first.ipynb"
     notebook = nbformat.read(file, as_version=4)
-    notebook.cells[-1] |= {"execution_count": 7, "outputs": [nbformat.v4.new_output("stream", text="seen")]}
+    notebook.cells[-1] |= {
+        "execution_count": 7,
+        "outputs": [nbformat.v4.new_output("stream", text="seen")],
+    }
     notebook.cells[-1].metadata["execution"] = {"iopub.execute_input": "2020-01-01T00:00:00Z"}
     nbformat.write(notebook, file)
     assert "nothing changed" in project.report()
@@ -513,12 +595,10 @@ def test_a_parameter_runs_the_notebooks_that_have_it_and_changed_back_nothing(pr
     assert (project.folder / "other" / "report.html").exists()
 
 
-def test_a_plot_runs_all_notebooks_and_retrains_nothing(project):
-    before = digests.training_code(root=project.root)
-    (project.root / "helpers" / "plots.py").write_text("2\n")
-    assert "05_wide: runs (helpers/plots.py changed)" in project.report()
-    assert project.ran() == set(Project.SOURCES)
-    assert digests.training_code(root=project.root) == before
+def test_code_runs_the_notebooks_that_import_it(project):
+    (project.root / "helpers" / "errors.py").write_text("2\n")
+    assert "05_wide: runs (helpers/errors.py changed)" in project.report()
+    assert project.ran() == {"05_wide"}
 
 
 def test_a_template_only_renders(project):
@@ -530,10 +610,16 @@ def test_a_template_only_renders(project):
 
 
 def test_what_is_damaged_in_the_cache_is_made_again(project):
-    (result,) = (project.folder / "cache" / "notebooks" / "00_first").glob("*/results/00_first.json")
+    (result,) = (project.folder / "cache" / "notebooks" / "00_first").glob(
+        "*/results/00_first.json"
+    )
     result.write_text(result.read_text().replace("smoke", "smoky"))
     text = project.report()
-    assert "00_first: runs (what was kept of it is damaged: results/00_first.json is not what was kept)" in text
+    assert (
+        "00_first: runs (what was kept of it is damaged: "
+        "results/00_first.json is not what was kept)"
+        in text
+    )
     assert "smoky" not in (project.output / "results" / "00_first.json").read_text()
     assert project.ran() == {"00_first", "08_claims"}
 
@@ -568,9 +654,12 @@ def test_what_needs_a_failed_notebook_is_not_run(project):
 
 
 def test_a_change_while_a_notebook_runs_makes_it_run_again(project):
-    edit = f"open({str(project.root / 'helpers' / 'plots.py')!r}, 'w').write('2')"
+    edit = f"open({str(project.root / 'helpers' / 'errors.py')!r}, 'w').write('2')"
     project.change("05_wide", "leave('05_wide')", edit)
-    assert "05_wide: helpers/plots.py changed while it ran; the next run repeats it" in project.report()
+    assert (
+        "05_wide: helpers/errors.py changed while it ran; the next run repeats it"
+        in project.report()
+    )
     project.report()
     assert "05_wide" in project.ran()
     assert "nothing changed" in project.report()

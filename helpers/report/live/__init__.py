@@ -55,14 +55,8 @@ class LiveFigure:
 
 
 def plane(
-    model: Any,
-    means: np.ndarray,
-    labels: np.ndarray,
-    *,
-    static: Figure,
-    start: Sequence[float] = (0.0, 0.0),
-    names: Sequence[str] = DIGITS,
-    item: str = "digit",
+    model: Any, means: np.ndarray, labels: np.ndarray, start: Sequence[float] = (0.0, 0.0), *,
+    static: Figure, names: Sequence[str] = DIGITS, item: str = "digit",
 ) -> LiveFigure:
     """The latent plane: test images' means (n, 2), coloured by label (n,), and a point's image.
 
@@ -102,13 +96,8 @@ def slider(
 
 
 def sliders(
-    model: Any,
-    kl: Sequence[float],
-    active: Sequence[bool],
-    seed: int = 0,
-    *,
-    static: Figure,
-    item: str = "digit",
+    model: Any, kl: Sequence[float], active: Sequence[bool], seed: int = 0, *,
+    static: Figure, item: str = "digit",
 ) -> LiveFigure:
     """A slider for each latent dimension, with its KL in nats (d,) and whether it is active (d,).
 
@@ -122,16 +111,8 @@ def sliders(
 
 
 def board(
-    model: Any,
-    images: np.ndarray,
-    labels: np.ndarray,
-    mask: np.ndarray,
-    steps: int = 300,
-    warm_up: int = 20,
-    seed: int = 0,
-    *,
-    static: Figure,
-    names: Sequence[str] = DIGITS,
+    model: Any, images: np.ndarray, labels: np.ndarray, mask: np.ndarray, steps: int = 300,
+    warm_up: int = 20, seed: int = 0, *, static: Figure, names: Sequence[str] = DIGITS,
     item: str = "digit",
 ) -> LiveFigure:
     """Images (n, 28, 28, 1) with a hole, filled by one encoding and decoding, and by a chain.
@@ -141,7 +122,7 @@ def board(
     of the chain. names, item: as for `plane`. Images are stored with 8 bits. Raises ValueError for
     shapes that do not fit, and for a model whose pixel loss is none of LOSSES.
     """
-    loss = model.settings["pixel_loss"]
+    loss = model.pixel_loss.key
     check_choice("pixel_loss", loss, LOSSES)
     images, mask = np.asarray(images), np.asarray(mask)
     shapes = (images.shape, mask.shape)

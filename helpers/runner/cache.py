@@ -1,0 +1,195 @@
+"""Results kept in the cache under the digest of what they were made from; and what that is."""
+
+import ast
+import json
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from helpers import paths, provenance
+from helpers.provenance import digest, sha256
+from helpers.runner.parameters import read_notebook
+
+KEPT = 5  # entries of a cache: those that were used last
+NAMED = 3  # changed parts that are named before the rest is counted
+TABLES = "helpers/evidence/tables.py"  # what a notebook reaches when it reads tables of runs
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Files made from `parts` ({name: digest}), kept in `folder`.
+
+    files: their SHA-256 by their path in the folder; cost: what it took to make them.
+    """
+
+    folder: Path
+    parts: dict[str, str]
+    files: dict[str, str]
+    cost: dict[str, float]
+
+    def under(self, top: str) -> dict[str, str]:
+        """Those of the files that lie in one of its folders."""
+        return {name: found for name, found in self.files.items() if name.startswith(f"{top}/")}
+
+    def copy_to(self, folder: Path, names: Iterable[str] | None = None) -> None:
+        """Copy the files, or those named: whoever changes a copy changes nothing that is kept."""
+        for name in self.files if names is None else names:
+            _copy(self.folder / name, folder / name)
+
+
+class ResultCache:
+    """A folder with an entry for each digest: the runs of one notebook, or the renderings."""
+
+    def __init__(self, name: str):
+        self.folder = paths.cache() / name
+
+    def find(self, parts: dict[str, str]) -> tuple[Entry | None, str]:
+        """The entry made from these very parts, else None; and why there is none, in words.
+
+        A damaged entry is removed.
+        """
+        folder = self.folder / digest(parts)
+        if not folder.exists():
+            return None, self._what_changed(parts)
+        try:
+            entry = _read(folder)
+            for name, expected in entry.files.items():
+                if sha256(folder / name) != expected:
+                    raise ValueError(f"{name} is not what was kept")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            shutil.rmtree(folder)
+            return None, f"what was kept of it is damaged: {error}"
+        os.utime(folder)
+        return entry, ""
+
+    def add(self, parts: dict[str, str], files: dict[str, Path], cost: dict[str, float]) -> Entry:
+        """Keep copies of files, by the names given, as an entry: whole or not at all.
+
+        Where another run has made the entry meanwhile, that one stays.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        target = self.folder / digest(parts)
+        with tempfile.TemporaryDirectory(prefix="partial-", dir=self.folder) as partial:
+            folder = Path(partial) / target.name
+            folder.mkdir()
+            for name, file in files.items():
+                _copy(file, folder / name)
+            sums = {name: sha256(folder / name) for name in files}
+            manifest = {"parts": parts, "files": sums, "cost": cost}
+            (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+            if not target.exists():
+                folder.rename(target)
+        for old in self._by_use()[KEPT:]:
+            shutil.rmtree(old, ignore_errors=True)
+        return _read(target)
+
+    def _by_use(self) -> list[Path]:
+        """The entries' folders, the one used last first."""
+        folders = [file.parent for file in self.folder.glob("*/manifest.json")]
+        return sorted(folders, key=lambda folder: folder.stat().st_mtime, reverse=True)
+
+    def _what_changed(self, parts: dict[str, str]) -> str:
+        """The parts that differ from those of the entry that differs least."""
+        try:
+            kept = [_read(folder).parts for folder in self._by_use()]
+        except (OSError, ValueError, KeyError, TypeError):  # damaged, which matters when it is used
+            kept = []
+        closest = min(kept, key=lambda old: len(_changed(parts, old)), default=None)
+        return "for the first time" if closest is None else changes(parts, closest)
+
+
+def _read(folder: Path) -> Entry:
+    """An entry as its manifest describes it. OSError, ValueError, TypeError for a bad one."""
+    entry = Entry(folder, **json.loads((folder / "manifest.json").read_text()))
+    outside = [name for name in entry.files if not is_inside(folder / name, folder)]
+    if outside:
+        raise ValueError(f"it names a file elsewhere: {outside[0]}")
+    return entry
+
+
+def is_inside(file: Path, folder: Path) -> bool:
+    """Whether a path, with its links followed, lies within a folder."""
+    return file.resolve().is_relative_to(folder.resolve())
+
+
+def _copy(file: Path, target: Path) -> None:
+    """Copy a file, making the folder that it goes to."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(file, target)
+
+
+def _changed(parts: dict[str, str], old: dict[str, str]) -> list[str]:
+    """The names of the parts that differ, are new or are gone."""
+    return [name for name in parts | old if parts.get(name) != old.get(name)]
+
+
+def changes(parts: dict[str, str], old: dict[str, str]) -> str:
+    """What differs between two sets of parts, in words: the first few by name."""
+    names = _changed(parts, old)
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{', '.join(names[:NAMED])}{more} changed"
+
+
+def notebook_parts(source: Path, values: dict[str, Any], given: dict[str, str]) -> dict[str, str]:
+    """What a notebook's run is made from: {part, as people call it: its digest}.
+
+    values: its parameters; given: the digests of the results of other notebooks that it reads.
+    Threads, and whether a model was trained before, are no parts: they change times alone.
+    """
+    notebook = read_notebook(source)
+    code = provenance.code_parts(imported(notebook))
+    parts = {"its cells": _cells(notebook), "its parameters": digest(values)}
+    parts |= {"Keras": " ".join([version("keras"), *provenance.backend()])}
+    tables = sorted((paths.REFERENCE / "results").rglob("*.csv")) if TABLES in code else []
+    return parts | _files(tables) | code | _environment() | given
+
+
+def rendering_parts(notebooks: dict[str, str]) -> dict[str, str]:
+    """What the documents are made from; notebooks: digests of the executed ones by file name."""
+    files = (paths.ROOT / "helpers" / "report").rglob("*")
+    found = [file for file in files if file.is_file() and file.suffix not in (".pyc", ".py")]
+    return notebooks | provenance.code_parts(["helpers.report"]) | _files(found) | _environment()
+
+
+def imported(notebook: dict) -> list[str]:
+    """The modules and names of helpers that a notebook's code imports: "helpers.plots", ..."""
+    names = set()
+    for cell in notebook["cells"]:
+        source = "".join(cell["source"])
+        lines = [line for line in source.splitlines() if not line.lstrip().startswith(("%", "!"))]
+        try:
+            tree = ast.parse("\n".join(lines) if cell["cell_type"] == "code" else "")
+        except SyntaxError:  # running it says where
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names |= {f"{node.module}.{one.name}" for one in node.names}
+            elif isinstance(node, ast.Import):
+                names |= {one.name for one in node.names}
+    return sorted(name for name in names if name.split(".")[0] == "helpers")
+
+
+def _cells(notebook: dict) -> str:
+    """Digest of what a notebook says, without outputs, counts and notes of an editor."""
+    about = notebook["metadata"]
+    cells = [
+        [cell["cell_type"], "".join(cell["source"]), *map(cell["metadata"].get, ("tags", "report"))]
+        for cell in notebook["cells"]
+    ]
+    return digest([cells, about.get("report"), about.get("kernelspec", {}).get("name")])
+
+
+def _files(files: Iterable[Path]) -> dict[str, str]:
+    """The digest of each file, by its path in the project."""
+    return {file.relative_to(paths.ROOT).as_posix(): digest(file.read_bytes()) for file in files}
+
+
+def _environment() -> dict[str, str]:
+    """What is installed."""
+    return {"Python": platform.python_version()} | _files([paths.ROOT / "requirements.txt"])

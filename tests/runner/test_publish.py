@@ -1,0 +1,174 @@
+"""Publishing is all or nothing: whichever step is the last before a kill."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from helpers import paths
+from helpers.errors import Failure, Refusal
+from helpers.runner import publish
+
+
+def stage(folder: Path, **files: str) -> Path:
+    """A staging folder with results, a figure and the two documents."""
+    for name in ("results", "figures"):
+        (folder / name).mkdir(parents=True)
+    for name, text in files.items():
+        (folder / "results" / name).write_text(text)
+    for name in ("report.html", "report.pdf", "figures/f.svg"):
+        (folder / name).write_text(" ".join(files.values()))
+    return folder
+
+
+def published(output: Path, *more: Path) -> dict[str, str]:
+    """Every published file and its content."""
+    files = [file for folder in (output, *more) for file in folder.rglob("*") if file.is_file()]
+    kept = (
+        file for file in files if output / "staging" not in file.parents and file.suffix != ".lock"
+    )
+    return {os.path.relpath(file, output): file.read_text() for file in kept}
+
+
+def release(output: Path, number: int, **files: str) -> None:
+    """Publish a run as the runner does."""
+    with publish.staging(output) as staged:
+        stage(staged, **files)
+        publish.publish(staged, output, {"number": number})
+
+
+def test_publishing_replaces_what_a_run_made_and_nothing_else(tmp_path):
+    output = tmp_path / "out"
+    release(output, 1, old="1", both="1")
+    (output / "results" / "mine").write_text("mine")
+    release(output, 2, new="2", both="2")
+    texts = {file.name: file.read_text() for file in (output / "results").iterdir()}
+    assert texts == {"new": "2", "both": "2", "mine": "mine"}
+
+
+def test_the_same_report_is_known_by_its_files_and_parameters(tmp_path):
+    output, about = tmp_path / "out", {"number": 1}
+    release(output, 1, both="1")
+    (output / "results" / "mine").write_text("mine")
+    same, more = stage(tmp_path / "2", both="1"), stage(tmp_path / "3", both="1", new="")
+    assert publish.is_published(same, output, about)
+    assert not publish.is_published(same, output, {"number": 2})
+    assert not publish.is_published(more, output, about)
+    assert not publish.is_published(same, tmp_path / "nowhere", about)
+    (output / "results" / "both").write_text("2")
+    assert not publish.is_published(same, output, about)
+
+
+@pytest.mark.parametrize("text", ["", '{"files"', "[]", '{"files": 1}', "\xff"])
+def test_a_damaged_record_is_no_record_and_is_replaced(tmp_path, text):
+    release(tmp_path, 1, a="1")
+    (tmp_path / "run.json").write_text(text)
+    assert publish.record(tmp_path) == {}
+    release(tmp_path, 2, a="2")
+    assert publish.record(tmp_path)["number"] == 2
+
+
+def test_nothing_changes_where_something_is_in_the_way(tmp_path):
+    release(tmp_path, 1, a="1", b="1")
+    before = published(tmp_path)
+    (tmp_path / "results" / "blocked").mkdir()
+    with pytest.raises(Failure, match="results/blocked: nothing is published"):
+        release(tmp_path, 2, a="2", blocked="2")
+    assert published(tmp_path) == before
+    assert (tmp_path / "staging" / "results" / "a").read_text() == "2"
+
+
+@pytest.mark.parametrize("name", ["../mine", "/etc/mine", "results/../../mine", "link/mine"])
+def test_a_record_that_names_files_elsewhere_removes_none(tmp_path, name):
+    output, mine = tmp_path / "out", tmp_path / "mine"
+    release(output, 1, a="1")
+    mine.write_text("mine")
+    (output / "link").symlink_to(tmp_path)
+    record = (output / "run.json").read_text().replace("results/a", name)
+    (output / "run.json").write_text(record)
+    with pytest.raises(Failure, match="lists a file elsewhere"):
+        release(output, 2, b="2")
+    assert mine.read_text() == "mine"
+
+
+def test_the_reference_run_publishes_figures_at_the_top():
+    assert publish.figures_folder(paths.REFERENCE) == paths.ROOT / "figures"
+    latest = paths.REFERENCE / "latest"
+    assert publish.figures_folder(latest) == latest / "figures"
+
+
+def test_a_second_run_on_the_same_folder_is_refused(tmp_path):
+    refused = pytest.raises(Refusal, match="another run is writing")
+    with publish.staging(tmp_path), refused, publish.staging(tmp_path):
+        pass
+
+
+# Publishes once more, and is killed before the step of this number: every rename, replacement and
+# removal, of files and of the staging folder, counts as one.
+KILLED = """
+import os, pathlib, shutil, signal, sys
+from helpers import paths
+from helpers.runner import publish
+sys.path.insert(0, sys.argv[1])
+from test_publish import stage
+root, last = pathlib.Path(sys.argv[2]), int(sys.argv[3])
+paths.ROOT, paths.REFERENCE = root, root / "report"
+steps = 0
+def counted(function):
+    def step(*given, **options):
+        global steps
+        if begun:
+            steps += 1
+            if steps == last:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return function(*given, **options)
+    return step
+begun = False
+for name in ("rename", "replace", "unlink", "remove", "rmdir", "link", "symlink"):
+    setattr(os, name, counted(getattr(os, name)))
+with publish.staging(paths.REFERENCE) as staged:
+    stage(staged, both="2", new="2")
+    begun = True
+    publish.publish(staged, paths.REFERENCE, {"number": 2})
+    shutil.rmtree(staged)
+"""
+
+
+def test_a_kill_at_any_step_leaves_the_old_report_or_the_new_one(tmp_path, monkeypatch):
+    root = tmp_path / "root"
+    output = root / "report"
+    monkeypatch.setattr(paths, "ROOT", root)
+    monkeypatch.setattr(paths, "REFERENCE", output)
+    release(output, 2, both="2", new="2")
+    new = published(output, root / "figures")
+    seen, last, ended = [], 0, False
+    while not ended:
+        last += 1
+        subprocess.run(["rm", "-r", str(root)], check=True)
+        release(output, 1, old="1", both="1")
+        (output / "results" / "mine.csv").write_text("mine")
+        old = published(output, root / "figures")
+        command = [sys.executable, "-c", KILLED, str(Path(__file__).parent), str(root), str(last)]
+        done = subprocess.run(
+            command, env=os.environ | {"PYTHONPATH": str(Path(publish.__file__).parents[2])}
+        )
+        ended = done.returncode == 0
+        assert ended or done.returncode == -signal.SIGKILL
+        between = published(output, root / "figures")
+        with publish.staging(output):
+            after = published(output, root / "figures")
+        assert after.pop("results/mine.csv") == old.pop("results/mine.csv") == "mine"
+        assert after in (old, new)
+        seen.append(
+            (
+                between in (old | {"results/mine.csv": "mine"}, new | {"results/mine.csv": "mine"}),
+                after == new,
+            )
+        )
+    assert last > 10  # moves of seven files and one removal, at least
+    assert [whole for whole, _ in seen].count(False) >= 5  # kills do fall between the moves
+    assert [is_new for _, is_new in seen] == sorted(is_new for _, is_new in seen)
+    assert seen[0] == (True, False) and seen[-1] == (True, True)
