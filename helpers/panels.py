@@ -1,4 +1,4 @@
-"""Figures of several panels, and those of one section of the report: arrays in, Figure or Axes out."""
+"""Figures of several panels or of one section: arrays in, Figure or Axes out."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,24 +8,22 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import norm
 
-from helpers.plots import (
-    CENTIMETRE, CLASS_COLOURS, DIGITS, INK, PALE, TEXT_WIDTH, Ax, _squeezed, _styled, figure,
-    latent_grid, latent_scatter, loss_against_time,
-)  # fmt: skip
+from helpers import plots
 
 
-@_styled
-def smoothness(lengths, relative, control, ax: Ax = None) -> Axes:
+@plots._styled
+def smoothness(lengths, relative, control, ax: plots.Ax = None) -> Axes:
     """Change of the decoded image with the length of a latent step, on logarithmic axes.
 
     relative, control: (n,), as shares of the change between random pairs, of the decoder and of one
     whose points are shuffled. A dotted line grows from the decoder's first value with the square.
     """
-    ax = ax or figure(width=10)[1]
+    ax = ax or plots.figure(width=10)[1]
     square = relative[0] * np.square(np.divide(lengths, lengths[0]))
-    ax.loglog(lengths, control, "s--", color=CLASS_COLOURS[2], label="decoder, points shuffled")
-    ax.loglog(lengths, relative, "o-", color=CLASS_COLOURS[0], label="decoder")
-    ax.loglog(lengths, square, ":", color=INK, label="square of the length")
+    colours = plots.CLASS_COLOURS
+    ax.loglog(lengths, control, "s--", color=colours[2], label="decoder, points shuffled")
+    ax.loglog(lengths, relative, "o-", color=colours[0], label="decoder")
+    ax.loglog(lengths, square, ":", color=plots.INK, label="square of the length")
     ax.set(xlabel="length of the step", ylabel="share of random pairs' change")
     ax.set_xticks(lengths, [f"{length:g}" for length in lengths])
     ax.minorticks_off()
@@ -33,13 +31,13 @@ def smoothness(lengths, relative, control, ax: Ax = None) -> Axes:
     return ax
 
 
-@_styled
-def confusion(counts, names: Sequence[str] = DIGITS, ax: Ax = None) -> Axes:
+@plots._styled
+def confusion(counts, names: Sequence[str] = plots.DIGITS, ax: plots.Ax = None) -> Axes:
     """Shares of each class (row of counts) that a vote takes for another (column), in blue.
 
     counts: (n, n); on the diagonal stands the share that is classified correctly, in per cent.
     """
-    ax = ax or figure(width=9, height=7.5, layout="compressed")[1]
+    ax = ax or plots.figure(width=9, height=7.5, layout="compressed")[1]
     shares = counts / counts.sum(axis=1, keepdims=True)
     drawn = ax.imshow(np.where(np.eye(len(names)), np.nan, shares), cmap="Blues", vmin=0)
     for place, share in enumerate(shares.diagonal()):
@@ -51,14 +49,14 @@ def confusion(counts, names: Sequence[str] = DIGITS, ax: Ax = None) -> Axes:
     return ax
 
 
-@_styled
+@plots._styled
 def loss_against_time_panels(courses: Mapping[str, tuple], columns=3) -> Figure:
     """A panel of `loss_against_time` for each model, {name: (plain, fast)}, and one legend."""
     rows = max(1, -(-len(courses) // columns))
     titles = [*courses, *[""] * (rows * columns - len(courses))]
-    fig, axes = figure(columns, rows, height=5 * rows, titles=titles, squeeze=False)
+    fig, axes = plots.figure(columns, rows, height=5 * rows, titles=titles, squeeze=False)
     for (plain, fast), ax in zip(courses.values(), axes.flat, strict=False):
-        loss_against_time(plain, fast, ax).set_ylabel("")
+        plots.loss_against_time(plain, fast, ax).set_ylabel("")
         ax.get_legend().remove()
     for ax in axes.flat[len(courses) :]:
         ax.axis("off")
@@ -68,22 +66,22 @@ def loss_against_time_panels(courses: Mapping[str, tuple], columns=3) -> Figure:
     return fig
 
 
-@_styled
-def latent_plane(grid, values, means, labels, names: Sequence[str] = DIGITS) -> Figure:
+@plots._styled
+def latent_plane(grid, values, means, labels, names: Sequence[str] = plots.DIGITS) -> Figure:
     """Two views of a latent plane: (a) `latent_grid`, (b) `latent_scatter`, as panels."""
-    fig, (left, right) = figure(2, height=8.4, titles=["(a) decoded", "(b) encoded"])
-    latent_grid(grid, values, left)
-    latent_scatter(means, labels, right, names=names)
+    fig, (left, right) = plots.figure(2, height=8.4, titles=["(a) decoded", "(b) encoded"])
+    plots.latent_grid(grid, values, left)
+    plots.latent_scatter(means, labels, right, names=names)
     return fig
 
 
-@_styled
+@plots._styled
 def mosaic(layout: str, height, titles: Mapping[str, str], **options) -> tuple[Figure, Any]:
     """A figure whose panels a text arranges ("aa;bc": one above two), and its Axes by letter.
 
     titles: by letter; options: of `Figure.subplot_mosaic`, such as height_ratios=[1, 5].
     """
-    size = (TEXT_WIDTH * CENTIMETRE, height * CENTIMETRE)
+    size = (plots.TEXT_WIDTH * plots.CENTIMETRE, height * plots.CENTIMETRE)
     fig = Figure(figsize=size, layout="constrained")
     axes = fig.subplot_mosaic(layout, **options)
     for letter, title in titles.items():
@@ -91,47 +89,48 @@ def mosaic(layout: str, height, titles: Mapping[str, str], **options) -> tuple[F
     return fig, axes
 
 
-@_styled
+@plots._styled
 def density_pairs(points, densities: Mapping[str, Any], labels, titles) -> Figure:
     """A panel for each image: one density over z filled in its class's colour, another as a line.
 
     points: (m,); densities: two, by name, (n, m) each; labels, titles: (n,). A panel shows the
     points where one of them exceeds a thousandth of its maximum.
     """
-    fig, axes = figure(ncols=len(labels), height=5.4, titles=titles, squeeze=False)
+    fig, axes = plots.figure(ncols=len(labels), height=5.4, titles=titles, squeeze=False)
     for ax, label, *pair in zip(axes.flat, labels, *densities.values(), strict=True):
         visible = np.flatnonzero(np.max([each / each.max() for each in pair], axis=0) > 1e-3)
         z, filled, line = (part[visible[0] : visible[-1] + 1] for part in (points, *pair))
-        area = ax.fill_between(z, filled, color=CLASS_COLOURS[label], alpha=0.6, linewidth=0)
-        curve = ax.plot(z, line, color=INK, linewidth=1)[0]
+        area = ax.fill_between(z, filled, color=plots.CLASS_COLOURS[label], alpha=0.6, linewidth=0)
+        curve = ax.plot(z, line, color=plots.INK, linewidth=1)[0]
         ax.set(xlim=(z[0], z[-1]), yticks=[], xlabel="$z$")
     fig.legend([area, curve], list(densities), loc="outside lower center", ncols=2)
     return fig
 
 
-@_styled
-def normal_quantiles(codes, ax: Ax = None, strong=0) -> Axes:
+@plots._styled
+def normal_quantiles(codes, ax: plots.Ax = None, strong=0) -> Axes:
     """Quantiles of each axis of codes (n, d) against those of N(0, 1); a dotted line where equal.
 
     strong: the axis that is drawn in colour and named.
     """
-    ax = ax or figure(width=8, height=8)[1]
+    ax = ax or plots.figure(width=8, height=8)[1]
     shares = (np.arange(200) + 0.5) / 200
     normal, found = norm.ppf(shares), np.quantile(codes, shares, axis=0)
-    ax.plot(normal, found, color=PALE, linewidth=1)
-    ax.plot(normal, found[:, strong], color=CLASS_COLOURS[0], label=f"number {strong + 1}")
-    ax.plot(normal, normal, ":", color=INK, linewidth=1.2)
+    ax.plot(normal, found, color=plots.PALE, linewidth=1)
+    ax.plot(normal, found[:, strong], color=plots.CLASS_COLOURS[0], label=f"number {strong + 1}")
+    ax.plot(normal, normal, ":", color=plots.INK, linewidth=1.2)
     ax.set(xlabel="quantile of $N(0, 1)$", xticks=range(-2, 3))
     ax.legend(loc="upper left")
     return ax
 
 
-@_styled
+@plots._styled
 def small_maps(maps: Mapping[str, Any], labels) -> Figure:
     """The same points on several maps, {title: (n, 2)}, in the colours of their classes."""
-    fig, _ = figure(ncols=len(maps), height=4.6, titles=list(maps))
+    fig, _ = plots.figure(ncols=len(maps), height=4.6, titles=list(maps))
+    colours = np.array(plots.CLASS_COLOURS)[labels]
     for ax, (x, y) in zip(fig.axes, (places.T for places in maps.values()), strict=True):
-        ax.scatter(x, y, c=np.array(CLASS_COLOURS)[labels], s=3, linewidths=0, rasterized=True)
+        ax.scatter(x, y, c=colours, s=3, linewidths=0, rasterized=True)
         ax.set(xticks=[], yticks=[], box_aspect=1)
         ax.set_aspect("equal", adjustable="datalim")
         ax.spines[:].set_visible(True)
@@ -140,7 +139,7 @@ def small_maps(maps: Mapping[str, Any], labels) -> Figure:
 
 def hole_marked(images, mask) -> np.ndarray:
     """Images with NaN, drawn in the colour HIDDEN, where the mask (28, 28) is True: (n, 28, 28)."""
-    return np.where(mask, np.nan, _squeezed(images, 3))
+    return np.where(mask, np.nan, plots._squeezed(images, 3))
 
 
 def filling_rows(images, mask, fillings) -> list[np.ndarray]:
@@ -148,5 +147,5 @@ def filling_rows(images, mask, fillings) -> list[np.ndarray]:
 
     fillings: so many arrays of n filled images each; a row has shape (2 + fillings, 28, 28).
     """
-    filled = [_squeezed(filling, 3) for filling in fillings]
-    return list(np.stack([_squeezed(images, 3), hole_marked(images, mask), *filled], axis=1))
+    filled = [plots._squeezed(filling, 3) for filling in fillings]
+    return list(np.stack([plots._squeezed(images, 3), hole_marked(images, mask), *filled], axis=1))

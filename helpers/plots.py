@@ -347,20 +347,3 @@ def verdicts(
     words = [f"{MARKS[name][0]} {name}" for name in present]
     ax.legend(signs, words, loc="upper center", bbox_to_anchor=(0.5, 0.04), ncols=3, handlelength=1)
     return ax
-
-
-# Holes in images
-
-
-def hole_marked(images, mask) -> np.ndarray:
-    """Images with NaN, drawn in the colour HIDDEN, where the mask (28, 28) is True: (n, 28, 28)."""
-    return np.where(mask, np.nan, _squeezed(images, 3))
-
-
-def filling_rows(images, mask, fillings) -> list[np.ndarray]:
-    """Rows for `image_rows`, one for each of n images: itself, with its hole, and its fillings.
-
-    fillings: so many arrays of n filled images each; a row has shape (2 + fillings, 28, 28).
-    """
-    filled = [_squeezed(filling, 3) for filling in fillings]
-    return list(np.stack([_squeezed(images, 3), hole_marked(images, mask), *filled], axis=1))

@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb, to_rgba
 from scipy.stats import gaussian_kde, norm
 
-from helpers import data, plots
+from helpers import data, panels, plots
 from helpers.evidence.claims import VERDICTS
 
 RNG = np.random.default_rng(0)
@@ -477,7 +477,7 @@ def test_a_scatter_of_ten_thousand_points_makes_a_small_vector_file():
 def test_smoothness_compares_the_decoder_with_the_square_of_the_length():
     fig, (left, right) = plots.figure(2)
     lengths, relative, control = [0.1, 0.2, 0.4], [0.01, 0.03, 0.1], [1.0, 1.1, 0.9]
-    assert plots.smoothness(lengths, relative, control, right) is right
+    assert panels.smoothness(lengths, relative, control, right) is right
     assert not left.has_data()
     lines = {line.get_label(): line.get_ydata() for line in right.lines}
     np.testing.assert_allclose(lines["square of the length"], [0.01, 0.04, 0.16])
@@ -486,26 +486,26 @@ def test_smoothness_compares_the_decoder_with_the_square_of_the_length():
 
 
 def test_confusion_colours_the_shares_of_each_row_and_writes_the_diagonal():
-    ax = plots.confusion(np.array([[8, 2], [5, 15]]), ["a", "b"])
+    ax = panels.confusion(np.array([[8, 2], [5, 15]]), ["a", "b"])
     shares = np.ma.filled(ax.images[0].get_array().astype(float), np.nan)
     np.testing.assert_allclose(shares, [[np.nan, 0.2], [0.25, np.nan]])
     assert [text.get_text() for text in ax.texts] == ["80", "75"]
     assert [label.get_rotation() for label in ax.get_xticklabels()] == [0, 0]
-    turned = plots.confusion(np.eye(2), ["T-shirt", "coat"]).get_xticklabels()
+    turned = panels.confusion(np.eye(2), ["T-shirt", "coat"]).get_xticklabels()
     assert [label.get_rotation() for label in turned] == [90, 90]
 
 
 def test_panels_of_loss_against_time_have_one_legend_and_no_empty_frames():
     course = ([1, 2, 3], [[9.0, 7, 6], [9, 8, 6]]), ([0.5, 1], [6.5, 5.5])
-    fig = plots.loss_against_time_panels({"first": course, "second": course})
+    fig = panels.loss_against_time_panels({"first": course, "second": course})
     assert [ax.get_title(loc="left") for ax in fig.axes] == ["first", "second", ""]
     assert [ax.axison for ax in fig.axes] == [True, True, False]
     assert [ax.get_legend() is None for ax in fig.axes] == [True, True, False]
-    assert not any(ax.axison for ax in plots.loss_against_time_panels({}).axes)
+    assert not any(ax.axison for ax in panels.loss_against_time_panels({}).axes)
 
 
 def test_latent_plane_shows_what_is_decoded_and_what_is_encoded():
-    fig = plots.latent_plane(GRID, VALUES, POINTS, LABELS)
+    fig = panels.latent_plane(GRID, VALUES, POINTS, LABELS)
     decoded, encoded = fig.axes
     assert len(decoded.images) == 1 and not encoded.images
     assert set(badges(encoded)) == set(range(10))

@@ -1,17 +1,20 @@
-"""Panels of the notebooks: what they draw, read back from the figure."""
+"""helpers.panels: what the panels draw, read back from the figure."""
 
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
 from scipy.stats import norm
 
-from helpers import plots
+from helpers import panels, plots
+from helpers.metrics import holes
 
+IMAGES = np.random.default_rng(0).random((3, 28, 28, 1)).astype("float32")
+MASK = holes.square_mask(4, 6, 5)
 Z = np.linspace(-5, 5, 1001)
 
 
 def test_a_mosaic_places_its_panels_as_the_text_says():
-    fig, axes = plots.mosaic("aa;bc", 9, {"a": "above"}, height_ratios=[1, 3])
+    fig, axes = panels.mosaic("aa;bc", 9, {"a": "above"}, height_ratios=[1, 3])
     fig.canvas.draw()
     above, left, right = (axes[letter].get_position() for letter in "abc")
     assert above.y0 > left.y1 and above.width > left.width + right.width
@@ -21,7 +24,7 @@ def test_a_mosaic_places_its_panels_as_the_text_says():
 
 def test_density_pairs_show_only_where_a_density_is_visible():
     narrow, shifted = norm.pdf(Z, 0, 0.1), norm.pdf(Z, 1, 0.1)
-    fig = plots.density_pairs(Z, {"true": [narrow] * 2, "encoder": [narrow, shifted]}, [3, 4], "ab")
+    fig = panels.density_pairs(Z, {"true": [narrow] * 2, "encoder": [narrow, shifted]}, [3, 4], "ab")
     same, apart = fig.axes
     reach = 0.1 * np.sqrt(2 * np.log(1000))  # where a normal density is a thousandth of its maximum
     assert same.get_xlim() == pytest.approx((-reach, reach), abs=0.011)
@@ -34,7 +37,7 @@ def test_density_pairs_show_only_where_a_density_is_visible():
 def test_normal_quantiles_lie_on_the_dotted_line_for_normal_codes_alone():
     rng = np.random.default_rng(0)
     codes = rng.standard_normal((20_000, 2)) * [1, 0.5]
-    *pale, strong, dotted = plots.normal_quantiles(codes, strong=1).lines
+    *pale, strong, dotted = panels.normal_quantiles(codes, strong=1).lines
     assert dotted.get_ydata() == pytest.approx(dotted.get_xdata())
     assert pale[0].get_ydata() == pytest.approx(dotted.get_ydata(), abs=0.15)
     assert strong.get_ydata() == pytest.approx(dotted.get_ydata() / 2, abs=0.1)
@@ -43,9 +46,26 @@ def test_normal_quantiles_lie_on_the_dotted_line_for_normal_codes_alone():
 
 def test_small_maps_draw_each_map_in_the_colours_of_the_classes():
     maps = {"one": np.zeros((3, 2)), "two": np.arange(6).reshape(3, 2)}
-    fig = plots.small_maps(maps, np.array([0, 1, 1]))
+    fig = panels.small_maps(maps, np.array([0, 1, 1]))
     for ax, (title, places) in zip(fig.axes, maps.items(), strict=True):
         assert ax.get_title(loc="left") == title
         assert np.array_equal(ax.collections[0].get_offsets(), places)
         colours = [to_rgba(plots.CLASS_COLOURS[label]) for label in (0, 1, 1)]
         assert np.allclose(ax.collections[0].get_facecolors(), colours)
+
+
+@pytest.mark.parametrize("images", [IMAGES, IMAGES[..., 0]])
+def test_marked_hole_is_missing_and_nothing_else(images):
+    marked = panels.hole_marked(images, MASK)
+    assert np.array_equal(np.isnan(marked), np.broadcast_to(MASK, marked.shape))
+    assert np.array_equal(marked[:, ~MASK], IMAGES[..., 0][:, ~MASK])
+
+
+def test_a_row_holds_one_image_its_hole_and_its_fillings():
+    fillings = np.stack([IMAGES * 0.5, IMAGES * 0.25])
+    rows = panels.filling_rows(IMAGES, MASK, fillings)
+    assert [row.shape for row in rows] == [(4, 28, 28)] * 3
+    for row, image in zip(rows, IMAGES[..., 0], strict=True):
+        assert np.allclose(row[[0, 2, 3]], [image, image / 2, image / 4])
+        assert np.array_equal(np.isnan(row[1]), MASK)
+    assert plots.image_rows(rows).images[0].get_array().shape == (3 * 30, 4 * 30)
