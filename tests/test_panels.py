@@ -24,7 +24,8 @@ def test_a_mosaic_places_its_panels_as_the_text_says():
 
 def test_density_pairs_show_only_where_a_density_is_visible():
     narrow, shifted = norm.pdf(Z, 0, 0.1), norm.pdf(Z, 1, 0.1)
-    fig = panels.density_pairs(Z, {"true": [narrow] * 2, "encoder": [narrow, shifted]}, [3, 4], "ab")
+    densities = {"true": [narrow] * 2, "encoder": [narrow, shifted]}
+    fig = panels.density_pairs(Z, densities, [3, 4], "ab")
     same, apart = fig.axes
     reach = 0.1 * np.sqrt(2 * np.log(1000))  # where a normal density is a thousandth of its maximum
     assert same.get_xlim() == pytest.approx((-reach, reach), abs=0.011)
