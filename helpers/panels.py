@@ -149,3 +149,48 @@ def filling_rows(images, mask, fillings) -> list[np.ndarray]:
     """
     filled = [plots._squeezed(filling, 3) for filling in fillings]
     return list(np.stack([plots._squeezed(images, 3), hole_marked(images, mask), *filled], axis=1))
+
+
+@plots._styled
+def interval_curves(curves: Mapping[str, Mapping], ax: plots.Ax, ticks, unnamed=()) -> Axes:
+    """Means over seeds with their intervals against a number, on a logarithmic axis.
+
+    curves: by name, {number: Interval}, an interval of one seed without its bar; ticks: all
+    numbers, of which those in `unnamed` have no room for a name.
+    """
+    style: dict[str, Any] = {"capsize": 2, "linewidth": 1.2, "elinewidth": 0.8}
+    for (name, found), colour, marker in zip(curves.items(), plots.CLASS_COLOURS, "os", strict=False):
+        half = [each.high - each.mean if each.n > 1 else 0 for each in found.values()]
+        means, line = [each.mean for each in found.values()], f"-{marker}"
+        ax.errorbar(list(found), means, half, fmt=line, color=colour, label=name, **style)
+    ax.set(xscale="log", xlabel="latent dimensions")
+    ax.set_xticks(ticks, ["" if tick in unnamed else str(tick) for tick in ticks], fontsize=7)
+    ax.minorticks_off()
+    if len(curves) > 1:
+        ax.set_ylim(bottom=0)
+        ax.legend(fontsize=7, loc="lower center")
+    return ax
+
+
+@plots._styled
+def rate_and_distortion(dimensions, distortion, rate) -> Figure:
+    """Loss and its parts by latent dimension, and the parts against each other: (n,) each, nats."""
+    fig, (left, right) = plots.figure(
+        2, height=6, titles=("(a) loss and its two parts", "(b) what a nat of rate buys")
+    )
+    first, second = plots.CLASS_COLOURS[:2]
+    loss = np.add(distortion, rate)
+    left.fill_between(dimensions, distortion, loss, color=second, alpha=0.35, label="rate")
+    left.plot(dimensions, loss, "-o", color=first, label="loss")
+    left.plot(dimensions, distortion, "--s", color=second, label="distortion")
+    left.set(xscale="log", xlabel="latent dimensions", ylabel="nats per image")
+    left.set_xticks(dimensions, [str(d) for d in dimensions])
+    left.minorticks_off()
+    left.legend()
+    for d, *point in zip(dimensions, rate, distortion, strict=True):
+        right.axline(point, slope=-1, color=plots.INK, linewidth=0.8, linestyle=":")
+        right.plot(*point, "o", color=first)
+        right.annotate(f"{d}-D", point, (6, 4), textcoords="offset points", fontsize=8)
+    right.margins(0.2)
+    right.set(xlabel="rate (nats)", ylabel="distortion (nats)")
+    return fig
