@@ -152,14 +152,15 @@ def filling_rows(images, mask, fillings) -> list[np.ndarray]:
 
 
 @plots._styled
-def interval_curves(curves: Mapping[str, Mapping], ax: plots.Ax, ticks, unnamed=()) -> Axes:
+def interval_curves(curves: Mapping[str, Mapping], ax: Axes, ticks, unnamed=()) -> Axes:
     """Means over seeds with their intervals against a number, on a logarithmic axis.
 
     curves: by name, {number: Interval}, an interval of one seed without its bar; ticks: all
     numbers, of which those in `unnamed` have no room for a name.
     """
     style: dict[str, Any] = {"capsize": 2, "linewidth": 1.2, "elinewidth": 0.8}
-    for (name, found), colour, marker in zip(curves.items(), plots.CLASS_COLOURS, "os", strict=False):
+    looks = zip(plots.CLASS_COLOURS, "os", strict=False)
+    for (name, found), (colour, marker) in zip(curves.items(), looks, strict=False):
         half = [each.high - each.mean if each.n > 1 else 0 for each in found.values()]
         means, line = [each.mean for each in found.values()], f"-{marker}"
         ax.errorbar(list(found), means, half, fmt=line, color=colour, label=name, **style)

@@ -1,7 +1,7 @@
 """Sentences and tables that several notebooks need: over seeds, and of the models of one run."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -9,9 +9,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from helpers.config import PUBLISHED
-from helpers.evidence.claims import Claim, listing
+from helpers import paths
+from helpers.config import IMAGES, PUBLISHED
+from helpers.data import DATASETS
+from helpers.evidence.claims import Claim, claim_rows, listing
 from helpers.evidence.published import published
+from helpers.evidence.reproduction import SECTIONS, first_runs
 from helpers.evidence.statistics import (
     Column,
     Evidence,
@@ -21,7 +24,8 @@ from helpers.evidence.statistics import (
     spread_table,
 )
 from helpers.evidence.tables import TABLES, exploratory_tables
-from helpers.wording import number
+from helpers.results import load_result
+from helpers.wording import duration, number
 
 NOTHING = "No measured runs are stored beside this report."
 
@@ -179,3 +183,53 @@ def paired_text(first: np.ndarray, second: np.ndarray, unit: str = "", decimals:
     if abs(difference.mean()) < 2 * stats.sem(difference):
         return f"within the noise of the images ({size})"
     return f"{size} {words[int(difference.mean() < 0)]}"
+
+
+def claims_here(evidence: Evidence, notebooks: Path = paths.NOTEBOOKS) -> list[Claim]:
+    """The claims; where the notebook that examines one is gone, the link leads to their chapter."""
+    return [
+        claim if (notebooks / claim.link.partition("#")[0]).exists()
+        else replace(claim, link="08_claims.ipynb")
+        for claim in claim_rows(evidence)
+    ]  # fmt: skip
+
+
+def reproduction_table(repeated: pd.DataFrame, here: Mapping[str, Mapping]) -> pd.DataFrame:
+    """Loss and time of the published models: published, repeated (seed 0), and in this run.
+
+    repeated: from `reproduction.finished_runs`; here: from `reproduction.models_here`.
+    """
+    again = first_runs(repeated)
+    names = {"loss": ("loss", "training_loss", "loss"),
+             "seconds": ("time", "total_seconds", "seconds")}  # fmt: skip
+    table: dict[str, list[str]] = {"model": list(PUBLISHED)}
+    for key, (title, stored, own) in names.items():
+        decimals = 2 if key == "loss" else 0
+        for which, values in (
+            ("published", [published(model)[key] for model in PUBLISHED]),
+            ("repeated", [again.get(model, {}).get(stored) for model in PUBLISHED]),
+            ("this run", [here.get(model, {}).get(own) for model in PUBLISHED]),
+        ):
+            shown = ["–" if value is None else number(value, decimals) for value in values]
+            table[f"{title}, {which}"] = shown
+    return pd.DataFrame(table)
+
+
+def runs_table() -> pd.DataFrame:
+    """The models that the run at hand has trained, with how, when and by which code."""
+    results = [load_result(section) or {"runs": []} for section in SECTIONS]
+    runs = {(run["model"], str(run["config"])): run for result in results for run in result["runs"]}
+    rows = []
+    for run in runs.values():
+        config, origin = run["config"], run["provenance"]
+        rows.append({
+            "model": run["model"], "recipe": config["recipe"],
+            "data set": DATASETS[config.get("dataset", "mnist")].title,
+            "images": f"{config['n_train'] or IMAGES[config['split']]:,}",
+            "epochs": config["epochs"], "seed": config["seed"],
+            "time": duration(run["seconds"]), "threads": origin["threads"],
+            "trained (UTC)": origin["date"][:16].replace("T", " "), "commit": origin["commit"],
+        })  # fmt: skip
+    table = pd.DataFrame(rows or [{"model": "none"}])
+    table.attrs["align"] = "lllrrrrrll" if rows else "l"
+    return table
