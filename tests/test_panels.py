@@ -6,6 +6,7 @@ from matplotlib.colors import to_rgba
 from scipy.stats import norm
 
 from helpers import panels, plots
+from helpers.evidence.statistics import interval
 from helpers.metrics import holes
 
 IMAGES = np.random.default_rng(0).random((3, 28, 28, 1)).astype("float32")
@@ -70,3 +71,26 @@ def test_a_row_holds_one_image_its_hole_and_its_fillings():
         assert np.allclose(row[[0, 2, 3]], [image, image / 2, image / 4])
         assert np.array_equal(np.isnan(row[1]), MASK)
     assert plots.image_rows(rows).images[0].get_array().shape == (3 * 30, 4 * 30)
+
+
+def test_interval_curves_draw_means_and_no_bar_for_a_single_seed():
+    found = {1: interval([1.0, 3.0]), 10: interval([4.0])}
+    ax = plots.figure()[1]
+    panels.interval_curves({"bound": found, "other": {1: interval([2.0])}}, ax, [1, 8, 10], (8,))
+    bound, other = ax.containers
+    assert bound[0].get_xydata().tolist() == [[1, 2], [10, 4]]
+    low, high = (place[1] for place in bound[2][0].get_segments()[0])
+    assert (low, high) == pytest.approx((found[1].low, found[1].high))
+    assert np.ptp(bound[2][0].get_segments()[1][:, 1]) == 0
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "", "10"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["bound", "other"]
+    alone = plots.figure()[1]
+    assert panels.interval_curves({"": found}, alone, [1, 10]).get_legend() is None
+
+
+def test_rate_stands_on_the_distortion_and_equal_losses_share_a_line():
+    left, right = panels.rate_and_distortion([1, 2], [160.0, 140.0], [5.0, 7.0]).axes
+    loss, distortion = left.lines
+    assert loss.get_ydata().tolist() == [165, 147] and distortion.get_ydata().tolist() == [160, 140]
+    assert [line.get_slope() for line in right.lines[::2]] == [-1, -1]
+    assert [point.get_xydata().tolist() for point in right.lines[1::2]] == [[[5, 160]], [[7, 140]]]

@@ -147,8 +147,8 @@ SUMMARY: dict[str, tuple[str, Callable[[dict], str]]] = {  # what summary_table 
     "rate": ("rate", lambda n: number(n["rate"], 2)),
     "val_elbo": ("ELBO, test images",
                  lambda n: f"{number(n['val_elbo'], 2)} ± {n['val_elbo_se']:.2f}"),
-    "val_distortion": ("distortion", lambda n: number(n["val_distortion"], 2)),
-    "val_rate": ("rate", lambda n: number(n["val_rate"], 2)),
+    "val_distortion": ("distortion, test images", lambda n: number(n["val_distortion"], 2)),
+    "val_rate": ("rate, test images", lambda n: number(n["val_rate"], 2)),
     "knn_accuracy": ("kNN accuracy", lambda n: f"{n['knn_accuracy']:.1%}"),
 }  # fmt: skip
 

@@ -5,10 +5,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from helpers.config import PUBLISHED
 from helpers.evidence import tables, text
 from helpers.evidence.claims import claim_rows
 from helpers.evidence.statistics import Column, Evidence, RecipeEvidence, Runs
 from helpers.evidence.text import Difference
+from helpers.results import write_json
 
 
 def recipe(**losses):
@@ -93,6 +95,7 @@ SUMMARY = {
     "rate": 6.2,
 }
 SUMMARY |= {"val_elbo": -148.47, "val_elbo_se": 0.31, "knn_accuracy": 0.7209}
+SUMMARY |= {"val_distortion": 142.1, "val_rate": 6.37}
 
 
 def test_a_summary_shows_what_was_published_where_something_was():
@@ -108,6 +111,8 @@ def test_a_summary_shows_what_was_published_where_something_was():
         "142.70",
         "6.20",
         "−148.47 ± 0.31",
+        "142.10",
+        "6.37",
         "72.1%",
     ]
     assert (
@@ -134,3 +139,38 @@ def test_pairs_of_images_differ_where_their_noise_allows_it():
         text.paired_text(common + noise - noise.mean(), common, "dB")
         == "within the noise of the images (0.00 dB)"
     )
+
+
+def test_a_claim_whose_notebook_is_gone_leads_to_the_chapter_on_claims(tmp_path):
+    (tmp_path / "04_loss.ipynb").touch()
+    links = {claim.link for claim in text.claims_here(EVIDENCE, tmp_path)}
+    assert links == {"04_loss.ipynb", "08_claims.ipynb"}
+    assert {claim.link for claim in text.claims_here(EVIDENCE)} == {
+        claim.link for claim in claim_rows(EVIDENCE)
+    }
+
+
+def test_published_losses_stand_beside_repeated_ones_and_this_runs():
+    repeated = pd.DataFrame(
+        {"model": "1-D", "seed": seed, "training_loss": 160.0 + seed, "total_seconds": 1000.4}
+        for seed in (1, 0)
+    )
+    here = {"baseline": {"loss": 150.126, "seconds": 7.6}, "dense": {"loss": 1.0, "seconds": 1.0}}
+    table = text.reproduction_table(repeated, here).set_index("model")
+    assert list(table.index) == list(PUBLISHED)
+    assert table.loc["1-D"].tolist() == ["163.25", "160.00", "–", "164", "1,000", "–"]
+    assert table.loc["baseline", "loss, this run"] == "150.13"
+    assert table.loc["baseline", "time, this run"] == "8"
+
+
+def test_the_models_of_a_run_are_listed_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("HELPERS_OUTPUT", str(tmp_path))
+    assert text.runs_table().to_numpy().tolist() == [["none"]]
+    config = {"recipe": "fast", "n_train": None, "split": "all", "epochs": 3, "seed": 0}
+    origin = {"threads": 2, "date": "2026-01-02T03:04:05", "commit": "abc"}
+    runs = [{"model": "1-D", "config": config, "seconds": 61, "provenance": origin}]
+    for section in ("02_latent_1d", "07_discussion"):
+        write_json(tmp_path / "results" / f"{section}.json", {"runs": runs})
+    (row,) = text.runs_table().to_numpy().tolist()
+    assert row[:6] == ["1-D", "fast", "MNIST", "70,000", 3, 0]
+    assert row[6:] == ["1 min 01 s", 2, "2026-01-02 03:04", "abc"]
