@@ -200,17 +200,14 @@ def reproduction_table(repeated: pd.DataFrame, here: Mapping[str, Mapping]) -> p
     repeated: from `reproduction.finished_runs`; here: from `reproduction.models_here`.
     """
     again = first_runs(repeated)
-    names = {"loss": ("loss", "training_loss", "loss"),
-             "seconds": ("time", "total_seconds", "seconds")}  # fmt: skip
-    table: dict[str, list[str]] = {"model": list(PUBLISHED)}
-    for key, (title, stored, own) in names.items():
-        decimals = 2 if key == "loss" else 0
-        for which, values in (
-            ("published", [published(model)[key] for model in PUBLISHED]),
-            ("repeated", [again.get(model, {}).get(stored) for model in PUBLISHED]),
-            ("this run", [here.get(model, {}).get(own) for model in PUBLISHED]),
-        ):
-            shown = ["–" if value is None else number(value, decimals) for value in values]
+    known = [(published(name), again.get(name, {}), here.get(name, {})) for name in PUBLISHED]
+    keys = {"loss": ("loss", "training_loss", "loss")}
+    keys["time"] = ("seconds", "total_seconds", "seconds")
+    table = {"model": list(PUBLISHED)}
+    for title, names in keys.items():
+        for place, which in enumerate(("published", "repeated", "this run")):
+            values = [sources[place].get(names[place]) for sources in known]
+            shown = [number(v, 2 if title == "loss" else 0) if v else "–" for v in values]
             table[f"{title}, {which}"] = shown
     return pd.DataFrame(table)
 
