@@ -11,9 +11,9 @@ import pytest
 
 os.environ.setdefault("HELPERS_THREADS", "1")
 
-from browser import EXECUTABLE, MISSING, Browser, is_required  # noqa: E402
+from browser import EXECUTABLE, MISSING, Browser, is_required
 
-from helpers import data, paths  # noqa: E402  (the environment comes first)
+from helpers import data, paths
 
 
 def pytest_configure(config):

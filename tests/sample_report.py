@@ -12,7 +12,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from helpers import display
 
 matplotlib.use("agg")
-from matplotlib.figure import Figure  # noqa: E402  (the backend comes first)
+from matplotlib.figure import Figure
 
 ENDED = "2025-11-22T10:30:00.123456+00:00"
 SHEET = Path(__file__).parent / "report" / "formulas.tsv"  # TeX, tab, Typst

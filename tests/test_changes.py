@@ -22,25 +22,25 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from helpers import data, paths
 from helpers.errors import DataError
 
+SETUP = """from helpers import display, plots
+display.start()
+from helpers.config import model_config
+from helpers.results import load_result, save_result
+from helpers.training import fit_or_load
+chosen = {"profile": profile, "dataset": dataset, "seed": seed, "loss": "laplace"}
+run = fit_or_load(model_config("wide", **chosen))
+before = load_result("00_baseline")["values"]"""
+PARAMETERS = 'profile: str = "report"\ndataset: str = "mnist"  # or "fashion_mnist"\nseed: int = 0'
+FIGURE = """#| label: fig-wide-network
+#| fig-cap: "Loss per epoch of the wider network."
+#| fig-alt: "Two curves over the epochs of training."
+plots.loss_curves(run.history)"""
+SAVE = '#| include: false\nsave_result("09_wider", {"loss": run.history["loss"]}, [run]);'
 SECTION = [
-    new_markdown_cell("# A wider network\n\nA section of its own, after [the baseline](00_baseline.ipynb)."),
-    new_code_cell(
-        'profile: str = "report"\ndataset: str = "mnist"  # "mnist" or "fashion_mnist"\nseed: int = 0',
-        metadata={"tags": ["parameters"]},
-    ),
-    new_code_cell(
-        "from helpers import display, plots\ndisplay.start()\nfrom helpers.config import model_config\n"
-        "from helpers.results import load_result, save_result\nfrom helpers.training import fit_or_load\n"
-        "chosen = {'profile': profile, 'dataset': dataset, 'seed': seed, 'loss': 'laplace'}\n"
-        "run = fit_or_load(model_config('wide', **chosen))\n"
-        "before = load_result('00_baseline')['values']"
-    ),
-    new_code_cell(
-        '#| label: fig-wide-network\n#| fig-cap: "Loss per epoch of the wider network."\n'
-        '#| fig-alt: "Two curves over the epochs of training."\nplots.loss_curves(run.history)'
-    ),
-    new_code_cell("#| include: false\nsave_result('09_wider', {'loss': run.history['loss']}, [run]);"),
-]  # fmt: skip
+    new_markdown_cell("# A wider network\n\nA section after [the baseline](00_baseline.ipynb)."),
+    new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
+    *map(new_code_cell, (SETUP, FIGURE, SAVE)),
+]
 
 
 def block(section, language="python"):
@@ -80,7 +80,7 @@ def project(tmp_path_factory):
         (pytest.fail if os.environ.get("REQUIRE_BROWSER") else pytest.skip)(str(error))
     copy = tmp_path_factory.mktemp("changed") / "project"
     for name in ("helpers", "notebooks", "report/results"):
-        shutil.copytree(paths.ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(paths.ROOT / name, copy / name)
     for name in ("requirements.txt", "pyproject.toml"):
         shutil.copy(paths.ROOT / name, copy)
     package = copy / "helpers"
@@ -96,10 +96,12 @@ def project(tmp_path_factory):
     columns.write_text(json.dumps(declared))
     report = {"report": {"order": 5, "level": 2, "needs": ["00_baseline"]}}
     assert block("A notebook section", "json").startswith('"report": {"order":')
-    nbformat.write(new_notebook(cells=SECTION, metadata=report), copy / "notebooks" / "09_wider.ipynb")
+    section = new_notebook(cells=SECTION, metadata=report)
+    nbformat.write(section, copy / "notebooks" / "09_wider.ipynb")
     sums = write_idx(copy / "digits" / "kmnist")
-    entry = re.sub(r'\("SHA-256.*?\)', repr(tuple(sums)), block("Another data set"), flags=re.S)
-    insert(package / "data.py", '    "fashion_mnist": DataSet(', "    " + entry.strip().replace("\n", "\n    ") + "\n")
+    entry = block("Another data set").strip().replace("\n", "\n    ")
+    entry = re.sub(r'\("SHA-256.*?\)', repr(tuple(sums)), entry, flags=re.S)
+    insert(package / "data.py", '    "fashion_mnist": DataSet(', f"    {entry}\n")
     shared = os.environ | {"PYTHONPATH": str(copy), "HELPERS_DATA": str(copy / "digits")}
     shared |= {"HELPERS_CACHE": str(copy / "report" / "cache")}
     shutil.copytree(paths.cache() / "mnist", copy / "report" / "cache" / "mnist")
