@@ -9,7 +9,6 @@ Quarto and MyST read the same lines, and so does the report maker. `start` makes
 VS Code show the captions too. Captions are inline Markdown: they may hold `$maths$` and links.
 """
 
-import csv
 import inspect
 import io
 import os
@@ -98,19 +97,20 @@ def caption(shown: Shown, caption: str = "", alt: str = "") -> Shown:
     if isinstance(shown, pd.DataFrame):
         shown.attrs |= texts
     else:
-        _texts.setdefault(_figure_of(shown), {}).update(texts)
+        fig: Any = shown.figure if isinstance(shown, Axes) else shown
+        _texts.setdefault(fig, {}).update(texts)
     return shown
 
 
 class Source:
-    """The source code of a function or class, as a cell shows it."""
+    """The code of a function or class, taken from the file that defines it, to end a cell with."""
 
     def __init__(self, obj: Callable | type):
         self.code = textwrap.dedent(inspect.getsource(obj)).rstrip()
 
 
 def source(obj: Callable | type) -> Source:
-    """The code of a function or class, taken from the file that defines it, to end a cell with."""
+    """The code of a function or class, to end a cell with."""
     return Source(obj)
 
 
@@ -120,11 +120,8 @@ def figure_data(fig: Figure) -> str:
     Images have none, nor lines across a whole panel; more than MOST_DATA numbers are left out.
     """
     rows = [(panel, *row) for panel, ax in enumerate(fig.axes, start=1) for row in _series(ax)]
-    if not rows or len(rows) > MOST_DATA:
-        return ""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([("panel", "series", "x", "y"), *rows])
-    return text.getvalue()
+    frame = pd.DataFrame(rows, columns=["panel", "series", "x", "y"])
+    return frame.to_csv(index=False, lineterminator="\n") if 0 < len(rows) <= MOST_DATA else ""
 
 
 def _series(ax: Axes) -> Iterator[tuple[str, str, str]]:
@@ -145,8 +142,8 @@ def _series(ax: Axes) -> Iterator[tuple[str, str, str]]:
 def svg(fig: Figure) -> str:
     """The figure as SVG whose bytes depend on nothing but the figure."""
     file = io.BytesIO()
+    options: dict[str, Any] = {"dpi": 150, "bbox_inches": "tight", "pad_inches": 0.05}
     with matplotlib.rc_context({"svg.hashsalt": "report", "svg.fonttype": "path"}):
-        options: dict[str, Any] = {"dpi": 150, "bbox_inches": "tight", "pad_inches": 0.05}
         fig.savefig(file, format="svg", metadata={"Date": None}, **options)
     return file.getvalue().decode()
 
@@ -159,8 +156,7 @@ def pipe_table(frame: pd.DataFrame) -> str:
     """
     frame = frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()
     align = frame.attrs.get("align") or "l" + "r" * (len(frame.columns) - 1)
-    if len(align) != len(frame.columns) or set(align) - set(ALIGNMENTS):
-        count = len(frame.columns)
+    if len(align) != (count := len(frame.columns)) or set(align) - set(ALIGNMENTS):
         raise ValueError(f"align {align!r} needs one of l, c, r for each of {count} columns")
     rows = frame.itertuples(index=False, name=None)
     lines = [tuple(frame.columns), tuple(ALIGNMENTS[letter] for letter in align), *rows]
@@ -174,13 +170,6 @@ def _pipe_cell(text: str) -> str:
     maths = [part.replace(r"\|", r"\Vert ") for part in bars]
     words = [re.sub(r"(?<!\\)\|", r"\\|", part) for part in parts[::2]]
     return "".join(word + formula for word, formula in zip(words, [*maths, ""], strict=True))
-
-
-def _figure_of(shown: Figure | Axes) -> Figure:
-    """The figure itself, or that of an Axes."""
-    fig = shown.figure if isinstance(shown, Axes) else shown
-    assert isinstance(fig, Figure)
-    return fig
 
 
 def _options() -> dict[str, Any]:

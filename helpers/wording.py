@@ -4,6 +4,7 @@ from statistics import median
 
 from helpers.config import IMAGES, TrainingConfig
 from helpers.data import DATASETS
+from helpers.progress import clock
 
 RESOLUTION = 4.0  # nats: runs that differ in seed or software alone end up to this far apart
 _RECIPES = {
@@ -38,11 +39,7 @@ def ordinal(n: int) -> str:
 
 def duration(seconds: float) -> str:
     """Seconds as people say them: "41.4 s", "2 min 41 s", "1 h 02 min"."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, left = divmod(minutes, 60)
-    return f"{hours} h {left:02d} min" if hours else f"{minutes} min {rest:02d} s"
+    return f"{seconds:.1f} s" if seconds < 60 else clock(seconds)
 
 
 def offset(value: float, reference: float) -> str:
@@ -82,8 +79,8 @@ def exposure(config: TrainingConfig) -> str:
     """A sentence: whether the test images took part in training."""
     items = DATASETS[config.dataset].items
     if config.split == "train":
-        unseen = f"The test {items} take no part in training"
-        return f"{unseen}, so what is measured on them is held out."
+        held_out = "so what is measured on them is held out."
+        return f"The test {items} take no part in training, {held_out}"
     return (
         f"This protocol trains on training and test {items} together: **the test {items} were "
         f"among the training {items}**, so nothing measured on them below is held out."
