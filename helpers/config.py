@@ -145,8 +145,8 @@ class TrainingConfig:
     def label(self) -> str:
         """A short name for people: the report's name of the model, and what differs from it."""
         fields = {name: getattr(self, name) for name in MODELS["baseline"]}
-        label = next((name for name, model in MODELS.items() if model == fields), None)
-        if label is None:
+        label = next((name for name, model in MODELS.items() if model == fields), "")
+        if not label:
             shape = "" if self.architecture == "convolutional" else f"{self.architecture} "
             loss = "" if self.loss == "bce" else f", {_registry('loss')[self.loss].label}"
             label = f"{shape}{self.latent_dim}-D{loss}"

@@ -32,10 +32,10 @@ class KernelMuon(keras.optimizers.Muon):
         self.assign_sub(variable, ops.reshape(self.lr_adjust(lr * update), variable.shape))
 
     def zeropower_via_newtonschulz5(self, x, steps: int):
-        """The same polynomial of X as in Keras, (n, m), by way of the smaller of X Xᵀ and Xᵀ X.
+        """The same polynomial of X (n, m) as in Keras, by way of the smaller of X Xᵀ and Xᵀ X.
 
-        Every iterate is Q X with Q a polynomial of G = X Xᵀ, so that only the first and the last
-        product touch the long side: a third of the time for a kernel of (2048, 128).
+        Every iterate is Q X with Q a polynomial of X Xᵀ: only the first and the last product touch
+        the long side, a third of the time for a kernel of (2048, 128).
         """
         if x.shape[0] > x.shape[1]:
             return ops.transpose(self.zeropower_via_newtonschulz5(ops.transpose(x), steps))

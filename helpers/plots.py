@@ -125,10 +125,6 @@ def _show(images, ax, gap):
     rows, columns, height, width = images.shape
     mosaic = images.swapaxes(1, 2).reshape(rows * height, columns * width)
     ax.imshow(mosaic, cmap=GREYS, vmin=0, vmax=1, extent=extent, interpolation="hanning")
-
-
-def _plain(ax):
-    """No ticks, no frame."""
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
 
@@ -162,7 +158,6 @@ def latent_line(images, values, ax: Ax = None) -> Axes:
     images = _squeezed(images, 3)
     ax = ax or figure(height=TEXT_WIDTH / len(images) + 1.2)[1]
     _show(images[np.newaxis], ax, gap=0)
-    _plain(ax)
     _show_z(ax.xaxis, values)
     ax.spines["bottom"].set_visible(True)
     ax.set_xlabel("$z$")
@@ -242,7 +237,6 @@ def image_rows(rows, titles=None, ax: Ax = None, row_titles=None) -> Axes:
     width = min(TEXT_WIDTH, CELL * columns + 2)
     ax = ax or figure(width=width, height=width * count / columns)[1]
     _show(images, ax, gap=1)
-    _plain(ax)
     ax.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
     if titles is not None:
         ax.set_xticks(range(columns), titles)
@@ -261,7 +255,6 @@ def image_grid(images, ax: Ax = None, columns: int | None = None) -> Axes:
     width = min(12, CELL * columns)
     ax = ax or figure(width=width, height=width * rows / columns)[1]
     _show(np.concatenate([images, blank]).reshape(rows, columns, *images.shape[1:]), ax, gap=1)
-    _plain(ax)
     return ax
 
 

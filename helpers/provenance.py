@@ -132,7 +132,8 @@ def _commit() -> str:
     """The commit of the code, with + when files differ from it; "unknown" outside a checkout."""
     command = ["git", "describe", "--always", "--abbrev=10", "--dirty=+", "--exclude=*"]
     try:
-        return subprocess.check_output(command, cwd=paths.ROOT, text=True, stderr=subprocess.DEVNULL).strip()
+        done = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 

@@ -220,10 +220,9 @@ def _is_constant(live: ModuleType, name: str, node: Any) -> bool:
 def is_ours(value: Any) -> bool:
     """Whether a function or class is the package's or a person's, and no library's."""
     name = getattr(value, "__module__", None) or "builtins"
-    file = getattr(sys.modules.get(name), "__file__", None)
-    if name.partition(".")[0] == PACKAGE.name or name == "__main__":
-        return True
-    return file is not None and not file.startswith((sys.prefix, sys.base_prefix))
+    file = getattr(sys.modules.get(name), "__file__", None) or sys.prefix
+    ours = name.partition(".")[0] in (PACKAGE.name, "__main__")
+    return ours or not file.startswith((sys.prefix, sys.base_prefix))
 
 
 def changed_live(found: Closure) -> dict[str, Any]:

@@ -83,10 +83,9 @@ class Digits(keras.utils.PyDataset):
 class Run:
     """A trained model and how it came about.
 
-    history: lists with one value per epoch, in nats per image: loss, rate and distortion on the
-    training images (means over the epoch, while the weights move); eval_loss on the first EVALUATED
-    training images and val_… on the test images, both with the weights at the epoch's end and the
-    same noise every time; and the seconds of training. folder: where it is kept.
+    history: one value per epoch, in nats per image: loss, rate and distortion on training images
+    (means while the weights move); eval_loss on the first EVALUATED of them and val_… on the test
+    images, with the weights at the epoch's end and the same noise; and the seconds of training.
     """
 
     config: TrainingConfig
