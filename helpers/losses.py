@@ -38,11 +38,6 @@ class PixelLoss:
     def __call__(self, x: Any, decoded: Any) -> Any:
         return self.loss(x, decoded)
 
-    @property
-    def decodes_mean(self) -> bool:
-        """Whether the decoder's output is the mean of the pixels' distribution."""
-        return self.mean is decoded_image
-
 
 PIXEL_LOSSES: dict[str, PixelLoss] = {}  # by key: what TrainingConfig.loss may be
 

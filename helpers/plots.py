@@ -204,7 +204,7 @@ def latent_scatter(
     ax = ax or figure(width=12, height=12)[1]
     colours = np.array(CLASS_COLOURS)[labels]
     alpha = np.clip(4000 / len(points), 0.4, 0.9)  # the more points, the paler
-    dots = {"s": 4, "linewidths": 0, "rasterized": True}
+    dots: dict[str, Any] = {"s": 4, "linewidths": 0, "rasterized": True}
     ax.scatter(points[:, 0], points[:, 1], c=colours, alpha=alpha, **dots)
     _name_classes(points, labels, ax, names)
     ax.set(xlabel=axis_names[0], ylabel=axis_names[1], aspect="equal")

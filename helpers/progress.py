@@ -9,7 +9,7 @@ from typing import Any
 
 from tqdm.std import tqdm
 
-SECONDS_BETWEEN = 0.5
+SECONDS_BETWEEN = 0.5  # drawings of a bar
 
 
 def clock(seconds: float) -> str:
@@ -94,7 +94,6 @@ class Progress:
         bar.set_postfix_str(f"loss {loss:.2f}, {clock(self._left(done))} left")
 
     def _left(self, done: float) -> float:
-        """Seconds left, from the pace since the start."""
         pace = (time.monotonic() - self.began) / max(done - self.first_epoch, 1e-9)
         return pace * (self.epochs - done)
 

@@ -69,25 +69,20 @@ class Module:
                     whole = parent or alias.asname
                     target = alias.name if whole else alias.name.partition(".")[0]
                     self.imports[alias.asname or target] = parent + target
-        for statement in tree.body:
-            self._add(statement)
-
-    def _add(self, node: ast.stmt) -> None:
-        """Sort a top-level statement by what it defines."""
-        if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
-            names = {node.name}
-            for call in node.decorator_list:
-                if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.args:
-                    self.registered[ast.unparse(call.args[0]).strip("'")] = node.name
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            return
-        else:
-            found = (name for name in ast.walk(node) if isinstance(name, ast.Name))
-            names = {name.id for name in found if isinstance(name.ctx, ast.Store)}
-            if not names or not isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
-                names.add("")
-        for name in names:
-            self.definitions.setdefault(name, []).append(node)
+        for node in tree.body:
+            names = set()
+            if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
+                names = {node.name}
+                for call in node.decorator_list:
+                    if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.args:
+                        self.registered[ast.unparse(call.args[0]).strip("'")] = node.name
+            elif not isinstance(node, ast.Import | ast.ImportFrom):
+                inside = (name for name in ast.walk(node) if isinstance(name, ast.Name))
+                names = {name.id for name in inside if isinstance(name.ctx, ast.Store)}
+                if not names or not isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
+                    names.add("")
+            for name in names:
+                self.definitions.setdefault(name, []).append(node)
 
     def references(self, nodes: Iterable[ast.stmt]) -> set[str]:
         """The names that statements refer to, as dotted names from the outermost package on."""

@@ -50,8 +50,7 @@ def _prepare(threads: int) -> None:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(threads)
         except RuntimeError as error:
-            message = f"call prepare_backend() before using TensorFlow: {error}"
-            warnings.warn(message, stacklevel=3)
+            warnings.warn(f"prepare_backend() comes after TensorFlow's use: {error}", stacklevel=3)
 
 
 class Digits(keras.utils.PyDataset):

@@ -44,10 +44,9 @@ def duration(seconds: float) -> str:
 
 def offset(value: float, reference: float) -> str:
     """Where a loss in nats lies: "12.3 nats below", "5.0 nats above" or "within 4 nats of"."""
-    difference = value - reference
-    if abs(difference) < RESOLUTION:
-        return f"within {RESOLUTION:g} nats of"
-    return f"{abs(difference):.1f} nats {'above' if difference > 0 else 'below'}"
+    more = value - reference
+    where = f"{abs(more):.1f} nats {'above' if more > 0 else 'below'}"
+    return f"within {RESOLUTION:g} nats of" if abs(more) < RESOLUTION else where
 
 
 def percentage(value: float, reference: float) -> str:
@@ -66,12 +65,10 @@ def protocol(config: TrainingConfig) -> str:
     how = _RECIPES[recipe] + (f" ({changes})" if changes else "")
     text = f"{count(config.epochs, 'epoch')} on {config.n_train or IMAGES[config.split]:,} {which}"
     text += f"{where}, {how}, batches of {config.batch_size}"
-    if config.beta != default.beta:
-        text += f", β = {config.beta:g}"
-    if config.hidden_units != default.hidden_units:
-        text += f", {count(config.hidden_units, 'unit')} in the bottleneck layer"
-    if config.activation != default.activation:
-        text += f", {config.activation} activation"
+    units = f"{count(config.hidden_units, 'unit')} in the bottleneck layer"
+    text += "" if config.beta == default.beta else f", β = {config.beta:g}"
+    text += "" if config.hidden_units == default.hidden_units else f", {units}"
+    text += "" if config.activation == default.activation else f", {config.activation} activation"
     return f"{text}, seed {config.seed}"
 
 

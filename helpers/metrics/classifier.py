@@ -106,7 +106,6 @@ def build_network() -> keras.Model:
 
 
 def _outputs(network, images):
-    """Features (n, 64) and probabilities (n, 10) of images: NumPy."""
     if np.shape(images)[1:] != IMAGE_SHAPE:
         raise ValueError(f"images of shape {np.shape(images)}: the classifier takes (n, 28, 28, 1)")
     return in_batches(network, images, READ_AT_ONCE)
