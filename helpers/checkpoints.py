@@ -39,9 +39,15 @@ class ModelFolder:
         again. Raises OSError, naming the folder, when the disk refuses (full, read-only).
         """
         try:
-            with self._lock(progress), progress:
-                state = self.read(self.product)
-                if state is not None:
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(f"{self.folder}.lock")  # it dies with its process
+            try:
+                held = lock.acquire(timeout=0)
+            except Timeout:
+                progress.waiting()
+                held = lock.acquire()
+            with held, progress:
+                if (state := self.read(self.product)) is not None:
                     progress.cached()
                     return state
                 saved = self.read(self.checkpoint)
@@ -55,16 +61,6 @@ class ModelFolder:
                 "last finished epoch is kept: free space or set HELPERS_CACHE, then run again."
             ) from error
 
-    def _lock(self, progress: Progress) -> Any:
-        """A lock, taken, that dies with its process; says so when another process holds it."""
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(f"{self.folder}.lock")
-        try:
-            return lock.acquire(timeout=0)
-        except Timeout:
-            progress.waiting()
-            return lock.acquire()
-
     def write(self, file: Path, state: State) -> None:
         """Save a state: first the model under a new name, then the file that names it."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -75,9 +71,8 @@ class ModelFolder:
         content |= {"config": self.settings, "file": model.name, "sha256": sha256(temporary)}
         temporary.replace(model)
         write_json(file, content)
-        for old in self.folder.glob("*.keras"):
-            if old != model:
-                old.unlink()
+        for old in set(self.folder.glob("*.keras")) - {model}:
+            old.unlink()
 
     def read(self, file: Path) -> State | None:
         """The state with its model file checked; None when there is none or it is damaged."""

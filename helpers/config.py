@@ -29,8 +29,7 @@ PROFILES: dict[str, dict[str, Any]] = {
     "smoke": {"split": "train", "recipe": "fast", "epochs": 2, "batch_size": 64, "n_train": 2_000},
 }
 
-# Where the names that a field takes are registered, beside those of the report's models.
-REGISTRIES = {
+REGISTRIES = {  # where the names that a field takes are registered, with the report's models' own
     "architecture": ("helpers.models", "ARCHITECTURES"),
     "loss": ("helpers.losses", "PIXEL_LOSSES"),
     "dataset": ("helpers.data", "DATASETS"),
@@ -45,10 +44,7 @@ def _registry(field: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Optimiser and learning rate. Model, objective, data and batch size are the configuration's.
-
-    Raises ValueError on construction, naming what is allowed, when a field is out of range.
-    """
+    """Optimiser and learning rate; ValueError, naming what is allowed, for a field out of range."""
 
     optimizer: str = "muon"  # "muon": see optimizers.KernelMuon; "adam": Kingma & Ba 2015
     peak: float = 0.008  # the highest learning rate
@@ -73,7 +69,7 @@ RECIPES = {
 def read_recipe(text: str) -> Recipe:
     """The recipe that a text names: "fast", or a variation such as "fast peak=0.01 kernels=False".
 
-    Raises ValueError for an unknown or repeated name or field, or a value out of range.
+    ValueError for an unknown or repeated name or field, or a value out of range.
     """
     name, *changes = str(text).split() or [""]
     check_choice("recipe", name, RECIPES)
@@ -90,7 +86,7 @@ def read_recipe(text: str) -> Recipe:
 class TrainingConfig:
     """Everything that decides the weights of a trained model; equal configs give equal weights.
 
-    Raises ValueError on construction, naming the allowed values, when a field is out of range.
+    Raises ValueError, naming what is allowed, for a field out of range.
     """
 
     architecture: str = "convolutional"  # one of models.ARCHITECTURES; this one is keras.io's
@@ -108,19 +104,17 @@ class TrainingConfig:
     activation: str = "relu"  # of the hidden layers
 
     def __post_init__(self) -> None:
-        named = {"architecture": {model["architecture"] for model in MODELS.values()}}
-        named |= {"loss": {model["loss"] for model in MODELS.values()}, "dataset": {"mnist"}}
         for field in REGISTRIES:
-            if getattr(self, field) not in named[field]:
+            known = [model.get(field, "mnist") for model in MODELS.values()]
+            if getattr(self, field) not in known:
                 check_choice(field, getattr(self, field), _registry(field))
         check_choice("split", self.split, IMAGES)
         check_choice("activation", self.activation, ACTIVATIONS)
         read_recipe(self.recipe)
-        check_integer("latent_dim", self.latent_dim, 1, 256)
-        check_integer("epochs", self.epochs, 1, 10_000)
-        check_integer("batch_size", self.batch_size, 1, 10_000)
+        highest = {"latent_dim": 256, "epochs": 10_000, "batch_size": 10_000, "hidden_units": 4_096}
+        for field, high in highest.items():
+            check_integer(field, getattr(self, field), 1, high)
         check_integer("seed", self.seed, 0, 2**31 - 1)
-        check_integer("hidden_units", self.hidden_units, 1, 4_096)
         if self.beta != 0:
             check_number("beta", self.beta, 0, 1_000)
         object.__setattr__(self, "beta", float(self.beta))  # 1 and 1.0 have one key
@@ -151,8 +145,8 @@ class TrainingConfig:
     def label(self) -> str:
         """A short name for people: the report's name of the model, and what differs from it."""
         fields = {name: getattr(self, name) for name in MODELS["baseline"]}
-        label = next((name for name, model in MODELS.items() if model == fields), None)
-        if label is None:
+        label = next((name for name, model in MODELS.items() if model == fields), "")
+        if not label:
             shape = "" if self.architecture == "convolutional" else f"{self.architecture} "
             loss = "" if self.loss == "bce" else f", {_registry('loss')[self.loss].label}"
             label = f"{shape}{self.latent_dim}-D{loss}"
@@ -162,10 +156,9 @@ class TrainingConfig:
 
 
 def model_config(name: str, *, profile: str = "report", **changes: Any) -> TrainingConfig:
-    """The configuration of a named model under a profile; changes that are None are ignored.
+    """The configuration of one of MODELS under one of PROFILES; changes of None are ignored.
 
-    name: one of MODELS; profile: one of PROFILES; changes: fields of TrainingConfig.
-    Raises ValueError for an unknown name, profile or field, or a value out of range.
+    changes: fields of TrainingConfig. ValueError for an unknown name or a value out of range.
     """
     check_choice("model", name, MODELS)
     check_choice("profile", profile, PROFILES)

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache as remember
@@ -34,9 +33,8 @@ CENTRE = 14.5  # where MNIST has a digit's centre of mass on average, in pixels 
 class DataSet:
     """A data set of 60,000 training and 10,000 test images, 28 × 28, grey, in ten classes.
 
-    item, items: what one image and several show; sha256: of the four uncompressed IDX files, in
-    the order of PARTS; keras: the module of keras.datasets that downloads it; folder: where a
-    package of the operating system puts its files; package: a Python package that holds it.
+    key: also its name in keras.datasets; item, items: what images show; sha256: of the four
+    uncompressed IDX files, as in PARTS; folder: where a package of the operating system puts them.
     """
 
     key: str
@@ -45,33 +43,27 @@ class DataSet:
     items: str
     classes: tuple[str, ...]
     sha256: tuple[str, str, str, str]
-    keras: str
     folder: str | None = None
-    package: str | None = None
+    package: str | None = None  # a Python package that holds it
 
 
 DATASETS = {
     "mnist": DataSet(  # LeCun et al. 1998
         "mnist", "MNIST", "digit", "digits", tuple("0123456789"),
-        (
-            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-        ),
-        keras="mnist", package=PACKAGE,
+        ("ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+         "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+         "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+         "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"), package=PACKAGE,
     ),
     "fashion_mnist": DataSet(  # Xiao, Rasul & Vollgraf 2017
         "fashion_mnist", "Fashion-MNIST", "garment", "garments",
         ("T-shirt/top", "trouser", "pullover", "dress", "coat",
          "sandal", "shirt", "sneaker", "bag", "ankle boot"),
-        (
-            "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-            "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-            "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-            "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-        ),
-        keras="fashion_mnist", folder="/usr/share/datasets/fashion-mnist",
+        ("c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+         "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+         "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+         "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
+        folder="/usr/share/datasets/fashion-mnist",
     ),
 }  # fmt: skip
 
@@ -99,8 +91,7 @@ def _from_folder(folder: str | Path) -> dict[str, bytes]:
     """The four IDX files in a folder; FileNotFoundError, naming the first that is missing."""
     files = {}
     for part in PARTS:
-        candidates = [Path(folder, name) for name in _file_names(part)]
-        found = [file for file in candidates if file.exists()]
+        found = [Path(folder, name) for name in _file_names(part) if Path(folder, name).exists()]
         if not found:
             raise FileNotFoundError(f"no {_file_names(part)[1]} in {folder}")
         content = found[0].read_bytes()
@@ -113,9 +104,8 @@ def _from_keras(name: str) -> dict[str, bytes]:
     import keras
 
     with contextlib.redirect_stdout(sys.stderr):  # its progress has no place in a report
-        (train_x, train_y), (test_x, test_y) = getattr(keras.datasets, name).load_data()
-    arrays = zip(PARTS, (train_x, train_y, test_x, test_y), strict=True)
-    return {part: _to_idx(array) for part, array in arrays}
+        train, test = getattr(keras.datasets, name).load_data()
+    return {part: _to_idx(array) for part, array in zip(PARTS, (*train, *test), strict=True)}
 
 
 def _read_csv(text) -> tuple[np.ndarray, np.ndarray]:
@@ -146,7 +136,7 @@ def _sources(dataset: DataSet) -> dict[str, Callable[[], dict[str, bytes]]]:
     if by_hand := os.environ.get("HELPERS_DATA"):
         folders.insert(0, os.path.join(by_hand, dataset.key))
     sources: dict[str, Callable] = {f"the folder {f}": partial(_from_folder, f) for f in folders}
-    sources["Keras's download"] = partial(_from_keras, dataset.keras)
+    sources["Keras's download"] = partial(_from_keras, dataset.key)
     if dataset.package:
         sources[f"the package {dataset.package}"] = partial(_from_package, dataset.package)
     return sources
@@ -157,30 +147,8 @@ def verify(files: dict[str, bytes], dataset: DataSet, source: str) -> None:
     for part, expected in zip(PARTS, dataset.sha256, strict=True):
         found = hashlib.sha256(files[part]).hexdigest()
         if found != expected:
-            raise DataError(
-                f"{source}: {part} is damaged (SHA-256 {found[:12]}…, not {expected[:12]}…)"
-            )
-
-
-def _cached(folder: Path, dataset: DataSet) -> dict[str, bytes] | None:
-    """The files in the cache; None, with a line on stderr if damaged, when they are not there."""
-    try:
-        files = _from_folder(folder)
-        verify(files, dataset, str(folder))
-        return files
-    except FileNotFoundError:
-        return None
-    except (OSError, EOFError, DataError, ValueError, zlib.error) as error:
-        print(f"{dataset.title} cache refused, fetching again: {error}", file=sys.stderr)
-        return None
-
-
-def _store(files: dict[str, bytes], folder: Path) -> None:
-    """Write gzipped IDX files, each whole or not at all."""
-    for part, content in files.items():
-        temporary = folder / f"{part}.{os.getpid()}.tmp"
-        temporary.write_bytes(gzip.compress(content, compresslevel=6, mtime=0))
-        temporary.replace(folder / _file_names(part)[0])
+            sums = f"SHA-256 {found[:12]}…, not {expected[:12]}…"
+            raise DataError(f"{source}: {part} is damaged ({sums})")
 
 
 def fetch(key: str = "mnist", folder: Path | None = None, sources=None) -> dict[str, np.ndarray]:
@@ -192,29 +160,31 @@ def fetch(key: str = "mnist", folder: Path | None = None, sources=None) -> dict[
     check_choice("dataset", key, DATASETS)
     dataset, folder = DATASETS[key], folder or paths.cache() / key
     folder.mkdir(parents=True, exist_ok=True)
+    cache, tried = f"the cache {folder}", []
+    others = _sources(dataset) if sources is None else sources
     with FileLock(folder / "lock"):  # two notebooks may want it at once: one of them fetches
-        files = _cached(folder, dataset)
-        if files is None:
-            files = _obtain(dataset, folder, _sources(dataset) if sources is None else sources)
-            _store(files, folder)
+        for name, source in ({cache: partial(_from_folder, folder)} | others).items():
+            try:
+                files = source()
+                verify(files, dataset, name)
+                break
+            except Exception as error:  # whatever went wrong, say so and try the next source
+                tried.append(f"  {name}: {type(error).__name__}: {error}")
+                if name == cache and not isinstance(error, FileNotFoundError):
+                    refused = f"{dataset.title} cache refused, fetching again"
+                    print(f"{refused}: {error}", file=sys.stderr)
+        else:
+            names = ", ".join(_file_names(part)[1] for part in PARTS)
+            raise DataError("\n".join([
+                f"{dataset.title} could not be obtained. Tried:", *tried, f"Put the four files "
+                f"{names} by hand into {folder}, or into $HELPERS_DATA/{key}.",
+            ]))  # fmt: skip
+        if name != cache:
+            for part, content in files.items():  # each file whole or not at all
+                temporary = folder / f"{part}.{os.getpid()}.tmp"
+                temporary.write_bytes(gzip.compress(content, compresslevel=6, mtime=0))
+                temporary.replace(folder / _file_names(part)[0])
     return {part: _from_idx(content) for part, content in files.items()}
-
-
-def _obtain(dataset: DataSet, folder: Path, sources) -> dict[str, bytes]:
-    """The files from the first source that has them, checked."""
-    tried = []
-    for name, source in sources.items():
-        try:
-            files = source()
-            verify(files, dataset, name)
-            return files
-        except Exception as error:  # whatever went wrong, say so and try the next source
-            tried.append(f"  {name}: {type(error).__name__}: {error}")
-    names = ", ".join(_file_names(part)[1] for part in PARTS)
-    raise DataError("\n".join([
-        f"{dataset.title} could not be obtained. Tried:", f"  the cache {folder}", *tried,
-        f"Put the four files {names} by hand into {folder}, or into $HELPERS_DATA/{dataset.key}.",
-    ]))  # fmt: skip
 
 
 @remember
@@ -265,8 +235,7 @@ def read_picture(path: str | Path) -> np.ndarray:
         picture = ImageOps.exif_transpose(opened).convert("RGBA")
     paper = Image.new("RGBA", picture.size, "white")
     grey = np.asarray(Image.alpha_composite(paper, picture).convert("L"), "float32") / 255
-    edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    background = float(np.median(edge))
+    background = np.median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]]))
     if grey.shape == (SIZE, SIZE) and background < 0.1:
         return grey[..., np.newaxis]
     ink = np.clip(background - grey if background > 0.5 else grey - background, 0, None)
@@ -275,15 +244,12 @@ def read_picture(path: str | Path) -> np.ndarray:
     ink = np.clip(ink / ink.max() - 0.2, 0, None) / 0.8  # paper's grain and shadows are no ink
     rows, columns = np.flatnonzero(ink.max(axis=1)), np.flatnonzero(ink.max(axis=0))
     drawn = Image.fromarray(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
-    scale = BOX / max(drawn.size)
-    size = [max(1, round(length * scale)) for length in drawn.size]
-    small = np.asarray(drawn.resize((size[0], size[1]), Image.Resampling.BOX), "float32")
-    small = np.clip(small / small.max(), 0, 1)
-    places = []
-    for axis, length in enumerate(small.shape):
-        mass = small.sum(axis=1 - axis)
-        centre = float((np.arange(length) + 0.5) @ mass / mass.sum())
-        places.append(int(np.clip(round(CENTRE - centre), 0, SIZE - length)))
-    image = np.zeros((SIZE, SIZE, 1), "float32")
-    image[places[0] : places[0] + small.shape[0], places[1] : places[1] + small.shape[1], 0] = small
-    return image
+    width, height = (max(1, round(length * BOX / max(drawn.size))) for length in drawn.size)
+    small = np.asarray(drawn.resize((width, height), Image.Resampling.BOX), "float32")
+    image = np.zeros((SIZE, SIZE), "float32")
+    image[:height, :width] = np.clip(small / small.max(), 0, 1)
+    for axis, length in enumerate((height, width)):
+        mass = image.sum(axis=1 - axis)
+        centre = float((np.arange(SIZE) + 0.5) @ mass / mass.sum())
+        image = np.roll(image, int(np.clip(round(CENTRE - centre), 0, SIZE - length)), axis)
+    return image[..., np.newaxis]

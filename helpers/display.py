@@ -5,13 +5,13 @@
     #| fig-alt: "Two falling curves."
     plots.loss_curves(run.history)
 
-Quarto and MyST read the same lines, and so does the report maker. `start` makes JupyterLab and
-VS Code show the captions too. Captions are inline Markdown: they may hold `$maths$` and links.
+Quarto, MyST and the report maker read these lines; `start` makes JupyterLab and VS Code show them
+too. Captions are inline Markdown: they may hold `$maths$` and links.
 """
 
-import csv
 import inspect
 import io
+import itertools
 import os
 import re
 import textwrap
@@ -73,20 +73,17 @@ def quiet_keras() -> None:
 
 
 def cell_options(source: str) -> tuple[dict[str, Any], str]:
-    """The options in a cell's first lines, `#| key: value`, and the rest of the cell.
-
-    Raises ValueError where the lines are no YAML mapping.
-    """
+    """A cell's options, its first lines `#| key: value`, and the rest; ValueError for no YAML."""
     lines = source.split("\n")
-    count = next((n for n, line in enumerate(lines) if not _OPTION.match(line)), len(lines))
-    text = "\n".join(_OPTION.sub(r"\1", line) for line in lines[:count])
+    first = [*itertools.takewhile(_OPTION.match, lines)]
+    text = "\n".join(_OPTION.sub(r"\1", line) for line in first)
     try:
         options = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
         raise ValueError(f"the `#|` lines are not YAML: {error}") from error
     if not isinstance(options, dict):
         raise ValueError(f"the `#|` lines must read `key: value`, not {text!r}")
-    return options, "\n".join(lines[count:])
+    return options, "\n".join(lines[len(first) :])
 
 
 def caption(shown: Shown, caption: str = "", alt: str = "") -> Shown:
@@ -98,19 +95,20 @@ def caption(shown: Shown, caption: str = "", alt: str = "") -> Shown:
     if isinstance(shown, pd.DataFrame):
         shown.attrs |= texts
     else:
-        _texts.setdefault(_figure_of(shown), {}).update(texts)
+        fig: Any = shown.figure if isinstance(shown, Axes) else shown
+        _texts.setdefault(fig, {}).update(texts)
     return shown
 
 
 class Source:
-    """The source code of a function or class, as a cell shows it."""
+    """The code of a function or class, taken from the file that defines it, to end a cell with."""
 
     def __init__(self, obj: Callable | type):
         self.code = textwrap.dedent(inspect.getsource(obj)).rstrip()
 
 
 def source(obj: Callable | type) -> Source:
-    """The code of a function or class, taken from the file that defines it, to end a cell with."""
+    """The code of a function or class, to end a cell with."""
     return Source(obj)
 
 
@@ -120,11 +118,8 @@ def figure_data(fig: Figure) -> str:
     Images have none, nor lines across a whole panel; more than MOST_DATA numbers are left out.
     """
     rows = [(panel, *row) for panel, ax in enumerate(fig.axes, start=1) for row in _series(ax)]
-    if not rows or len(rows) > MOST_DATA:
-        return ""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([("panel", "series", "x", "y"), *rows])
-    return text.getvalue()
+    frame = pd.DataFrame(rows, columns=["panel", "series", "x", "y"])
+    return frame.to_csv(index=False, lineterminator="\n") if 0 < len(rows) <= MOST_DATA else ""
 
 
 def _series(ax: Axes) -> Iterator[tuple[str, str, str]]:
@@ -145,8 +140,8 @@ def _series(ax: Axes) -> Iterator[tuple[str, str, str]]:
 def svg(fig: Figure) -> str:
     """The figure as SVG whose bytes depend on nothing but the figure."""
     file = io.BytesIO()
+    options: dict[str, Any] = {"dpi": 150, "bbox_inches": "tight", "pad_inches": 0.05}
     with matplotlib.rc_context({"svg.hashsalt": "report", "svg.fonttype": "path"}):
-        options: dict[str, Any] = {"dpi": 150, "bbox_inches": "tight", "pad_inches": 0.05}
         fig.savefig(file, format="svg", metadata={"Date": None}, **options)
     return file.getvalue().decode()
 
@@ -159,8 +154,7 @@ def pipe_table(frame: pd.DataFrame) -> str:
     """
     frame = frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()
     align = frame.attrs.get("align") or "l" + "r" * (len(frame.columns) - 1)
-    if len(align) != len(frame.columns) or set(align) - set(ALIGNMENTS):
-        count = len(frame.columns)
+    if len(align) != (count := len(frame.columns)) or set(align) - set(ALIGNMENTS):
         raise ValueError(f"align {align!r} needs one of l, c, r for each of {count} columns")
     rows = frame.itertuples(index=False, name=None)
     lines = [tuple(frame.columns), tuple(ALIGNMENTS[letter] for letter in align), *rows]
@@ -168,19 +162,13 @@ def pipe_table(frame: pd.DataFrame) -> str:
 
 
 def _pipe_cell(text: str) -> str:
-    """One line in which no bar ends the cell: \\vert in maths, escaped elsewhere."""
+    r"""One line in which no bar ends the cell: \vert in maths, escaped elsewhere."""
     parts = re.split(r"(\$[^$]+\$)", " ".join(text.split()))
-    bars = [re.sub(r"(?<!\\)\|", r"\\vert ", part) for part in parts[1::2]]
-    maths = [part.replace(r"\|", r"\Vert ") for part in bars]
-    words = [re.sub(r"(?<!\\)\|", r"\\|", part) for part in parts[::2]]
-    return "".join(word + formula for word, formula in zip(words, [*maths, ""], strict=True))
-
-
-def _figure_of(shown: Figure | Axes) -> Figure:
-    """The figure itself, or that of an Axes."""
-    fig = shown.figure if isinstance(shown, Axes) else shown
-    assert isinstance(fig, Figure)
-    return fig
+    for place, part in enumerate(parts):
+        bar = r"\\vert " if place % 2 else r"\\|"  # every second part is a formula
+        part = re.sub(r"(?<!\\)\|", bar, part)
+        parts[place] = part.replace(r"\|", r"\Vert ") if place % 2 else part
+    return "".join(parts)
 
 
 def _options() -> dict[str, Any]:
@@ -195,16 +183,15 @@ def _options() -> dict[str, Any]:
 
 def _show_figure(fig: Figure, live: dict | None = None) -> None:
     """Display the SVG with its caption, and keep it as figures/LABEL.svg."""
-    options = _options()
-    texts = {"caption": options.get("fig-cap"), "alt": options.get("fig-alt")} | _texts.get(fig, {})
-    words, alt = texts["caption"] or "", texts["alt"] or ""
-    picture, label = svg(fig), options["label"]
+    options, own, picture = _options(), _texts.get(fig, {}), svg(fig)
+    words = own.get("caption") or options.get("fig-cap") or ""
+    alt = own.get("alt") or options.get("fig-alt") or ""
     close(fig)  # else pyplot shows it again
-    if label:
+    if label := options["label"]:
         paths.figures().mkdir(parents=True, exist_ok=True)
         (paths.figures() / f"{label}.svg").write_text(picture, "utf-8")
-    report = {"kind": "figure", "caption": words, "alt": alt}
-    report |= {"data": figure_data(fig), "live": live}
+    report = {"kind": "figure", "caption": words, "alt": alt, "live": live}
+    report["data"] = figure_data(fig)
     bundle = {"image/svg+xml": picture, "text/plain": alt or "a figure"}
     _publish(bundle, {name: value for name, value in report.items() if value})
     _show_caption(words)

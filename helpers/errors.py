@@ -34,18 +34,13 @@ def literal(text: str) -> Any:
         return text
 
 
-def _closest(name: object, allowed: Iterable[object]) -> str:
-    """A hint at the nearest allowed name, or an empty string."""
-    near = difflib.get_close_matches(str(name), [str(a) for a in allowed], n=1, cutoff=0.3)
-    return f"; did you mean {near[0]!r}?" if near else ""
-
-
 def check_choice(field: str, value: object, allowed: Iterable[object]) -> None:
     """Raise ValueError, naming what is allowed and what is nearest, unless value is allowed."""
     choices = list(allowed)
     if value not in choices:
-        names = ", ".join(repr(choice) for choice in choices)
-        raise ValueError(f"{field}={value!r} is not one of {names}{_closest(value, choices)}")
+        near = difflib.get_close_matches(str(value), map(str, choices), n=1, cutoff=0.3)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"{field}={value!r} is not one of {', '.join(map(repr, choices))}{hint}")
 
 
 def check_integer(field: str, value: object, low: int, high: int) -> None:

@@ -38,11 +38,6 @@ class PixelLoss:
     def __call__(self, x: Any, decoded: Any) -> Any:
         return self.loss(x, decoded)
 
-    @property
-    def decodes_mean(self) -> bool:
-        """Whether the decoder's output is the mean of the pixels' distribution."""
-        return self.mean is decoded_image
-
 
 PIXEL_LOSSES: dict[str, PixelLoss] = {}  # by key: what TrainingConfig.loss may be
 
@@ -85,10 +80,7 @@ def squared_error(x, mean):
 
 
 def gaussian_loss(x, mean, variance):
-    """-ln N(x; mean, variance · I): nats per image, shape (batch,).
-
-    variance: a number or a scalar tensor.
-    """
+    """-ln N(x; mean, variance · I): nats per image, shape (batch,); variance: a scalar."""
     pixels = math.prod(mean.shape[1:])
     return 0.5 * pixels * ops.log(2 * math.pi * variance) + squared_error(x, mean) / (2 * variance)
 
@@ -102,9 +94,8 @@ def calibrated_variance(x, mean):
 def calibrated_gaussian(x, mean):
     """`gaussian_loss` with the variance calibrated on the batch: nats per image, shape (batch,).
 
-    The σ-VAE with its optimal σ (Rybkin et al. 2021). No gradient passes through the variance:
-    it is optimal for the batch, so that the mean loss has no slope in it (envelope theorem) and
-    the same gradient either way. A value depends on the other images of the batch.
+    The σ-VAE with its optimal σ (Rybkin et al. 2021). No gradient passes through the variance: as
+    it is optimal for the batch, the mean loss has the same gradient either way (envelope theorem).
     """
     return gaussian_loss(x, mean, ops.stop_gradient(calibrated_variance(x, mean)))
 
@@ -137,9 +128,8 @@ def continuous_bernoulli_log_constant(parameter):
 def continuous_bernoulli_mean(parameter):
     """The mean of the continuous Bernoulli, pixel by pixel, from its parameter λ.
 
-    μ(λ) = λ / (2λ - 1) + 1 / (2 artanh(1 - 2λ)), and ½ at ½ (Loaiza-Ganem & Cunningham
-    2019). With λ kept EPSILON from 0 and 1, μ lies between 0.062 and 0.938. Near ½,
-    with δ = λ - ½: ½ + δ/3 + 16/45 δ³ + 704/945 δ⁵.
+    μ(λ) = λ / (2λ - 1) + 1 / (2 artanh(1 - 2λ)), near 1/2 by its series (Loaiza-Ganem & Cunningham
+    2019). With λ kept EPSILON from 0 and 1, μ lies between 0.062 and 0.938.
     """
     shift, near, p = _away_from_half(parameter)
     square = ops.square(shift)
@@ -151,12 +141,11 @@ def continuous_bernoulli_mean(parameter):
 def continuous_bernoulli(x, parameter):
     """-ln of the continuous Bernoulli's density, summed over pixels: nats per image, (batch,).
 
-    x: targets in [0, 1], shape (batch, 28, 28, 1); parameter: λ of each pixel, the same shape; its
-    mean is not λ but `continuous_bernoulli_mean`. Loaiza-Ganem & Cunningham 2019. A density:
-    values may be negative.
+    x: targets in [0, 1], shape (batch, 28, 28, 1); parameter: λ of each pixel, the same shape.
+    Loaiza-Ganem & Cunningham 2019. A density: values may be negative.
     """
-    constant = _sum_pixels(continuous_bernoulli_log_constant(parameter))
-    return bernoulli_cross_entropy(x, parameter) - constant
+    entropy = bernoulli_cross_entropy(x, parameter)  # first: order decides a gradient's last bit
+    return entropy - _sum_pixels(continuous_bernoulli_log_constant(parameter))
 
 
 def gaussian_kl(mean, log_var):

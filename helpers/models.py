@@ -1,6 +1,7 @@
 """Encoders, decoders, the sampling layer and the variational autoencoder, on any Keras backend."""
 
 from collections.abc import Callable
+from functools import reduce
 
 import keras
 import numpy as np
@@ -30,28 +31,23 @@ def architecture(name: str) -> Callable:
     return register
 
 
-def _convolution(filters, activation):
+def _halve(filters, activation):
     """A convolution that halves the image."""
     return layers.Conv2D(filters, 3, strides=2, padding="same", activation=activation)
 
 
-def _transposed(filters, activation, kernel=3, **kwargs):
+def _double(filters, activation, kernel=3, **more):
     """A transposed convolution that doubles the image."""
-    shape = {"strides": 2, "padding": "same", "activation": activation} | kwargs
+    shape = {"strides": 2, "padding": "same", "activation": activation} | more
     return layers.Conv2DTranspose(filters, kernel, **shape)
-
-
-def _to_image():
-    """The last layer of the convolutional decoders: 32 channels to one grey value in [0, 1]."""
-    return layers.Conv2DTranspose(1, 3, padding="same", activation="sigmoid")
 
 
 @architecture("convolutional")
 def convolutional(activation: str) -> Layers:
     """Layers of the keras.io example: 28 → 14 → 7, and back."""
-    encoder = [_convolution(32, activation), _convolution(64, activation), layers.Flatten()]
+    encoder = [_halve(32, activation), _halve(64, activation), layers.Flatten()]
     decoder = [layers.Dense(7 * 7 * 64, activation=activation), layers.Reshape((7, 7, 64))]
-    decoder += [_transposed(64, activation), _transposed(32, activation), _to_image()]
+    decoder += [_double(64, activation), _double(32, activation), _double(1, "sigmoid", strides=1)]
     return encoder, decoder
 
 
@@ -62,10 +58,10 @@ def deeper(activation: str) -> Layers:
     The added transposed convolution has a 4x4 kernel, stride 2, padding 2 and output padding 1:
     (4 - 1)·2 + 4 - 2·2 + 1 = 7, so that the output is exactly 28x28.
     """
-    encoder = [_convolution(filters, activation) for filters in (32, 64, 128)]
+    encoder = [_halve(filters, activation) for filters in (32, 64, 128)]
     decoder = [layers.Dense(4 * 4 * 128, activation=activation), layers.Reshape((4, 4, 128))]
-    decoder += [_transposed(128, activation, kernel=4, output_padding=1)]
-    decoder += [_transposed(64, activation), _transposed(32, activation), _to_image()]
+    decoder += [_double(128, activation, kernel=4, output_padding=1)]
+    decoder += [_double(64, activation), _double(32, activation), _double(1, "sigmoid", strides=1)]
     return [*encoder, layers.Flatten()], decoder
 
 
@@ -78,38 +74,24 @@ def dense(activation: str) -> Layers:
     return encoder, decoder
 
 
-def _chain(x, stack):
-    """Apply layers one after the other."""
-    for layer in stack:
-        x = layer(x)
-    return x
-
-
 def build_encoder_decoder(
     architecture: str, latent_dim: int, hidden_units: int = 16, activation: str = "relu"
 ) -> tuple[keras.Model, keras.Model]:
-    """An encoder, image (28, 28, 1) → z_mean, z_log_var (latent_dim,), and a decoder, back.
-
-    Raises KeyError for an unknown architecture (TrainingConfig refuses it earlier).
-    """
+    """An encoder, image (28, 28, 1) → z_mean, z_log_var (latent_dim,), and a decoder, back."""
     encoder_stack, decoder_stack = ARCHITECTURES[architecture](activation)
-    image = keras.Input(IMAGE_SHAPE)
-    hidden = layers.Dense(hidden_units, activation=activation)(_chain(image, encoder_stack))
-    z_mean = layers.Dense(latent_dim, name="z_mean")(hidden)
-    z_log_var = layers.Dense(latent_dim, name="z_log_var")(hidden)
-    z = keras.Input((latent_dim,))
-    encoder = keras.Model(image, [z_mean, z_log_var], name="encoder")
-    return encoder, keras.Model(z, _chain(z, decoder_stack), name="decoder")
+    image, z = keras.Input(IMAGE_SHAPE), keras.Input((latent_dim,))
+    hidden = layers.Dense(hidden_units, activation=activation)
+    features = reduce(lambda x, layer: layer(x), [*encoder_stack, hidden], image)
+    moments = [layers.Dense(latent_dim, name=name)(features) for name in ("z_mean", "z_log_var")]
+    decoded = reduce(lambda x, layer: layer(x), decoder_stack, z)
+    return keras.Model(image, moments, name="encoder"), keras.Model(z, decoded, name="decoder")
 
 
-def _batches(values, size):
-    """An array in pieces of at most `size` rows."""
-    return [values[start : start + size] for start in range(0, len(values), size)]
-
-
-def _joined(parts):
-    """Tensors of the backend as one NumPy array."""
-    return np.concatenate([ops.convert_to_numpy(part) for part in parts])
+def in_batches(function: Callable, values: np.ndarray, size: int = 500) -> list[np.ndarray]:
+    """NumPy arrays: each of the several tensors that a function gives, for `size` rows at once."""
+    parts = [function(values[start : start + size]) for start in range(0, len(values) or 1, size)]
+    arrays = [[ops.convert_to_numpy(tensor) for tensor in part] for part in parts]
+    return [np.concatenate(column) for column in zip(*arrays, strict=True)]
 
 
 @keras.saving.register_keras_serializable("helpers")
@@ -141,7 +123,6 @@ class VAE(keras.Model):
     """A variational autoencoder (Kingma & Welling 2014) that minimises the negative ELBO.
 
     With another beta than 1 it is a β-VAE (Higgins et al. 2017), whose loss is no bound.
-
     `fit`, `evaluate` and `predict` take images alone, shape (batch, 28, 28, 1), values in [0, 1].
     Calling it gives a dictionary: reconstruction (batch, 28, 28, 1), z_mean, z_log_var and z
     (batch, latent_dim). Metrics, means over images in nats: loss = distortion + beta · rate.
@@ -157,9 +138,8 @@ class VAE(keras.Model):
             "seed": seed, "beta": beta, "hidden_units": hidden_units, "activation": activation,
         }
         self.pixel_loss, self.beta = PIXEL_LOSSES[pixel_loss], beta
-        self.encoder, self.decoder = build_encoder_decoder(
-            architecture, latent_dim, hidden_units, activation
-        )
+        shape = architecture, latent_dim, hidden_units, activation
+        self.encoder, self.decoder = build_encoder_decoder(*shape)
         self.sampling = Sampling(seed)
         self.rate_metric = keras.metrics.Mean(name="rate")
         self.distortion_metric = keras.metrics.Mean(name="distortion")
@@ -192,13 +172,11 @@ class VAE(keras.Model):
 
     def encode(self, x, batch_size=500):
         """z_mean and z_log_var of images, NumPy arrays of shape (n, latent_dim)."""
-        parts = [self.encoder(batch) for batch in _batches(x, batch_size)]
-        mean, log_var = zip(*parts, strict=True)
-        return _joined(mean), _joined(log_var)
+        return tuple(in_batches(self.encoder, x, batch_size))
 
     def decode(self, z, batch_size=500):
         """Images decoded from latent points z (n, latent_dim): NumPy, shape (n, 28, 28, 1)."""
-        return _joined([self.decoder(part) for part in _batches(z, batch_size)])
+        return in_batches(lambda part: [self.decoder(part)], z, batch_size)[0]
 
     def get_config(self):
         return self.settings | {"name": self.name}

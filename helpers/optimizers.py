@@ -1,7 +1,5 @@
 """The optimiser of a recipe, and Muon for convolutional models, on any Keras backend."""
 
-from collections.abc import Callable
-
 import keras
 from keras import ops
 
@@ -12,10 +10,9 @@ from helpers.config import Recipe
 class KernelMuon(keras.optimizers.Muon):
     """Muon (Jordan et al. 2024) for matrices and convolution kernels; Adam for the rest.
 
-    Keras's Muon leaves kernels (height, width, in, out) to Adam. Here each is the matrix
-    (height · width · in, out). A kernel of a single row or column, such as one from a grey image
-    or to one, has no direction to share out and stays with Adam, as biases do. With kernels=False
-    all kernels do.
+    Keras's Muon leaves kernels (height, width, in, out) to Adam, and so does kernels=False. Here
+    each is a matrix (height · width · in, out), but those from or to a grey image stay with Adam:
+    a single row or column has no direction to share out.
     """
 
     def __init__(self, learning_rate=0.001, kernels=True, **kwargs):
@@ -35,10 +32,10 @@ class KernelMuon(keras.optimizers.Muon):
         self.assign_sub(variable, ops.reshape(self.lr_adjust(lr * update), variable.shape))
 
     def zeropower_via_newtonschulz5(self, x, steps: int):
-        """The same polynomial of X as in Keras, (n, m), by way of the smaller of X Xᵀ and Xᵀ X.
+        """The same polynomial of X (n, m) as in Keras, by way of the smaller of X Xᵀ and Xᵀ X.
 
-        Every iterate is Q X with Q a polynomial of G = X Xᵀ, so that only the first and the last
-        product touch the long side: a third of the time for a kernel of (2048, 128).
+        Every iterate is Q X with Q a polynomial of X Xᵀ: only the first and the last product touch
+        the long side, a third of the time for a kernel of (2048, 128).
         """
         if x.shape[0] > x.shape[1]:
             return ops.transpose(self.zeropower_via_newtonschulz5(ops.transpose(x), steps))
@@ -54,41 +51,16 @@ class KernelMuon(keras.optimizers.Muon):
         return super().get_config() | {"kernels": self.kernels}
 
 
-OPTIMIZERS: dict[str, Callable] = {}  # by name: what Recipe.optimizer may be
-
-
-def optimizer(name: str) -> Callable:
-    """Register the decorated function: it gives an optimiser for a rate and a recipe."""
-
-    def register(function: Callable) -> Callable:
-        OPTIMIZERS[name] = function
-        return function
-
-    return register
-
-
-@optimizer("adam")
-def adam(rate, recipe: Recipe) -> keras.optimizers.Optimizer:
-    """Adam (Kingma & Ba 2015) with Keras's defaults."""
-    return keras.optimizers.Adam(rate)
-
-
-@optimizer("muon")
-def muon(rate, recipe: Recipe) -> keras.optimizers.Optimizer:
-    """Muon, for convolution kernels too unless the recipe says otherwise."""
-    return KernelMuon(rate, recipe.kernels)
-
-
 def build_optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
-    """The optimiser of a recipe for a training of so many steps."""
-    return OPTIMIZERS[recipe.optimizer](_rate(recipe, steps), recipe)
+    """The optimiser of a recipe, for a training of so many steps.
 
-
-def _rate(recipe: Recipe, steps: int):
-    """The learning rate: constant, or `warmup` of the steps up, then a half cosine down to 0."""
-    if recipe.schedule == "constant":
-        return recipe.peak
-    warmup = max(1, int(steps * recipe.warmup))
-    return keras.optimizers.schedules.CosineDecay(
-        0.0, max(1, steps - warmup), warmup_target=recipe.peak, warmup_steps=warmup
-    )
+    Rate: constant, or `warmup` of the steps up, then a half cosine down to 0.
+    """
+    rate = recipe.peak
+    if recipe.schedule == "cosine":
+        warmup = max(1, int(steps * recipe.warmup))
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0, max(1, steps - warmup), warmup_target=recipe.peak, warmup_steps=warmup
+        )
+    adam = recipe.optimizer == "adam"  # Kingma & Ba 2015, with Keras's defaults
+    return keras.optimizers.Adam(rate) if adam else KernelMuon(rate, recipe.kernels)

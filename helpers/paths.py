@@ -26,7 +26,7 @@ def cache() -> Path:
 def output() -> Path:
     """Where results and figures go: $HELPERS_OUTPUT (set by a batch run), else report/interactive.
 
-    A notebook opened by hand therefore never overwrites the reference run.
+    A notebook opened by hand thus never overwrites the reference run.
     """
     return _folder("HELPERS_OUTPUT", REFERENCE / "interactive")
 

@@ -1,14 +1,13 @@
 """Plots of the report: arrays in, Axes out.
 
-Every plot draws on `ax`, or on a figure of its own when `ax` is None, and returns the Axes. Make
-panels with `figure`; figures are made without pyplot, so none is left open. Images may carry a
-trailing channel axis of length one; they are dark ink on white, and a NaN pixel takes the colour
-HIDDEN. `names` are the names of the classes that labels 0, 1, … stand for.
+Every plot draws on `ax`, or on a figure of its own when `ax` is None, and returns the Axes. Figures
+are made without pyplot, so none is left open. Images may carry a channel axis; they are dark ink on
+white, a NaN pixel takes the colour HIDDEN. `names`: of the classes that labels 0, 1, … stand for.
 """
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -32,30 +31,17 @@ CLASS_COLOURS = mpl.color_sequences["petroff10"]  # Petroff 2021, arXiv:2107.022
 GREYS = mpl.colormaps["gray_r"].with_extremes(bad=HIDDEN)
 DIGITS = tuple("0123456789")
 STYLE: dict[Any, Any] = {
-    "font.size": 9, "axes.titlesize": 9, "axes.labelsize": 9,
-    "xtick.labelsize": 8, "ytick.labelsize": 8, "legend.fontsize": 8,
+    "font.size": 9, "axes.titlesize": 9, "axes.labelsize": 9, "legend.fontsize": 8,
+    "xtick.labelsize": 8, "ytick.labelsize": 8, "xtick.color": INK, "ytick.color": INK,
     "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK,
-    "xtick.color": INK, "ytick.color": INK,
     "axes.linewidth": 0.6, "xtick.major.width": 0.6, "ytick.major.width": 0.6,
     "axes.spines.top": False, "axes.spines.right": False, "axes.titlelocation": "left",
     "figure.facecolor": "white", "axes.facecolor": "white", "legend.frameon": False,
     "lines.linewidth": 1.5, "lines.markersize": 4,
 }  # fmt: skip
 
-P = ParamSpec("P")
-R = TypeVar("R")
 Ax = Axes | None
-
-
-def _styled(draw: Callable[P, R]) -> Callable[P, R]:
-    """The function, run with STYLE; the caller's own settings stay as they are."""
-
-    @functools.wraps(draw)
-    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
-        with mpl.rc_context(STYLE):
-            return draw(*args, **kwargs)
-
-    return wrapper
+_styled = mpl.rc_context(STYLE)  # as a decorator: the caller's own settings stay as they are
 
 
 @_styled
@@ -64,9 +50,8 @@ def figure(
 ) -> tuple[Figure, Any]:
     """A figure of width × height centimetres in the report's style, and its Axes.
 
-    height: by default each panel is three fifths as high as it is wide; titles: one for each panel,
-    row by row; further arguments go to `Figure.subplots` (sharey=True, width_ratios=[2, 1], …).
-    One Axes, or an array of them.
+    height: by default panels are three fifths as high as wide; titles: of the panels, row by row;
+    further arguments go to `Figure.subplots` (sharey=True, width_ratios=[2, 1], …).
     """
     height = height or 0.6 * width * nrows / ncols
     fig = Figure(figsize=(width * CENTIMETRE, height * CENTIMETRE), layout=layout)
@@ -80,7 +65,7 @@ def figure(
 def loss_curves(history: Mapping, ax: Ax = None, published=None, items="digits") -> Axes:
     """Loss per epoch on training and test images, in nats per image; a line at a published value.
 
-    history: "loss" and "val_loss", lists with one value per epoch; items: what the images show.
+    history: "loss" and "val_loss", one value per epoch; items: what the images show.
     """
     ax = ax or figure(width=11)[1]
     epochs = np.arange(1, len(history["loss"]) + 1)
@@ -98,16 +83,15 @@ def loss_curves(history: Mapping, ax: Ax = None, published=None, items="digits")
 def loss_against_time(plain, fast, ax: Ax = None) -> Axes:
     """Loss in nats per image against minutes of training: one recipe's course, another's runs.
 
-    plain: minutes (n,) and losses (runs, n), drawn as the median run and a band over the range,
-    with a dotted line at the median's end; fast: minutes (m,) and final losses (m,) of runs, with a
-    line through their medians.
+    plain: minutes (n,) and losses (runs, n): median, a band over the range, a dotted line at the
+    median's end; fast: minutes (m,) and final losses (m,) of runs, a line through their medians.
     """
     ax = ax or figure(width=11)[1]
     first, second = CLASS_COLOURS[:2]
     (minutes, losses), (lengths, ends) = map(np.asarray, plain), map(np.asarray, fast)
     middle = np.median(losses, axis=0)
-    band = losses.min(axis=0), losses.max(axis=0)
-    ax.fill_between(minutes, *band, color=first, alpha=0.3, linewidth=0)
+    low, high = losses.min(axis=0), losses.max(axis=0)
+    ax.fill_between(minutes, low, high, color=first, alpha=0.3, linewidth=0)
     ax.plot(minutes, middle, color=first, label="plain, while it trains")
     ax.axhline(middle[-1], linestyle=":", color=INK, linewidth=1)
     ax.plot(lengths, ends, "o", color=second, label="fast, whole runs")
@@ -132,35 +116,27 @@ def _squeezed(images, ndim):
 
 
 def _show(images, ax, gap):
-    """Draw images (rows, columns, height, width) as one, with `gap` white pixels around each.
+    """Draw images (rows, columns, height, width) as one: row r at y = rows - 1 - r, column c at c.
 
-    In data units row r has y = rows - 1 - r, column c x = c.
+    gap: white pixels around each.
     """
     extent = (-0.5, images.shape[1] - 0.5, -0.5, images.shape[0] - 0.5)
     images = np.pad(images, ((0, 0), (0, 0), (gap, gap), (gap, gap)))
     rows, columns, height, width = images.shape
     mosaic = images.swapaxes(1, 2).reshape(rows * height, columns * width)
     ax.imshow(mosaic, cmap=GREYS, vmin=0, vmax=1, extent=extent, interpolation="hanning")
-
-
-def _plain(ax):
-    """No ticks, no frame."""
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
 
 
-def _multiples(step, values):
-    """The multiples of step between the first and the last of increasing values."""
-    return step * np.arange(np.ceil(values[0] / step), np.floor(values[-1] / step) + 1)
-
-
 def _show_z(axis, values):
     """Name whole z on an axis where value i stands at place i; halves too where there is room."""
-    wide = axis.axes.bbox.width > 3 * axis.get_figure().dpi
-    roomy = wide or len(_multiples(1, values)) < 3
-    named, ticks = _multiples(0.5 if roomy else 1, values), _multiples(0.5, values)
+    halves = np.arange(np.ceil(2 * values[0]), np.floor(2 * values[-1]) + 1) / 2
+    wholes, wide = halves[halves % 1 == 0], axis.axes.bbox.width > 3 * axis.get_figure().dpi
+    roomy = wide or len(wholes) < 3
+    named = halves if roomy else wholes
     names = [f"{z:.{1 if roomy else 0}f}".replace("-", "−") for z in named]
-    axis.set_ticks(np.interp(ticks, values, np.arange(len(values))), minor=True)
+    axis.set_ticks(np.interp(halves, values, np.arange(len(values))), minor=True)
     axis.set_ticks(np.interp(named, values, np.arange(len(values))), names)
 
 
@@ -182,7 +158,6 @@ def latent_line(images, values, ax: Ax = None) -> Axes:
     images = _squeezed(images, 3)
     ax = ax or figure(height=TEXT_WIDTH / len(images) + 1.2)[1]
     _show(images[np.newaxis], ax, gap=0)
-    _plain(ax)
     _show_z(ax.xaxis, values)
     ax.spines["bottom"].set_visible(True)
     ax.set_xlabel("$z$")
@@ -229,8 +204,8 @@ def latent_scatter(
     ax = ax or figure(width=12, height=12)[1]
     colours = np.array(CLASS_COLOURS)[labels]
     alpha = np.clip(4000 / len(points), 0.4, 0.9)  # the more points, the paler
-    x, y = points.T
-    ax.scatter(x, y, c=colours, s=4, alpha=alpha, linewidths=0, rasterized=True)
+    dots: dict[str, Any] = {"s": 4, "linewidths": 0, "rasterized": True}
+    ax.scatter(points[:, 0], points[:, 1], c=colours, alpha=alpha, **dots)
     _name_classes(points, labels, ax, names)
     ax.set(xlabel=axis_names[0], ylabel=axis_names[1], aspect="equal")
     return ax
@@ -262,7 +237,6 @@ def image_rows(rows, titles=None, ax: Ax = None, row_titles=None) -> Axes:
     width = min(TEXT_WIDTH, CELL * columns + 2)
     ax = ax or figure(width=width, height=width * count / columns)[1]
     _show(images, ax, gap=1)
-    _plain(ax)
     ax.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
     if titles is not None:
         ax.set_xticks(range(columns), titles)
@@ -281,7 +255,6 @@ def image_grid(images, ax: Ax = None, columns: int | None = None) -> Axes:
     width = min(12, CELL * columns)
     ax = ax or figure(width=width, height=width * rows / columns)[1]
     _show(np.concatenate([images, blank]).reshape(rows, columns, *images.shape[1:]), ax, gap=1)
-    _plain(ax)
     return ax
 
 
@@ -289,10 +262,7 @@ def image_grid(images, ax: Ax = None, columns: int | None = None) -> Axes:
 def dimension_bars(
     values, ax: Ax = None, ylabel="KL divergence (nats)", threshold=None, name="threshold"
 ) -> Axes:
-    """One bar per latent dimension, values (latent_dim,); those under the threshold are pale.
-
-    name: of the threshold's dashed line in the legend, which stands above the bars.
-    """
+    """One bar per latent dimension, values (latent_dim,), pale under the dashed `threshold`."""
     values = np.asarray(values)
     ax = ax or figure(width=11)[1]
     above = values >= (-np.inf if threshold is None else threshold)
@@ -321,10 +291,9 @@ MARKS = {  # of a verdict: sign and ground
 def verdicts(
     names: Sequence[str], sides: Mapping[str, Sequence[str]], ax: Ax = None, columns=12
 ) -> Axes:
-    """Verdicts at a glance: a column for each name, a row for each side; a legend below.
+    """Verdicts, each one of MARKS: a column for each name, a row for each side; a legend below.
 
-    After `columns` names the rows begin again below. A verdict is one of MARKS; its sign tells what
-    its colour tells.
+    After `columns` names the rows begin again below.
     """
     bands, high = -(-len(names) // columns), len(sides) + 0.9  # rows of a band, with its names
     ax = ax or figure(height=1.15 * (bands * high + 0.8))[1]

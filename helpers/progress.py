@@ -9,14 +9,15 @@ from typing import Any
 
 from tqdm.std import tqdm
 
-SECONDS_BETWEEN = 0.5
+SECONDS_BETWEEN = 0.5  # drawings of a bar
 
 
 def clock(seconds: float) -> str:
     """Seconds as 45 s, 1 min 05 s or 2 h 03 min."""
     minutes, rest = divmod(round(seconds), 60)
-    if minutes >= 60:
-        return f"{minutes // 60} h {minutes % 60:02d} min"
+    hours, left = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {left:02d} min"
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
@@ -71,14 +72,14 @@ class Progress:
     def step(self, epoch: int, share: float, logs: Mapping[str, Any]) -> None:
         """A share of the epoch after `epoch` finished ones is done; drawn a few times a second."""
         if self.bar is not None and time.monotonic() - self.shown > SECONDS_BETWEEN:
-            self._draw(epoch + share, float(logs["loss"]))
+            self._draw(self.bar, epoch + share, float(logs["loss"]))
 
     def epoch(self, epoch: int, loss: float) -> None:
         """`epoch` epochs are finished."""
         event = "done" if epoch == self.epochs else "epoch"
         self._tell(event, epoch, loss=float(loss), seconds_left=self._left(epoch))
         if self.bar is not None:
-            self._draw(epoch, loss)
+            self._draw(self.bar, epoch, loss)
 
     def cached(self) -> None:
         """The model was trained before."""
@@ -88,14 +89,11 @@ class Progress:
         """Another process is training the same model."""
         self._tell("waiting", 0)
 
-    def _draw(self, done: float, loss: float) -> None:
-        """Move the bar."""
-        if self.bar is not None:
-            self.shown, self.bar.n = time.monotonic(), done
-            self.bar.set_postfix_str(f"loss {loss:.2f}, {clock(self._left(done))} left")
+    def _draw(self, bar: tqdm, done: float, loss: float) -> None:
+        self.shown, bar.n = time.monotonic(), done
+        bar.set_postfix_str(f"loss {loss:.2f}, {clock(self._left(done))} left")
 
     def _left(self, done: float) -> float:
-        """Seconds left, from the pace since the start."""
         pace = (time.monotonic() - self.began) / max(done - self.first_epoch, 1e-9)
         return pace * (self.epochs - done)
 

@@ -5,6 +5,7 @@ import importlib
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -24,7 +25,6 @@ TRAINING = ("helpers.training.train",)
 MEASURING = ("helpers.metrics.suite.measure", "helpers.metrics.classifier.train")
 # Where what a configuration chooses is registered; another choice does not count for it.
 CHOICES = {field: REGISTRIES[field] for field in ("architecture", "loss")}
-CHOICES["optimizer"] = ("helpers.optimizers", "OPTIMIZERS")
 
 
 def digest(content: Any) -> str:
@@ -53,94 +53,86 @@ def backend() -> tuple[str, str]:
     try:
         return name, version(name)
     except PackageNotFoundError as error:
-        raise Refusal(
-            f"KERAS_BACKEND={name}: no such package is installed. Unset it for TensorFlow, or "
-            "install jax or torch and name that."
-        ) from error
+        advice = "Unset it for TensorFlow, or install jax or torch and name that."
+        raise Refusal(f"KERAS_BACKEND={name}: no such package is installed. {advice}") from error
 
 
 def code_digest(
-    roots: Iterable[str], choices: dict[str, str] | None = None, *,
-    dataset: str = "mnist", root: Path = source.PACKAGE.parent,
-) -> tuple[str, list[str]]:  # fmt: skip
+    roots: Iterable[str], choices: dict[str, str] | None = None, dataset: str = "mnist"
+) -> tuple[str, list[str]]:
     """Digest of the code that dotted names reach, and what this process runs otherwise.
 
-    choices: what is chosen from CHOICES; if None, all that is registered counts. Also counted:
-    Keras, its backend and their versions, the data set's check sums. Where the process runs other
+    choices: what is chosen from CHOICES; if None, all that is registered counts. Keras, its
+    backend, their versions and the data set's check sums count too. Where the process runs other
     code than the files hold, the digest is of that code and begins with "patched-".
     """
     roots, own, changed = list(roots), [], {}
     for field, name in (choices or {}).items():
         home, registry = CHOICES[field]
-        module = source.module(home, root)
-        definition = module.registered.get(name) if module else None
-        if definition is None or home in sys.modules and root == source.PACKAGE.parent:
-            entry = getattr(importlib.import_module(home), registry)[name]
-            function = getattr(entry, "loss", entry)
-            if definition is None:
-                own.append(source.live_code(entry))  # defined in a notebook
-            elif function is not getattr(sys.modules[home], definition):
-                changed[f"{field} {name!r}"] = entry
-        if definition is not None:
-            roots.append(f"{home}.{definition}")
-    code = source.closure(roots, root, registered=choices is None)
-    if root == source.PACKAGE.parent:
-        changed |= source.changed_live(code, root)
-    content = [code, own, version("keras"), *backend(), DATASETS[dataset].sha256]
-    if not changed:
-        return digest(content), []
-    live = {name: source.live_code(value) for name, value in changed.items()}
-    return f"patched-{digest([content, live])}", sorted(changed)
+        entry = getattr(importlib.import_module(home), registry)[name]
+        module = source.module(home)
+        if module is None or name not in module.registered:  # defined in a notebook
+            own.append(source.live_code(entry))
+            continue
+        definition = module.registered[name]
+        roots.append(f"{home}.{definition}")
+        if getattr(entry, "loss", entry) is not getattr(sys.modules[home], definition):
+            changed[f"{field} {name!r}"] = entry
+    code = source.closure(roots, registered=choices is None)
+    changed |= source.changed_live(code)
+    found = digest([code, own, version("keras"), *backend(), DATASETS[dataset].sha256])
+    if changed:
+        live = {name: source.live_code(value) for name, value in changed.items()}
+        found = f"patched-{digest([found, live])}"
+    return found, sorted(changed)
 
 
-def _choices(config: TrainingConfig | None) -> dict[str, str] | None:
-    """What a configuration chooses from CHOICES."""
+def _trained_by(config: TrainingConfig | None) -> tuple[str, list[str]]:
+    """`code_digest` of what trains a configuration's model, or any model."""
     if config is None:
-        return None
-    optimizer = config.optimisation.optimizer
-    return {"architecture": config.architecture, "loss": config.loss, "optimizer": optimizer}
+        return code_digest(TRAINING)
+    choices = {"architecture": config.architecture, "loss": config.loss}
+    return code_digest(TRAINING, choices, config.dataset)
 
 
-def training_code(config: TrainingConfig | None = None, root: Path = source.PACKAGE.parent) -> str:
+def training_code(config: TrainingConfig | None = None) -> str:
     """Digest of the code that decides the weights of a configuration's model, or of any model."""
-    dataset = "mnist" if config is None else config.dataset
-    return code_digest(TRAINING, _choices(config), dataset=dataset, root=root)[0]
+    return _trained_by(config)[0]
 
 
-def measuring_code(root: Path = source.PACKAGE.parent) -> str:
+def measuring_code() -> str:
     """Digest of the code that measures a trained model."""
-    return code_digest(MEASURING, {}, root=root)[0]
+    return code_digest(MEASURING, {})[0]
 
 
 def patches(config: TrainingConfig) -> list[str]:
     """What this process runs otherwise than the files say, of the code that trains a model."""
-    return code_digest(TRAINING, _choices(config), dataset=config.dataset)[1]
+    return _trained_by(config)[1]
 
 
-def code_parts(names: Iterable[str], root: Path = source.PACKAGE.parent) -> dict[str, str]:
-    """Digests of what imported names reach: per module, of its reached definitions.
+def code_parts(names: Iterable[str]) -> dict[str, str]:
+    """Digests of what imported names reach, by file: of its reached definitions.
 
     names: such as "helpers.plots" or "helpers.metrics.bounds.elbo". Data files beside a reached
     module count too.
     """
     parts, folders = {}, set()
-    for name, definitions in source.closure(names, root).items():
-        module = source.module(name, root)
-        if module is not None:
+    for name, definitions in source.closure(names).items():
+        if (module := source.module(name)) is not None:
             folders.add(module.file.parent)
-            parts[module.file.relative_to(root).as_posix()] = digest(definitions)
+            parts[module.file.relative_to(source.ROOT).as_posix()] = digest(definitions)
     for file in (file for folder in folders for file in folder.iterdir()):
         if file.is_file() and file.suffix not in (".py", ".pyc"):
-            parts[file.relative_to(root).as_posix()] = digest(file.read_bytes())
+            parts[file.relative_to(source.ROOT).as_posix()] = digest(file.read_bytes())
     return dict(sorted(parts.items()))
 
 
 @remember
 def _commit() -> str:
     """The commit of the code, with + when files differ from it; "unknown" outside a checkout."""
-    command = ["git", "-C", str(paths.ROOT), "describe", "--always", "--abbrev=10", "--dirty=+"]
+    command = ["git", "describe", "--always", "--abbrev=10", "--dirty=+", "--exclude=*"]
     try:
-        done = subprocess.run([*command, "--exclude=*"], capture_output=True, text=True, check=True)
+        done = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True, check=True)
         return done.stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
@@ -149,25 +141,17 @@ def _commit() -> str:
 @remember
 def _processor() -> str:
     """The processor's name and number of cores."""
-    name, info = platform.processor() or platform.machine(), Path("/proc/cpuinfo")
-    if info.exists():
-        lines = [line for line in info.read_text().splitlines() if line.startswith("model name")]
-        name = lines[0].split(":", 1)[1].strip() if lines else name
+    info = Path("/proc/cpuinfo")
+    named = re.search(r"^model name\s*:\s*(.+)", info.read_text() if info.exists() else "", re.M)
+    name = named[1].strip() if named else platform.processor() or platform.machine()
     return f"{name}, {os.cpu_count()} cores"
 
 
 def about(measuring: bool = False) -> dict[str, Any]:
     """When, where and with what a number is computed; measuring_code is None unless measuring."""
-    name, number = backend()
-    return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": _commit(),
-        "training_code": training_code(),
-        "measuring_code": measuring_code() if measuring else None,
-        "keras": version("keras"),
-        "backend": name,
-        "backend_version": number,
-        "python": platform.python_version(),
-        "processor": _processor(),
-        "threads": threads(),
-    }
+    (name, number), now = backend(), datetime.now(UTC).isoformat(timespec="seconds")
+    measured = measuring_code() if measuring else None
+    code = {"training_code": training_code(), "measuring_code": measured}
+    software = {"keras": version("keras"), "backend": name, "backend_version": number}
+    machine = {"python": platform.python_version(), "processor": _processor()}
+    return {"date": now, "commit": _commit()} | code | software | machine | {"threads": threads()}

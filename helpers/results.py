@@ -15,7 +15,6 @@ PACKAGES = ("numpy", "scikit-learn", "matplotlib", "nbconvert", "papermill", "ty
 
 
 def _plain(value: Any) -> Any:
-    """NumPy scalars and arrays as JSON can hold them."""
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     raise TypeError(f"{type(value).__name__} cannot be stored as JSON")
@@ -40,10 +39,9 @@ def save_result(name: str, values: dict[str, Any], runs: Iterable[Any] = ()) -> 
          "seconds": run.seconds, "provenance": run.provenance}
         for run in runs
     ]  # fmt: skip
-    content = {"name": name, "values": values, "runs": trained}
-    content |= {"provenance": provenance.about(measuring=True)}
-    content |= {"packages": {package: version(package) for package in PACKAGES}}
-    write_json(file, content)
+    about = {"provenance": provenance.about(measuring=True)}
+    about |= {"packages": {package: version(package) for package in PACKAGES}}
+    write_json(file, {"name": name, "values": values, "runs": trained} | about)
     return json.loads(file.read_text())
 
 

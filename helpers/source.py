@@ -1,112 +1,93 @@
 """The package's own code as data: definitions, what each refers to, and whether it runs unchanged.
 
-A definition is a function, class or constant of a module, by its dotted name. What a definition
-refers to is read off its names and its module's imports; annotations, docstrings, comments and
-layout do not count. Methods that are called on an argument are not followed: what a class does
-counts where the class is named.
+A definition is a function, class or constant of a module, by its dotted name. What it refers to is
+read off its names and its module's imports; annotations, docstrings, comments and layout do not
+count. Methods of an argument are not followed: what a class does counts where it is named.
 """
 
 import ast
 import inspect
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 PACKAGE = Path(__file__).resolve().parent
-DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+ROOT = PACKAGE.parent  # the folder with the package whose files are read
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 HAS_DOCSTRING = 0x4000000  # flag of a code object, from Python 3.13 on
 Closure = dict[str, dict[str, str]]  # by module: {definition: its code}
 
 
 class _Bare(ast.NodeTransformer):
-    """Removes docstrings and the annotations of functions."""
+    """Removes docstrings and annotations."""
 
     def visit(self, node: ast.AST) -> ast.AST:
-        if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+        if isinstance(node, (ast.Module, ast.ClassDef, *FUNCTIONS)) and ast.get_docstring(node):
             node.body[0] = ast.Pass()
         if isinstance(node, FUNCTIONS):
             node.returns = None
         if isinstance(node, ast.arg):
             node.annotation = None
+        if isinstance(node, ast.AnnAssign):
+            node.annotation = ast.Constant(None)
         return self.generic_visit(node)
 
 
-class _Names(ast.NodeVisitor):
-    """Collects the dotted names in a definition, annotations aside."""
-
-    def __init__(self) -> None:
-        self.found: set[str] = set()
-
-    def visit_Attribute(self, node: ast.Attribute) -> None:
+def _names(node: ast.AST) -> Iterator[str]:
+    """The dotted names in a piece of code."""
+    if isinstance(node, ast.Name | ast.Attribute):
         chain = ast.unparse(node)
         if chain.replace(".", "").isidentifier():
-            self.found.add(chain)
-        else:
-            self.generic_visit(node)
+            yield chain
+            return
+    for child in ast.iter_child_nodes(node):
+        yield from _names(child)
 
-    def visit_Name(self, node: ast.Name) -> None:
-        self.found.add(node.id)
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
-        for part in (node.target, node.value):
-            if part is not None:
-                self.visit(part)
+def _codes(code: CodeType) -> list[CodeType]:
+    """A code object and all those inside it."""
+    inner = [const for const in code.co_consts if isinstance(const, CodeType)]
+    return [code, *(each for one in inner for each in _codes(one))]
 
 
 class Module:
-    """One parsed module: its definitions, imports, and what it does when imported."""
+    """One parsed module: definitions (under "" what it does on import), imports, registrations."""
 
     def __init__(self, name: str, file: Path):
         self.name, self.file, self.text = name, file, file.read_text(encoding="utf-8")
-        self.definitions: dict[str, list[ast.stmt]] = {}
-        self.effects: list[ast.stmt] = []  # statements that do something on import
+        self.definitions: dict[str, list[ast.stmt]] = {"": []}
         self.registered: dict[str, str] = {}  # definition by the name it is registered under
         self.imports: dict[str, str] = {}  # dotted name by alias
         tree = ast.parse(self.text)
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Import):
+        for node in ast.walk(_Bare().visit(tree)):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                parent = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
                 for alias in node.names:
-                    target = alias.name if alias.asname else alias.name.split(".")[0]
-                    self.imports[alias.asname or target] = target
-            elif isinstance(node, ast.ImportFrom):
-                for alias in node.names:
-                    self.imports[alias.asname or alias.name] = f"{node.module}.{alias.name}"
-        _Bare().visit(tree)
-        for statement in tree.body:
-            self._add(statement)
-
-    def _add(self, node: ast.stmt) -> None:
-        """Sort a top-level statement into definitions and effects."""
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            return
-        if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
-            self.definitions.setdefault(node.name, []).append(node)
-            for call in (c for c in node.decorator_list if isinstance(c, ast.Call) and c.args):
-                maker, key = ast.unparse(call.func), call.args[0]
-                ours = maker in self.definitions or "helpers" in self.imports.get(maker, "")
-                if ours and isinstance(key, ast.Constant):
-                    self.registered[str(key.value)] = node.name
-            return
-        assigned = isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign)
-        if not assigned:
-            self.effects.append(node)
-        targets: list[ast.AST] = [getattr(node, "target", node)]
-        targets = [*node.targets] if isinstance(node, ast.Assign) else targets
-        for name in (n for target in targets for n in ast.walk(target)):
-            if isinstance(name, ast.Name) and (assigned or isinstance(name.ctx, ast.Store)):
-                self.definitions.setdefault(name.id, []).append(node)
+                    whole = parent or alias.asname
+                    target = alias.name if whole else alias.name.partition(".")[0]
+                    self.imports[alias.asname or target] = parent + target
+        for node in tree.body:
+            names = set()
+            if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
+                names = {node.name}
+                for call in node.decorator_list:
+                    if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.args:
+                        self.registered[ast.unparse(call.args[0]).strip("'")] = node.name
+            elif not isinstance(node, ast.Import | ast.ImportFrom):
+                inside = (name for name in ast.walk(node) if isinstance(name, ast.Name))
+                names = {name.id for name in inside if isinstance(name.ctx, ast.Store)}
+                if not names or not isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
+                    names.add("")
+            for name in names:
+                self.definitions.setdefault(name, []).append(node)
 
     def references(self, nodes: Iterable[ast.stmt]) -> set[str]:
         """The names that statements refer to, as dotted names from the outermost package on."""
-        names = _Names()
-        for node in nodes:
-            names.visit(node)
         found = set()
-        for name in names.found:
+        for name in (name for node in nodes for name in _names(node)):
             base, _, rest = name.partition(".")
             if base in self.definitions:
                 found.add(f"{self.name}.{base}")
@@ -117,15 +98,8 @@ class Module:
     @cached_property
     def codes(self) -> dict[str, CodeType]:
         """What the file compiles to: code objects by qualified name."""
-        found: dict[str, CodeType] = {}
-
-        def collect(code: CodeType) -> None:
-            for inner in (const for const in code.co_consts if isinstance(const, CodeType)):
-                found[inner.co_qualname] = inner
-                collect(inner)
-
-        collect(compile(self.text, str(self.file), "exec", dont_inherit=True))
-        return found
+        compiled = compile(self.text, str(self.file), "exec", dont_inherit=True)
+        return {code.co_qualname: code for code in _codes(compiled)}
 
 
 @lru_cache(maxsize=256)
@@ -133,9 +107,9 @@ def _parsed(name: str, file: Path, _state: tuple[int, int]) -> Module:
     return Module(name, file)
 
 
-def module(name: str, root: Path = PACKAGE.parent) -> Module | None:
-    """A module of the package under root, or None when there is no such file."""
-    base = root.joinpath(*name.split("."))
+def module(name: str) -> Module | None:
+    """A module of the package, or None when there is no such file."""
+    base = ROOT.joinpath(*name.split("."))
     for file in (base.with_suffix(".py"), base / "__init__.py"):
         if name.partition(".")[0] == PACKAGE.name and file.is_file():
             about = file.stat()
@@ -143,49 +117,43 @@ def module(name: str, root: Path = PACKAGE.parent) -> Module | None:
     return None
 
 
-def resolve(dotted: str, root: Path = PACKAGE.parent) -> list[tuple[str, str]]:
+def resolve(dotted: str) -> list[tuple[str, str]]:
     """The definitions (module, name) that a dotted name stands for: all of a module's for a module.
 
     Empty for what is outside the package.
     """
-    name, rest = dotted, ""
-    while (found := module(name, root)) is None:
-        if "." not in name:
-            return []
-        name, _, last = name.rpartition(".")
-        rest = f"{last}.{rest}".rstrip(".")
-    if not rest:
-        return [(name, definition) for definition in found.definitions]
-    first, _, more = rest.partition(".")
-    if first in found.definitions:
-        return [(name, first)]
-    if first in found.imports and found.imports[first] != dotted:
-        return resolve(f"{found.imports[first]}.{more}".rstrip("."), root)
+    parts = dotted.split(".")
+    for count in range(len(parts), 0, -1):
+        name, rest = ".".join(parts[:count]), parts[count:]
+        if (found := module(name)) is None:
+            continue
+        if not rest:
+            return [(name, definition) for definition in found.definitions]
+        if rest[0] in found.definitions:
+            return [(name, rest[0])]
+        target = found.imports.get(rest[0], dotted)
+        return [] if target == dotted else resolve(".".join([target, *rest[1:]]))
     return []
 
 
-def closure(
-    roots: Iterable[str], root: Path = PACKAGE.parent, registered: bool = True
-) -> Closure:
+def closure(roots: Iterable[str], registered: bool = True) -> Closure:
     """What dotted names reach: by module, {definition: its code with the outside names it uses}.
 
     registered: whether functions count that a decorator of the package registers, once their
     module is reached. What reached modules and their packages do on import counts, as "".
     """
     found: Closure = {}
-    new = [definition for dotted in roots for definition in resolve(dotted, root)]
+    new = [definition for dotted in roots for definition in resolve(dotted)]
     while new:
         name, definition = new.pop()
-        if (code := module(name, root)) is None or definition in found.get(name, {}):
+        if (code := module(name)) is None or definition in found.get(name, {}):
             continue
         if name not in found:
             found[name] = {}
-            new.append((name, ""))
             new += [(name, function) for function in code.registered.values() if registered]
-            if "." in name:
-                new.append((name.rpartition(".")[0], ""))
-        nodes = code.effects if definition == "" else code.definitions[definition]
-        reached = {dotted: resolve(dotted, root) for dotted in sorted(code.references(nodes))}
+            new += [(name, ""), (name.rpartition(".")[0] or name, "")]
+        nodes = code.definitions[definition]
+        reached = {dotted: resolve(dotted) for dotted in sorted(code.references(nodes))}
         outside = [dotted for dotted, inside in reached.items() if not inside]
         found[name][definition] = "\n".join([*map(ast.unparse, nodes), *outside])
         new += [inside for definitions in reached.values() for inside in definitions]
@@ -194,17 +162,16 @@ def closure(
 
 def _signature(code: CodeType) -> list[Any]:
     """What a code object does, in comparable form: docstrings and line numbers do not count."""
-    consts = list(code.co_consts)
-    documented = sys.version_info < (3, 13) or code.co_flags & HAS_DOCSTRING
-    if documented and consts and isinstance(consts[0], str) and code.co_name[0] != "<":
-        consts[0] = None
-    inner = [
-        _signature(const) if isinstance(const, CodeType)
-        else sorted(map(repr, const)) if isinstance(const, frozenset) else repr(const)
-        for const in consts
-    ]  # fmt: skip
-    names = [code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars]
-    return [code.co_code.hex(), inner, repr(names), code.co_argcount, code.co_kwonlyargcount]
+    found = []
+    for one in _codes(code):
+        consts = [const for const in one.co_consts if not isinstance(const, CodeType)]
+        documented = sys.version_info < (3, 13) or one.co_flags & HAS_DOCSTRING
+        if documented and consts and isinstance(consts[0], str) and one.co_name[0] != "<":
+            consts[0] = None
+        told = [sorted(map(repr, c)) if isinstance(c, frozenset) else repr(c) for c in consts]
+        names = [*one.co_names, "", *one.co_varnames, "", *one.co_freevars, "", *one.co_cellvars]
+        found.append([one.co_code.hex(), told, names, one.co_argcount, one.co_kwonlyargcount])
+    return found
 
 
 def _function(value: Any) -> Any:
@@ -214,74 +181,58 @@ def _function(value: Any) -> Any:
     return inspect.unwrap(value) if callable(value) else value
 
 
-def _is_function(value: Any, origin: Module, name: str) -> bool:
-    """Whether a live function is the one that the module's file defines under a qualified name."""
-    function, expected = _function(value), origin.codes.get(name)
-    if not isinstance(function, FunctionType) or expected is None:
-        return False
-    here = Path(function.__code__.co_filename).resolve() == origin.file.resolve()
-    return here and _signature(function.__code__) == _signature(expected)
+def _changed_functions(node: ast.stmt, value: Any, origin: Module) -> list[str]:
+    """The functions of a live function or class that are others than in its file, by name."""
+    name = getattr(node, "name", "")
+    members, expected = {name: value}, {name}
+    if isinstance(node, ast.ClassDef):
+        codes = (code for code in origin.codes if code.startswith(f"{name}."))
+        expected = {code for code in codes if "<" not in code}
+        if isinstance(value, type):
+            fields = {ast.unparse(n.target) for n in node.body if isinstance(n, ast.AnnAssign)}
+            own = {member: vars(value)[member] for member in vars(value).keys() - fields}
+            members = {f"{name}.{member}": inner for member, inner in own.items()}
+    functions = {member: _function(inner) for member, inner in members.items()}
+    live = {member: _signature(function.__code__) for member, function in functions.items()
+            if isinstance(function, FunctionType)
+            and function.__code__.co_filename != "<string>"}  # fmt: skip  # a dataclass's own
+    file = {member: _signature(origin.codes[member]) for member in expected}
+    return [name for name in sorted(live | file) if live.get(name) != file.get(name)]
 
 
-def _is_constant(value: Any, node: ast.expr | None) -> bool:
-    """Whether a live value is what its expression says, as far as that is a literal."""
+def _is_constant(live: ModuleType, name: str, node: Any) -> bool:
+    """Whether a live constant is what its statement says, as far as that is a literal."""
+    target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
     try:
-        expected = ast.literal_eval(node) if node is not None else None
-    except ValueError:  # not a literal: not to be told
+        expected = ast.literal_eval(node.value)
+    except (AttributeError, ValueError):  # no literal: not to be told
         return True
-    return not expected or repr(value) == repr(expected)  # empty: a registry, filled later
-
-
-def _members(live: Any, node: ast.ClassDef, origin: Module) -> dict[str, bool]:
-    """Whether each member of a live class is what the file says."""
-    if not isinstance(live, type):
-        return {"": False}
-    own, same = vars(live), {}
-    for member in node.body:
-        if isinstance(member, FUNCTIONS):
-            function = own.get(member.name)
-            same[member.name] = _is_function(function, origin, f"{node.name}.{member.name}")
-        elif isinstance(member, ast.Assign | ast.AnnAssign) and member.value is not None:
-            target = member.targets[0] if isinstance(member, ast.Assign) else member.target
-            name = ast.unparse(target)
-            same[name] = _is_constant(own.get(name), member.value)
-    for name, value in own.items():
-        function = _function(value)
-        if name not in same and isinstance(function, FunctionType) and is_ours(function):
-            same[name] = function.__code__.co_filename == "<string>"  # made by a dataclass
-    return same
+    if isinstance(target, ast.Tuple):
+        expected = dict(zip(map(ast.unparse, target.elts), expected, strict=True))[name]
+    return expected == {} or repr(getattr(live, name, None)) == repr(expected)  # {}: a registry
 
 
 def is_ours(value: Any) -> bool:
     """Whether a function or class is the package's or a person's, and no library's."""
     name = getattr(value, "__module__", None) or "builtins"
-    file = getattr(sys.modules.get(name), "__file__", None)
-    if name.partition(".")[0] == PACKAGE.name or name == "__main__":
-        return True
-    return file is not None and not file.startswith((sys.prefix, sys.base_prefix))
+    file = getattr(sys.modules.get(name), "__file__", None) or sys.prefix
+    ours = name.partition(".")[0] in (PACKAGE.name, "__main__")
+    return ours or not file.startswith((sys.prefix, sys.base_prefix))
 
 
-def changed_live(found: Closure, root: Path = PACKAGE.parent) -> dict[str, Any]:
+def changed_live(found: Closure) -> dict[str, Any]:
     """What this process runs otherwise than a closure's files say: live objects by name."""
     changed: dict[str, Any] = {}
     for name, definitions in found.items():
-        live, origin = sys.modules.get(name), module(name, root)
-        if live is None or origin is None:
+        live, origin = sys.modules.get(name), module(name)
+        if live is None or origin is None or Path(live.__file__ or "").resolve() != origin.file:
             continue
         for definition in filter(None, definitions):
-            *_, node = origin.definitions[definition]
-            value, same = getattr(live, definition, None), {"": True}
-            if isinstance(node, FUNCTIONS):
-                same = {"": _is_function(value, origin, definition)}
-            elif isinstance(node, ast.ClassDef):
-                same = _members(value, node, origin)
-            elif isinstance(node, ast.Assign | ast.AnnAssign):
-                target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-                if isinstance(target, ast.Tuple):
-                    value = tuple(getattr(live, ast.unparse(name), None) for name in target.elts)
-                same = {"": _is_constant(value, node.value)}
-            for member in (member for member, unchanged in same.items() if not unchanged):
-                changed[f"{definition}.{member}".rstrip(".")] = value
+            node, value = origin.definitions[definition][-1], getattr(live, definition, None)
+            if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
+                changed |= dict.fromkeys(_changed_functions(node, value, origin), value)
+            elif not _is_constant(live, definition, node):
+                changed[definition] = value
         for alias, dotted in origin.imports.items():
             parent, _, last = dotted.rpartition(".")
             expected = getattr(sys.modules.get(parent), last, None) or sys.modules.get(dotted)
@@ -302,23 +253,15 @@ def live_code(value: Any, seen: tuple[int, ...] = ()) -> Any:
     if isinstance(value, dict):
         return {str(key): live_code(item, seen_too) for key, item in value.items()}
     if isinstance(function, FunctionType) and is_ours(function):
-        names = [name for name in _global_names(function.__code__) if name in function.__globals__]
-        parts = [function.__defaults__, function.__kwdefaults__]
-        parts += [cell.cell_contents for cell in function.__closure__ or ()]
-        parts += [function.__globals__[name] for name in names]
-        code = [_signature(function.__code__), names]
-        return [*code, *(live_code(part, seen_too) for part in parts)]
+        names = {name for code in _codes(function.__code__) for name in code.co_names}
+        used = {name: function.__globals__[name] for name in names & function.__globals__.keys()}
+        cells = [cell.cell_contents for cell in function.__closure__ or ()]
+        parts = [function.__defaults__, function.__kwdefaults__, cells, dict(sorted(used.items()))]
+        return [_signature(function.__code__), live_code(parts, seen_too)]
     if isinstance(value, type) and is_ours(value):
-        members = {name: item for name, item in vars(value).items() if name[:2] != "__"}
-        special = {name: vars(value).get(name) for name in ("__init__", "__call__")}
-        return live_code(members | special, seen_too)
+        special = ("__init__", "__call__")
+        members = {n: item for n, item in vars(value).items() if n[:2] != "__" or n in special}
+        return live_code(members, seen_too)
     if not isinstance(value, type | ModuleType | FunctionType) and is_ours(type(value)):
         return [live_code(type(value), seen_too), live_code(vars(value), seen_too)]
     return f"{getattr(value, '__module__', '')}.{getattr(value, '__name__', type(value))}"
-
-
-def _global_names(code: CodeType) -> list[str]:
-    """The names that a code object and those inside it look up, in order."""
-    inner = [const for const in code.co_consts if isinstance(const, CodeType)]
-    names = [*code.co_names, *(name for part in inner for name in _global_names(part))]
-    return list(dict.fromkeys(names))

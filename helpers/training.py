@@ -30,15 +30,13 @@ EVALUATION_DRAWS = 2**30  # where the noise of every evaluation starts: no epoch
 def prepare_backend() -> None:
     """Give the backend $HELPERS_THREADS threads (default: every core) and deterministic operations.
 
-    Does nothing the second time. TensorFlow takes threads before its first operation only; warns
-    when it comes too late.
+    Once. TensorFlow takes threads before its first operation only: warns when it comes too late.
     """
     _prepare(provenance.threads())
 
 
 @remember
 def _prepare(threads: int) -> None:
-    """`prepare_backend`, once for a number of threads."""
     if keras.backend.backend() == "torch":
         import torch
 
@@ -52,8 +50,7 @@ def _prepare(threads: int) -> None:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(threads)
         except RuntimeError as error:
-            message = f"call prepare_backend() before using TensorFlow: {error}"
-            warnings.warn(message, stacklevel=3)
+            warnings.warn(f"prepare_backend() comes after TensorFlow's use: {error}", stacklevel=3)
 
 
 class Digits(keras.utils.PyDataset):
@@ -85,10 +82,9 @@ class Digits(keras.utils.PyDataset):
 class Run:
     """A trained model and how it came about.
 
-    history: lists with one value per epoch, in nats per image: loss, rate and distortion on the
-    training images (means over the epoch, while the weights move); eval_loss on the first EVALUATED
-    training images and val_… on the test images, both with the weights at the epoch's end and the
-    same noise every time; and the seconds of training. folder: where it is kept.
+    history: one value per epoch, in nats per image: loss, rate and distortion on training images
+    (means while the weights move); eval_loss on the first EVALUATED of them and val_… on the test
+    images, with the weights at the epoch's end and the same noise; and the seconds of training.
     """
 
     config: TrainingConfig
@@ -128,34 +124,51 @@ def load_model(path: str | Path) -> VAE:
     return keras.models.load_model(path)
 
 
-class CheckpointCallback(keras.callbacks.Callback):
-    """Per epoch: order and noise before it; evaluation, seconds and a checkpoint after it."""
+class EpochCallback(keras.callbacks.Callback):
+    """The order of an epoch before it, word of the progress during and after it."""
 
-    def __init__(self, digits: Digits, held_out: np.ndarray, state: State,
-                 save: Callable[[State], None], progress: Progress):  # fmt: skip
+    def __init__(self, digits: Digits, progress: Progress):
         super().__init__()
-        self.digits, self.state, self.save, self.progress = digits, state, save, progress
-        self.seen = Digits(digits.images[:EVALUATED], digits.batch_size)
-        self.unseen = Digits(held_out, digits.batch_size)
-        self.history = state["history"]
+        self.digits, self.progress, self.current = digits, progress, 0
 
     def on_epoch_begin(self, epoch, logs=None):
         self.digits.shuffle(epoch)
+        self.current = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.progress.step(self.current, (batch + 1) / len(self.digits), logs)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.progress.epoch(epoch + 1, logs["loss"])
+
+
+class CheckpointCallback(EpochCallback):
+    """Per epoch also: noise before it; evaluation, seconds and a checkpoint after it."""
+
+    def __init__(self, digits: Digits, held_out: np.ndarray, state: State,
+                 save: Callable[[State], None], progress: Progress):  # fmt: skip
+        super().__init__(digits, progress)
+        self.state, self.save = state, save
+        self.seen = Digits(digits.images[:EVALUATED], digits.batch_size)
+        self.unseen = Digits(held_out, digits.batch_size)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        super().on_epoch_begin(epoch)
         self.model.sampling.restart(epoch * DRAWS_PER_EPOCH)
         self.started = time.perf_counter()
 
     def on_train_batch_end(self, batch, logs=None):
         self.trained = time.perf_counter()
-        self.progress.step(len(self.history["loss"]), (batch + 1) / len(self.digits), logs)
+        super().on_train_batch_end(batch, logs)
 
     def on_epoch_end(self, epoch, logs=None):
         seen, unseen = self._evaluate(self.seen), self._evaluate(self.unseen)
         found = logs | {f"val_{name}": value for name, value in unseen.items()}
         found |= {"eval_loss": seen["loss"], "seconds": self.trained - self.started}
         for name in HISTORY:
-            self.history[name].append(float(found[name]))
+            self.state["history"][name].append(float(found[name]))
         self.save(self.state)
-        self.progress.epoch(len(self.history["loss"]), logs["loss"])
+        super().on_epoch_end(epoch, logs)
 
     def _evaluate(self, digits):
         """Loss, rate and distortion of images with the weights of now."""
@@ -174,16 +187,12 @@ def train(config: TrainingConfig, arrays: dict[str, np.ndarray], state: State,
         state |= {"model": _new_model(config), "history": {name: [] for name in HISTORY}}
     images = data.take_split(arrays, config.split, config.n_train)
     digits = Digits(images, config.batch_size, config.seed)
-    held_out = arrays["test-images"][: config.n_train]
     done = len(state["history"]["loss"])
     progress.start(done)
-    state["model"].fit(
-        digits,
-        initial_epoch=done,
-        epochs=config.epochs,
-        shuffle=False,  # `Digits` shuffles; Keras would shuffle the batches by the global generator
-        callbacks=[CheckpointCallback(digits, held_out, state, save, progress)],
-        verbose=0,
+    held_out = arrays["test-images"][: config.n_train]
+    told = CheckpointCallback(digits, held_out, state, save, progress)
+    state["model"].fit(  # `Digits` shuffles; Keras would shuffle batches by the global generator
+        digits, initial_epoch=done, epochs=config.epochs, shuffle=False, callbacks=[told], verbose=0
     )
     return state
 
@@ -197,19 +206,15 @@ def model_folder(config: TrainingConfig) -> ModelFolder:
 def fit_or_load(config: TrainingConfig, progress: Progress | None = None) -> Run:
     """The trained model of a configuration: from the cache, else trained now and kept.
 
-    An interrupted training resumes from its last finished epoch and ends with the same weights.
-    A second process that asks for the same model waits for the first. A damaged entry is made
-    again. Where this process runs other code than the files of `helpers` hold, the model is kept
-    apart. progress: told what happens; default: a bar. Raises OSError, naming the folder, when
-    the disk refuses (full, read-only).
+    An interrupted training resumes from its last finished epoch and ends with the same weights; see
+    also `ModelFolder.load_or_train`. Where this process runs other code than the files of `helpers`
+    hold, the model is kept apart. progress: told what happens; default: a bar.
     """
     prepare_backend()
     folder, told = model_folder(config), progress or Progress(config.label, config.epochs)
-    if changed := provenance.patches(config):
-        print(
-            f"{config.label}: {', '.join(changed)} changed in this process, so that its models are "
-            "kept apart from those of the unchanged code", file=sys.stderr,
-        )  # fmt: skip
+    if changed := ", ".join(provenance.patches(config)):
+        kept = "so that its models are kept apart from those of the unchanged code"
+        print(f"{config.label}: {changed} changed in this process, {kept}", file=sys.stderr)
 
     def resume(checkpoint: State | None, save: Callable[[State], None]) -> State:
         state = {"provenance": provenance.about()} | (checkpoint or {})

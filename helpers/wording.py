@@ -4,6 +4,7 @@ from statistics import median
 
 from helpers.config import IMAGES, TrainingConfig
 from helpers.data import DATASETS
+from helpers.progress import clock
 
 RESOLUTION = 4.0  # nats: runs that differ in seed or software alone end up to this far apart
 _RECIPES = {
@@ -38,19 +39,14 @@ def ordinal(n: int) -> str:
 
 def duration(seconds: float) -> str:
     """Seconds as people say them: "41.4 s", "2 min 41 s", "1 h 02 min"."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, left = divmod(minutes, 60)
-    return f"{hours} h {left:02d} min" if hours else f"{minutes} min {rest:02d} s"
+    return f"{seconds:.1f} s" if seconds < 60 else clock(seconds)
 
 
 def offset(value: float, reference: float) -> str:
     """Where a loss in nats lies: "12.3 nats below", "5.0 nats above" or "within 4 nats of"."""
-    difference = value - reference
-    if abs(difference) < RESOLUTION:
-        return f"within {RESOLUTION:g} nats of"
-    return f"{abs(difference):.1f} nats {'above' if difference > 0 else 'below'}"
+    more = value - reference
+    where = f"{abs(more):.1f} nats {'above' if more > 0 else 'below'}"
+    return f"within {RESOLUTION:g} nats of" if abs(more) < RESOLUTION else where
 
 
 def percentage(value: float, reference: float) -> str:
@@ -69,12 +65,10 @@ def protocol(config: TrainingConfig) -> str:
     how = _RECIPES[recipe] + (f" ({changes})" if changes else "")
     text = f"{count(config.epochs, 'epoch')} on {config.n_train or IMAGES[config.split]:,} {which}"
     text += f"{where}, {how}, batches of {config.batch_size}"
-    if config.beta != default.beta:
-        text += f", β = {config.beta:g}"
-    if config.hidden_units != default.hidden_units:
-        text += f", {count(config.hidden_units, 'unit')} in the bottleneck layer"
-    if config.activation != default.activation:
-        text += f", {config.activation} activation"
+    units = f"{count(config.hidden_units, 'unit')} in the bottleneck layer"
+    text += "" if config.beta == default.beta else f", β = {config.beta:g}"
+    text += "" if config.hidden_units == default.hidden_units else f", {units}"
+    text += "" if config.activation == default.activation else f", {config.activation} activation"
     return f"{text}, seed {config.seed}"
 
 
@@ -82,8 +76,8 @@ def exposure(config: TrainingConfig) -> str:
     """A sentence: whether the test images took part in training."""
     items = DATASETS[config.dataset].items
     if config.split == "train":
-        unseen = f"The test {items} take no part in training"
-        return f"{unseen}, so what is measured on them is held out."
+        held_out = "so what is measured on them is held out."
+        return f"The test {items} take no part in training, {held_out}"
     return (
         f"This protocol trains on training and test {items} together: **the test {items} were "
         f"among the training {items}**, so nothing measured on them below is held out."

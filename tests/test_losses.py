@@ -262,7 +262,7 @@ def test_a_model_learns_by_it(loss):
 def test_a_pixel_loss_says_what_others_need_to_know(digits):
     found = losses.PIXEL_LOSSES
     assert [key for key, loss in found.items() if loss.per_batch] == ["sigma"]
-    assert [key for key, loss in found.items() if not loss.decodes_mean] == ["cb"]
+    assert [key for key, loss in found.items() if loss.mean is not losses.decoded_image] == ["cb"]
     assert found["bce"].mean(digits) is digits
     half = np.full_like(digits, 0.3)
     np.testing.assert_array_equal(

@@ -5,20 +5,18 @@ It knows ten classes and nothing else: an image of anything else is given one of
 
 import time
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import layers
 
 from helpers import data, provenance
 from helpers.checkpoints import ModelFolder, State
 from helpers.config import IMAGES
 from helpers.errors import check_integer, check_number
-from helpers.models import IMAGE_SHAPE
+from helpers.models import IMAGE_SHAPE, in_batches
 from helpers.progress import Progress
-from helpers.training import Digits, prepare_backend
+from helpers.training import Digits, EpochCallback, prepare_backend
 
 EPOCHS, BATCH_SIZE, PEAK, SEED = 4, 64, 0.002, 0  # Adam, the peak down to 0 along a half cosine
 FEATURES = 64  # units of the last hidden layer
@@ -52,20 +50,14 @@ class Classifier:
 
 
 def label_preserved(classifier: Classifier, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Whether each image (n, 28, 28, 1) is classified as its label (n,): bool (n,).
-
-    Raises ValueError unless there is one label for each image.
-    """
+    """Whether each image (n, 28, 28, 1) is classified as its label (n,): bool (n,)."""
     if np.shape(labels) != (len(images),):
         raise ValueError(f"labels {np.shape(labels)} for {len(images)} images: one for each")
     return classifier.read(images) == labels
 
 
 def confident(probabilities: np.ndarray, threshold: float = 0.9) -> np.ndarray:
-    """Whether the largest probability in each row (n, 10) reaches the threshold: bool (n,).
-
-    Raises ValueError for a threshold outside (0, 1].
-    """
+    """Whether the largest probability in each row (n, 10) reaches the threshold: bool (n,)."""
     check_number("threshold", threshold, 0, 1)
     return np.max(probabilities, axis=1) >= threshold
 
@@ -74,8 +66,7 @@ def classifier(n_train: int | None = None, dataset: str = "mnist") -> Classifier
     """The classifier that learned from the first n_train (all: 60,000) training images, kept.
 
     More than there are, as of a model of all 70,000 images, means all 60,000. Trained once: see
-    `checkpoints.ModelFolder`. Raises ValueError for n_train below 1, and OSError, naming the
-    folder, when the disk refuses.
+    `ModelFolder.load_or_train`. Raises ValueError for n_train below 1.
     """
     if n_train is not None:
         check_integer("n_train", n_train, 1, IMAGES["all"])
@@ -83,16 +74,20 @@ def classifier(n_train: int | None = None, dataset: str = "mnist") -> Classifier
     prepare_backend()
     folder = classifier_folder(n_train, dataset)
     progress = Progress(folder.name, EPOCHS)
-    state = folder.load_or_train(partial(_trained, n_train, dataset, progress), progress)
+
+    def learn(*_: object) -> State:
+        state = train(n_train, data.load(dataset), progress)
+        return state | {"provenance": provenance.about()}
+
+    state = folder.load_or_train(learn, progress)
     return Classifier(state["model"], state["accuracy"], n_train, state["seconds"])
 
 
 def classifier_folder(n_train: int, dataset: str) -> ModelFolder:
     """Where a classifier is kept; its code and the check sums of its data set are in the name."""
     code, _ = provenance.code_digest([f"{__name__}.train"], {}, dataset=dataset)
-    settings = {"n_train": n_train, "dataset": dataset}
-    name = f"{data.DATASETS[dataset].item} classifier"
-    return ModelFolder("classifier", name, settings, str(n_train), code)
+    name, settings = data.DATASETS[dataset].item, {"n_train": n_train, "dataset": dataset}
+    return ModelFolder("classifier", f"{name} classifier", settings, str(n_train), code)
 
 
 def build_network() -> keras.Model:
@@ -100,30 +95,20 @@ def build_network() -> keras.Model:
 
     Kernels come from SEED alone, uniform with Glorot & Bengio's (2010) limits.
     """
-    seeds = iter(range(SEED, SEED + 4))
-
-    def drawn():
-        return keras.initializers.GlorotUniform(next(seeds))
-
+    drawn = [{"kernel_initializer": keras.initializers.GlorotUniform(SEED + n)} for n in range(4)]
     x = image = keras.Input(IMAGE_SHAPE)
-    for filters in (32, 64):
-        x = layers.Conv2D(filters, 3, activation="relu", kernel_initializer=drawn())(x)
+    for filters, kernels in zip((32, 64), drawn[:2], strict=True):
+        x = layers.Conv2D(filters, 3, activation="relu", **kernels)(x)
         x = layers.MaxPooling2D()(x)
-    last = layers.Dense(FEATURES, activation="relu", kernel_initializer=drawn())
-    features = last(layers.Flatten()(x))
-    probabilities = layers.Dense(10, activation="softmax", kernel_initializer=drawn())(features)
+    features = layers.Dense(FEATURES, activation="relu", **drawn[2])(layers.Flatten()(x))
+    probabilities = layers.Dense(10, activation="softmax", **drawn[3])(features)
     return keras.Model(image, [features, probabilities], name="classifier")
 
 
 def _outputs(network, images):
-    """Features (n, 64) and probabilities (n, 10) of images: NumPy."""
     if np.shape(images)[1:] != IMAGE_SHAPE:
         raise ValueError(f"images of shape {np.shape(images)}: the classifier takes (n, 28, 28, 1)")
-    parts = [(np.empty((0, FEATURES), "float32"), np.empty((0, 10), "float32"))]
-    for start in range(0, len(images), READ_AT_ONCE):
-        found = network(images[start : start + READ_AT_ONCE])
-        parts.append([ops.convert_to_numpy(part) for part in found])
-    return [np.concatenate(part) for part in zip(*parts, strict=True)]
+    return in_batches(network, images, READ_AT_ONCE)
 
 
 def train(n_train: int, arrays: dict[str, np.ndarray], progress: Progress) -> State:
@@ -136,32 +121,9 @@ def train(n_train: int, arrays: dict[str, np.ndarray], progress: Progress) -> St
     reader.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy")
     progress.start(0)
     began = time.perf_counter()
-    told = EpochCallback(batches, progress)
-    fitted = reader.fit(batches, epochs=EPOCHS, shuffle=False, callbacks=[told], verbose=0)
+    told = [EpochCallback(batches, progress)]
+    fitted = reader.fit(batches, epochs=EPOCHS, shuffle=False, callbacks=told, verbose=0)
     seconds = time.perf_counter() - began
     correct = _outputs(network, held_out)[1].argmax(axis=1) == arrays["test-labels"]
     found = {"accuracy": float(np.mean(correct)), "seconds": seconds, "history": fitted.history}
     return {"model": network} | found
-
-
-def _trained(n_train: int, dataset: str, progress: Progress, *_: Any) -> State:
-    """`train` with the data set's arrays and word of where it was done."""
-    return train(n_train, data.load(dataset), progress) | {"provenance": provenance.about()}
-
-
-class EpochCallback(keras.callbacks.Callback):
-    """The order of each epoch, and word of its progress."""
-
-    def __init__(self, batches: Digits, progress: Progress):
-        super().__init__()
-        self.batches, self.progress, self.done = batches, progress, 0
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.batches.shuffle(epoch)
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.progress.step(self.done, (batch + 1) / len(self.batches), logs)
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.done = epoch + 1
-        self.progress.epoch(self.done, logs["loss"])
