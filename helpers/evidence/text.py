@@ -12,14 +12,8 @@ from scipy import stats
 from helpers.config import PUBLISHED
 from helpers.evidence.claims import Claim, listing
 from helpers.evidence.published import published
-from helpers.evidence.statistics import (
-    Column,
-    Evidence,
-    Missing,
-    RecipeEvidence,
-    differs,
-    spread_table,
-)
+from helpers.evidence.statistics import Column, Evidence, Missing, RecipeEvidence, differs
+from helpers.evidence.statistics import spread_table
 from helpers.evidence.tables import TABLES, exploratory_tables
 from helpers.wording import number
 
@@ -42,15 +36,17 @@ def status(folder: Path | None = None) -> str:
 
 def abstract_text(evidence: Evidence, claims: list[Claim], profile: str) -> str:
     """The abstract's computed sentences; first of all, whether the numbers mean anything."""
-    trial = "**This is a trial run on few images: it shows that everything works, and its numbers"
+    trial = (
+        "**This is a trial run on few images: it shows that everything works, and its numbers mean "
+        "nothing.**"
+    )
     counted = (
         f"Of the original's {len(claims)} claims, for models trained as it trained them: "
         f"{listing(claims, 'plain')}. For models trained by this report's recipe: "
         f"{listing(claims, 'fast')}. [Figure](#fig-verdicts) shows them side by side."
     )
-    parts = [f"{trial} mean nothing.**"] if profile == "smoke" else []
-    parts += [counted, when_stored(lambda: _unused_text(evidence), ""), status()]
-    return " ".join(filter(None, parts))
+    unused = when_stored(lambda: _unused_text(evidence), "")
+    return " ".join(filter(None, (trial if profile == "smoke" else "", counted, unused, status())))
 
 
 def _unused_text(evidence: Evidence) -> str:
@@ -74,8 +70,7 @@ def when_stored(sentence: Callable[[], str], otherwise: str = NOTHING) -> str:
 
 
 def seed_table(evidence: Evidence, names: Iterable[str], columns: Iterable[Column],
-               shown: Mapping[str, str] | None = None, transposed: bool = False,
-               ) -> pd.DataFrame:  # fmt: skip
+               shown: Mapping[str, str] | None = None, transposed=False) -> pd.DataFrame:  # fmt: skip
     """Mean ± half of the 95 % confidence interval over seeds, a row for each model and recipe.
 
     names: of the models; shown: what to call them in place of that; transposed: of one model, a row
@@ -84,10 +79,9 @@ def seed_table(evidence: Evidence, names: Iterable[str], columns: Iterable[Colum
     table = spread_table(evidence, names, columns, shown)
     if table.empty:
         return pd.DataFrame({"model": [NOTHING]})
-    if not transposed:
-        return table
     turned = table.drop(columns="model").set_index("recipe").T
-    return turned.rename_axis(index="measure", columns=None).reset_index()
+    turned = turned.rename_axis(index="measure", columns=None).reset_index()
+    return turned if transposed else table
 
 
 @dataclass(frozen=True)
@@ -100,7 +94,7 @@ class Difference:
     decimals: int = 2
     scale: float = 1
     words: tuple[str, str] = ("higher", "lower")
-    against: str | None = None
+    against: str = ""
 
     def text(self, side: RecipeEvidence, first: str, second: str) -> str:
         """First less second model in words, paired over seeds. Raises Missing when not stored."""
@@ -111,8 +105,7 @@ class Difference:
 def seed_differences(evidence: Evidence, pairs: Iterable[tuple[str, str]],
                      differences: Iterable[Difference],
                      lead: str = "Compared with the baseline of the same recipe:",
-                     shown: Mapping[str, str] | None = None, time: bool = False,
-                     ) -> str:  # fmt: skip
+                     shown: Mapping[str, str] | None = None, time=False) -> str:  # fmt: skip
     """How models differ over seeds, as a Markdown list with an item for each pair and recipe.
 
     shown: what to call the models; time: also how much longer a step of the first takes than the
@@ -122,7 +115,8 @@ def seed_differences(evidence: Evidence, pairs: Iterable[tuple[str, str]],
     for first, second in pairs:
         for form, side in evidence.by_recipe().items():
             said = [partial(kind.text, side, first, second) for kind in kinds]
-            said += [partial(_longer_text, side, first)] if time else []
+            if time:
+                said.append(partial(_longer_text, side, first))
             if parts := list(filter(None, (when_stored(each, "") for each in said))):
                 name = (shown or {}).get(first, first)
                 lines.append(f"- **{name}, {form}**: {'; '.join(parts)}.")
@@ -165,8 +159,8 @@ def mean_error(values: np.ndarray, decimals: int = 2) -> str:
     return f"{number(float(np.mean(values)), decimals)} ± {stats.sem(values):.{decimals}f}"
 
 
-def paired_text(first: np.ndarray, second: np.ndarray, unit: str = "", decimals: int = 2,
-                words: tuple[str, str] = ("higher", "lower")) -> str:  # fmt: skip
+def paired_text(first: np.ndarray, second: np.ndarray, unit="", decimals=2,
+                words=("higher", "lower")) -> str:  # fmt: skip
     """How values of the same images differ between two models of one run, first less second.
 
     In words, "0.45 dB higher" or "within the noise of the images (0.01 dB)"; the comparison
