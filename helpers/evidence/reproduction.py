@@ -34,7 +34,7 @@ def first_runs(repeated: pd.DataFrame) -> dict[str, dict]:
 
 
 def reproduction_text(repeated: pd.DataFrame) -> str:
-    """Which published losses came back under the original protocol, in Markdown."""
+    """Which published losses came back under the original protocol."""
     if not len(repeated):
         return "No run of the original protocol is stored beside this report."
     far, first = [], first_runs(repeated)

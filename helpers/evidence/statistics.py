@@ -1,7 +1,7 @@
 """Measured runs over seeds: means, differences paired by seed, and 95 % confidence intervals."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -68,8 +68,8 @@ class Interval:
 
     def text(self, decimals: int = 2, scale: float = 1, unit: str = "") -> str:
         """Mean and half of the interval, "1.50 ± 0.30"; "1.50 (one run)" where n is 1."""
-        parts = (self.mean, self.high - self.mean)
-        mean, half = (number(scale * value, decimals) for value in parts)
+        both = self.mean, self.high - self.mean
+        mean, half = (number(scale * value, decimals) for value in both)
         return f"{mean} ± {half}{unit}" if self.n > 1 else f"{mean}{unit} (one run)"
 
 
@@ -92,10 +92,7 @@ class Runs:
     table: pd.DataFrame
 
     def values(self, model: str, measure: str) -> pd.Series:
-        """A measure of a model by seed.
-
-        Raises Missing where no run has it, Refusal where a seed has it twice.
-        """
+        """A measure by seed. Raises Missing where no run has it, Refusal if a seed has it twice."""
         found = pd.Series(dtype=float)
         if {"model", "seed", measure} <= set(self.table):
             rows = self.table[self.table["model"] == model]
@@ -136,10 +133,7 @@ class RecipeEvidence:
     courses: pd.DataFrame
 
     def near(self, model: str) -> int:
-        """Whether the final training loss is within RESOLUTION of the published one.
-
-        1 where the mean over seeds is, -1 where the whole interval is not, else 0.
-        """
+        """1 where the mean loss is within RESOLUTION of the published, -1 where no seed's may be."""
         loss, paper = self.loss(model), published(model)["loss"]
         if abs(loss.mean - paper) <= RESOLUTION:
             return 1
@@ -201,14 +195,12 @@ class Column:
     unit: str = ""
 
 
-def spread_table(evidence: Evidence, models: Iterable[str], columns: Iterable[Column],
-                 names: Mapping[str, str] | None = None) -> pd.DataFrame:  # fmt: skip
+def spread_table(evidence: Evidence, models, columns: list[Column], names=None) -> pd.DataFrame:
     """For each model and recipe that has runs: seeds, and each column's mean ± half its interval.
 
-    names: what to call models in place of their labels. Without runs the table has no rows, where
-    nothing is stored a dash stands.
+    names: what to call models in place of their labels. Without runs the table has no rows.
     """
-    columns, rows = list(columns), []
+    rows = []
     for model in models:
         for form, side in evidence.by_recipe().items():
             if model not in side.runs.models():

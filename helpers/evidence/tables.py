@@ -22,12 +22,8 @@ from helpers.errors import Refusal
 
 CONFIGURATION = {field.name: field.default for field in dataclasses.fields(TrainingConfig)}
 KEYS = tuple(CONFIGURATION)  # what identifies a run
-# The fields that the first tables have; of those that came later, the runs had the defaults.
-FIRST = (
-    "architecture", "latent_dim", "loss", "split", "recipe", "epochs", "batch_size", "n_train",
-    "dataset", "seed",
-)  # fmt: skip
-DEFAULTS = {name: default for name, default in CONFIGURATION.items() if name not in FIRST}
+# Fields that the first tables do not have: their runs had the defaults.
+DEFAULTS = {name: CONFIGURATION[name] for name in ("beta", "hidden_units", "activation")}
 PROVENANCE = (  # the keys of provenance.about()
     "date", "commit", "training_code", "measuring_code", "keras", "backend", "backend_version",
     "python", "processor", "threads",
@@ -48,18 +44,11 @@ PARSERS: dict[str, Callable[[str], Any]] = {
 EXPLORATORY = "exploratory"  # name of the folder whose tables may mix rows of different code
 DIGESTS = {"training_code": "training code", "measuring_code": "measuring code"}
 TABLES = {  # of the report, in report/results or in its folder `exploratory`
-    "plain.csv": "measures",  # the original's recipe
-    "seeds.csv": "measures",  # this report's recipe
-    "dimensions.csv": "measures",
-    "losses.csv": "measures",
-    "leakage.csv": "measures",  # trained on the test images too
-    "courses.csv": "courses",  # of trainings with squared error
-    "original_protocol.csv": "courses",  # 70,000 digits, 30 epochs, constant Adam
-    "convergence.csv": "courses",  # long runs of this report's recipe
-    "benchmark_runs.csv": "courses",
-    "benchmark_steps.csv": "steps",
-    "recipe_search.csv": "search",
-}
+    "plain.csv": "measures", "seeds.csv": "measures", "dimensions.csv": "measures",
+    "losses.csv": "measures", "leakage.csv": "measures", "courses.csv": "courses",
+    "original_protocol.csv": "courses", "convergence.csv": "courses",
+    "benchmark_runs.csv": "courses", "benchmark_steps.csv": "steps", "recipe_search.csv": "search",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -132,7 +121,6 @@ def read(file: Path, exploratory: bool | None = None) -> pd.DataFrame:
 def merge(file: Path, rows: Iterable[dict] | pd.DataFrame, trial: bool = False) -> pd.DataFrame:
     """Put rows into a table, in place of those of the same identity; what is written is returned.
 
-    The identity is model and configuration, with the epoch or the round where the table has them.
     Raises Refusal, and leaves the file as it is, for columns that are not declared, for rows of
     another kind or of other code than the table's and, unless it is a trial, for rows from code
     that no commit holds (its name ends with "+", or is "unknown").
@@ -144,10 +132,8 @@ def merge(file: Path, rows: Iterable[dict] | pd.DataFrame, trial: bool = False) 
     kind, old = _kind(new), read(file)
     commits = new["commit"].fillna("unknown").to_list() if kind.provenance and not trial else []
     if loose := [commit for commit in commits if commit.endswith("+") or commit == "unknown"]:
-        raise Refusal(
-            f"{file}: {len(loose)} of {len(new)} rows come from code that no commit holds "
-            f"({loose[0]}). Commit first, or make it a trial: its rows keep that mark."
-        )
+        count = f"{len(loose)} of {len(new)} rows come from code that no commit holds ({loose[0]})"
+        raise Refusal(f"{file}: {count}. Commit first, or make it a trial, which marks its rows.")
     if file.exists() and _kind(old) != kind:
         raise Refusal(f"{file} holds {_kind(old).name}, not {kind.name}: name another table")
     if len(old):
@@ -164,8 +150,7 @@ def merge(file: Path, rows: Iterable[dict] | pd.DataFrame, trial: bool = False) 
 def stored(*names: str, folder: Path | None = None) -> pd.DataFrame:
     """The rows of committed tables, each run once.
 
-    Raises Refusal where two tables say different things of the same run, or fresh ones are of
-    different code.
+    Raises Refusal where two say different things of one run, or fresh ones are of different code.
     """
     files = [find(name, folder) for name in names]
     found = {file: table for file in files if len(table := read(file))}
@@ -243,9 +228,7 @@ def _of_one_code(table: pd.DataFrame, file: Path | str) -> pd.DataFrame:
         counts = table[column].fillna("unknown").value_counts() if column in table else pd.Series()
         if len(counts) > 1:
             found = " and ".join(f"{digest} ({n} rows)" for digest, n in counts.items())
-            raise Refusal(
-                f"{file}: rows of different {words}, {found}, cannot be compared. Make all of "
-                "them again with one version, name another table, or move the old rows to a "
-                f"folder called {EXPLORATORY}."
-            )
+            remedy = "Make all of them again with one version, name another table, or move the old"
+            raise Refusal(f"{file}: rows of different {words}, {found}, cannot be compared. "
+                          f"{remedy} rows to a folder called {EXPLORATORY}.")  # fmt: skip
     return table

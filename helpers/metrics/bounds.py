@@ -53,19 +53,15 @@ def importance_weighted_bound(model, x, k: int, seed: int, q=None) -> np.ndarray
     q: mean and log variance, (n, latent_dim) each; default: the encoder's. The nearer q is to the
     posterior, as that of `optimised_bound` is, the tighter the bound.
     """
-    rng = np.random.default_rng(seed)
+    rng, log_weights = np.random.default_rng(seed), []
     mean, log_var = model.encode(x) if q is None else q
-    log_weights = [_log_weight(model, x, mean, log_var, rng) for _ in range(k)]
+    for _ in range(k):
+        z = draw(mean, log_var, rng)
+        zero = np.zeros_like(z)
+        prior = to_numpy(losses.gaussian_log_density, z, zero, zero)
+        posterior = to_numpy(losses.gaussian_log_density, z, mean, log_var)
+        log_weights.append(prior - posterior - to_numpy(model.pixel_loss, x, model.decode(z)))
     return logsumexp(log_weights, axis=0) - np.log(k)
-
-
-def _log_weight(model, x, mean, log_var, rng):
-    """The log weight ln p(x|z) p(z) / q(z|x) for one z per image: shape (n,)."""
-    z = draw(mean, log_var, rng)
-    zero = np.zeros_like(z)
-    prior = to_numpy(losses.gaussian_log_density, z, zero, zero)
-    posterior = to_numpy(losses.gaussian_log_density, z, mean, log_var)
-    return prior - posterior - to_numpy(model.pixel_loss, x, model.decode(z))
 
 
 def frozen_decoder(model) -> keras.Model:
@@ -74,6 +70,11 @@ def frozen_decoder(model) -> keras.Model:
     decoder.set_weights(model.decoder.get_weights())
     decoder.trainable = False
     return decoder
+
+
+def cosine_adam(rate: float, steps: int) -> keras.optimizers.Adam:
+    """Adam with a rate that decays to zero over so many steps."""
+    return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, steps))
 
 
 class _PosteriorSearch(keras.Model):
@@ -103,38 +104,29 @@ class _PosteriorSearch(keras.Model):
         return ops.sum(self.distortion(y, y_pred["image"]) + rate)
 
 
-def _search_posteriors(model, x, mean, log_var, steps, rng):
-    """Means and log variances (n, latent_dim) after gradient steps on the negative ELBO."""
-    search = _PosteriorSearch(model, mean.shape)
-    schedule = keras.optimizers.schedules.CosineDecay(SEARCH_RATE, steps)
-    search.compile(optimizer=keras.optimizers.Adam(schedule))
-    for _ in range(steps):
-        noise = rng.standard_normal(mean.shape).astype("float32")
-        search.train_on_batch((mean, log_var, noise), x)
-    shift, widening = (ops.convert_to_numpy(weight) for weight in (search.shift, search.widening))
-    return mean + np.exp(log_var / 2) * shift, log_var + widening
-
-
 def optimised_bound(model, x, steps: int, seed: int, samples: int = 20) -> dict[str, np.ndarray]:
     """The ELBO under the encoder's q(z|x) and under a per-image optimised Gaussian posterior.
 
     "encoder" and "optimised", (n,), in nats, `samples` draws each with the same noise; "mean" and
     "log_var", (n, latent_dim), of the optimised posteriors. The difference of the two bounds is the
-    amortisation gap (Cremer, Li & Duvenaud 2018, section 3). Adam with a cosine decay, from the
-    encoder's q; it scales each coordinate by itself, so that images do not disturb one another.
-    Needs model.decoder, a keras.Model, of which it takes a copy. Costs `steps` gradients of the
-    decoder and 2 · samples decodes per image. Raises ValueError unless steps and samples are
-    positive integers.
+    amortisation gap (Cremer, Li & Duvenaud 2018, section 3). Adam starts at the encoder's q and
+    scales each coordinate by itself, so that images do not disturb one another. Costs `steps`
+    gradients of the decoder and 2 · samples decodes per image.
     """
     check_integer("steps", steps, 1, 1_000_000)
     check_integer("samples", samples, 1, 1_000_000)
     rng = np.random.default_rng((seed, 1))  # not the noise of the evaluation
     mean, log_var = model.encode(x)
-    parts = [slice(start, start + SEARCHED) for start in range(0, len(x), SEARCHED)]
-    found = [
-        _search_posteriors(model, x[part], mean[part], log_var[part], steps, rng) for part in parts
-    ]
-    best = [np.concatenate(part) for part in zip(*found, strict=True)]
+    best = mean.copy(), log_var.copy()
+    for start in range(0, len(x), SEARCHED):
+        part = slice(start, start + SEARCHED)
+        search = _PosteriorSearch(model, mean[part].shape)
+        search.compile(cosine_adam(SEARCH_RATE, steps))
+        for _ in range(steps):
+            noise = rng.standard_normal(mean[part].shape).astype("float32")
+            search.train_on_batch((mean[part], log_var[part], noise), x[part])
+        best[0][part] += np.exp(log_var[part] / 2) * ops.convert_to_numpy(search.shift)
+        best[1][part] += ops.convert_to_numpy(search.widening)
     before, after = (_bound(model, x, q, seed, samples)["elbo"] for q in ((mean, log_var), best))
     return {"encoder": before, "optimised": after, "mean": best[0], "log_var": best[1]}
 
