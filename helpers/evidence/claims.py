@@ -103,17 +103,16 @@ def _clusters(side):
     return Verdict(ours, (knn.above(0.5), -rank.above(5.5)))
 
 
-@rule("C2")
-def _smooth(side, model="baseline"):
+def _smooth(side, model):
+    """Whether small steps in latent space change images little, and half a step much less."""
     change, halved = (side.runs.mean(model, f"step_{part}") for part in ("change", "exponent"))
     share = f"a step of 0.1 changes {_share(change)} of what random pairs differ by"
     parts = (-change.above(SMALL_STEP), halved.above(1.5))
     return Verdict(f"{share}; exponent {halved.text()}", parts)
 
 
-@rule("C21")
-def _smooth_in_ten_dimensions(side):
-    return _smooth(side, "10-D")
+rule("C2")(lambda side: _smooth(side, "baseline"))
+rule("C21")(lambda side: _smooth(side, "10-D"))
 
 
 @rule("C3")

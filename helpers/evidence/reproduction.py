@@ -44,11 +44,11 @@ def reproduction_text(repeated: pd.DataFrame) -> str:
     near = f"{len(first) - len(far)} of {len(first)} losses come back within {RESOLUTION:g} nats"
     rest = f"; {', '.join(far)} the published value." if far else "."
     sentences = [f"Under the original protocol, {near}{rest}"]
-    for name, runs in repeated.groupby("model", sort=False):
+    for model, runs in repeated.groupby("model", sort=False):
         if len(runs) > 1:
             seeds = ", ".join(map(str, runs["seed"]))
             losses = ", ".join(f"{loss:.1f}" for loss in runs["training_loss"])
-            sentences.append(f"Over seeds {seeds} the {name} model ends at {losses} nats.")
+            sentences.append(f"Over seeds {seeds} the {model} model ends at {losses} nats.")
     return " ".join(sentences)
 
 

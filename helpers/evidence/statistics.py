@@ -133,7 +133,7 @@ class RecipeEvidence:
     courses: pd.DataFrame
 
     def near(self, model: str) -> int:
-        """1 where the mean loss is within RESOLUTION of the published, -1 where no seed's may be."""
+        """1 where the mean loss is near the published one, -1 where its whole interval is not."""
         loss, paper = self.loss(model), published(model)["loss"]
         if abs(loss.mean - paper) <= RESOLUTION:
             return 1
@@ -150,8 +150,8 @@ class RecipeEvidence:
 
     def roughness(self, model: str) -> Interval:
         """How much the loss on fixed images rises again between epochs, as a share of its fall."""
-        rows, shares = self.courses.query("model == @model") if len(self.courses) else [], []
-        if not len(rows):
+        rows, shares = self.courses, []
+        if not len(rows) or not len(rows := select(rows, model=model)):
             raise Missing(f"no course of {model} is stored")
         for _, course in rows.groupby("seed", sort=False)["eval_loss"]:
             rises = sum(max(0.0, after - before) for before, after in pairwise(course))
@@ -200,7 +200,7 @@ def spread_table(evidence: Evidence, models, columns: list[Column], names=None) 
 
     names: what to call models in place of their labels. Without runs the table has no rows.
     """
-    rows = []
+    rows: list[list] = []
     for model in models:
         for form, side in evidence.by_recipe().items():
             if model not in side.runs.models():

@@ -28,20 +28,16 @@ def draw(mean: np.ndarray, log_var: np.ndarray, rng: np.random.Generator) -> np.
     return (mean + np.exp(log_var / 2) * rng.standard_normal(mean.shape)).astype("float32")
 
 
-def elbo(model, x, seed: int, samples: int = 1) -> dict[str, np.ndarray]:
+def elbo(model, x, seed: int, samples: int = 1, q=None) -> dict[str, np.ndarray]:
     """The evidence lower bound and its two parts, elbo = -(distortion + rate): shape (n,) each.
 
     z is sampled from q(z|x), `samples` times per image: at the posterior mean it is not a bound.
-    For the squared error, "elbo" leaves out the Gaussian's constant (Kingma & Welling 2014, eq. 3).
+    q: mean and log variance, (n, latent_dim) each; default: the encoder's. For the squared error,
+    "elbo" leaves out the Gaussian's constant (Kingma & Welling 2014, eq. 3).
     """
-    return _bound(model, x, model.encode(x), seed, samples)
-
-
-def _bound(model, x, q, seed, samples):
-    """`elbo` with q: means and log variances (n, latent_dim)."""
-    rng = np.random.default_rng(seed)
-    rate = to_numpy(losses.gaussian_kl, *q)
-    decoded = (model.decode(draw(*q, rng)) for _ in range(samples))
+    rng, (mean, log_var) = np.random.default_rng(seed), model.encode(x) if q is None else q
+    rate = to_numpy(losses.gaussian_kl, mean, log_var)
+    decoded = (model.decode(draw(mean, log_var, rng)) for _ in range(samples))
     distortion = np.mean([to_numpy(model.pixel_loss, x, image) for image in decoded], axis=0)
     return {"elbo": -(distortion + rate), "rate": rate, "distortion": distortion}
 
@@ -50,8 +46,7 @@ def importance_weighted_bound(model, x, k: int, seed: int, q=None) -> np.ndarray
     """L_k = E ln (1/k) Σ p(x, z_i) / q(z_i|x) with z_i ~ q(z|x): shape (n,).
 
     L_1 is the ELBO; L_k never falls with k and never exceeds ln p(x) (Burda et al. 2016, eq. 8).
-    q: mean and log variance, (n, latent_dim) each; default: the encoder's. The nearer q is to the
-    posterior, as that of `optimised_bound` is, the tighter the bound.
+    q: see `elbo`; the nearer it is to the posterior, as that of `optimised_bound`, the tighter.
     """
     rng, log_weights = np.random.default_rng(seed), []
     mean, log_var = model.encode(x) if q is None else q
@@ -78,10 +73,9 @@ def cosine_adam(rate: float, steps: int) -> keras.optimizers.Adam:
 
 
 class _PosteriorSearch(keras.Model):
-    """One Gaussian q(z|x) per image around a frozen decoder; only the Gaussians are trainable.
+    """One Gaussian q(z|x) per image before a frozen decoder.
 
-    The weights say how far each is from the encoder's: its mean in the encoder's standard
-    deviations, its log variance in nats.
+    Its weights are distances from the encoder's: of the mean in standard deviations, and in nats.
     """
 
     def __init__(self, model, shape):
@@ -127,7 +121,7 @@ def optimised_bound(model, x, steps: int, seed: int, samples: int = 20) -> dict[
             search.train_on_batch((mean[part], log_var[part], noise), x[part])
         best[0][part] += np.exp(log_var[part] / 2) * ops.convert_to_numpy(search.shift)
         best[1][part] += ops.convert_to_numpy(search.widening)
-    before, after = (_bound(model, x, q, seed, samples)["elbo"] for q in ((mean, log_var), best))
+    before, after = (elbo(model, x, seed, samples, q)["elbo"] for q in ((mean, log_var), best))
     return {"encoder": before, "optimised": after, "mean": best[0], "log_var": best[1]}
 
 
@@ -137,10 +131,7 @@ def kl_per_dimension(model, x) -> np.ndarray:
 
 
 def active_units(model, x) -> np.ndarray:
-    """Variance over images of each dimension's posterior mean, (latent_dim,): active above ACTIVE.
-
-    Burda et al. 2016, section 5.2.
-    """
+    """Variance over images of each dimension's posterior mean, (latent_dim,); see ACTIVE."""
     return model.encode(x)[0].var(axis=0)
 
 

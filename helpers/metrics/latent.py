@@ -45,11 +45,7 @@ def sample_prior(n: int, latent_dim: int, seed: int) -> np.ndarray:
 
 
 def fit_mixture(means: np.ndarray, components: int, seed: int) -> GaussianMixture:
-    """Gaussians with full covariances, fitted to latent means by maximum likelihood.
-
-    A prior fitted after training (Ghosh et al. 2020, "From variational to deterministic
-    autoencoders"). The seed decides where the search starts.
-    """
+    """Gaussians fitted to latent means: a prior fitted after training (Ghosh et al. 2020)."""
     check_integer("components", components, 1, len(means))
     return GaussianMixture(components, random_state=seed).fit(np.asarray(means, "float64"))
 
@@ -206,11 +202,11 @@ def leave_one_out_accuracy(points: np.ndarray, labels: np.ndarray, k: int = 15) 
 
 
 def map_quality(points, labels, places: np.ndarray, k: int = 15) -> dict[str, float]:
-    """What a map, places (n, 2), keeps of points (n, d) with labels (n,).
+    """What a map, places (n, 2), keeps of points (n, d) with labels (n,); takes memory in n².
 
     "trustworthiness": 1 where every one of the k nearest neighbours on the map was near before,
     about ½ for random places (Venna & Kaski 2001); "accuracy_before", "accuracy_after":
-    `leave_one_out_accuracy` in points and on the map. Takes memory and time in n².
+    `leave_one_out_accuracy` in points and on the map.
     """
     if not len(points) == len(labels) == len(places):
         counts = f"{len(points)} points, {len(labels)} labels, {len(places)} places"

@@ -24,17 +24,14 @@ MEANS = 0.5 + 0.5 / np.tanh(LOGITS / 2) - 1 / LOGITS  # of the continuous Bernou
 def continuous_bernoulli_parameter(mean: np.ndarray) -> np.ndarray:
     """The λ of the continuous Bernoulli with the given mean, any shape.
 
-    The inverse of `losses.continuous_bernoulli_mean`, from a table over λ's logit. λ stays
-    losses.EPSILON from 0 and 1: means below 0.062 or above 0.938 get the nearest λ there is.
+    The inverse of `losses.continuous_bernoulli_mean`, from a table over λ's logit. Means below
+    0.062 or above 0.938 get the nearest λ there is.
     """
     return expit(np.interp(mean, MEANS, LOGITS)).astype("float32")
 
 
 def mean_image(model, decoded) -> np.ndarray:
-    """The mean images that a decoder's outputs (n, 28, 28, 1) stand for: the same shape.
-
-    The output itself, but for pixel losses whose parameter is not the mean (continuous Bernoulli).
-    """
+    """The mean images that a decoder's outputs (n, 28, 28, 1) stand for (often themselves)."""
     return to_numpy(model.pixel_loss.mean, decoded)
 
 
