@@ -24,10 +24,7 @@ VERDICTS = (CONFIRMED, PARTLY, REFUTED, UNDECIDED, UNMEASURED)
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a rule finds: our value and, of each part of the claim, whether it holds.
-
-    Parts are 1 (it holds), -1 (it fails) or 0 (the seeds leave it open); none: nothing is stored.
-    """
+    """What a rule finds: our value and, of each part, 1 (it holds), -1 (it fails) or 0 (open)."""
 
     ours: str
     parts: tuple[int, ...] = ()
@@ -80,17 +77,14 @@ def rule(claim: str) -> Callable[[Rule], Rule]:
 
 
 def _share(found: Interval) -> str:
-    """A share in per cent, with its interval."""
     return found.text(1, 100, "%")
 
 
 def _points(found: Interval, more: str, less: str) -> str:
-    """A difference of shares in percentage points."""
     return found.change(more, less, 1, 100, " points")
 
 
 def _longer(found: Interval) -> str:
-    """How much longer a step takes."""
     return found.change("longer", "shorter", 1, 100, "%")
 
 

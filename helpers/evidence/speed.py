@@ -40,8 +40,7 @@ def comparison(runs: pd.DataFrame, steps: pd.DataFrame) -> pd.DataFrame:
     """What the two tables say of each model and seed that both recipes trained.
 
     "target": the plain run's final loss on the fixed training images; "epochs", "loss", "val_loss":
-    of the shortest fast run that reaches it, NaN when none does; "plain_seconds", "fast_seconds",
-    "ratio": time to that loss.
+    of the shortest fast run that reaches it (NaN: none); "…_seconds", "ratio": time to that loss.
     """
     taken = {"epochs": "plain_epochs", "eval_loss": "target", "val_loss": "plain_val_loss"}
     reached = {"epochs": "epochs", "eval_loss": "loss", "val_loss": "val_loss"}

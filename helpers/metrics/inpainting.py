@@ -81,7 +81,7 @@ def visible_loss(model, x, decoded, mask: np.ndarray):
 
 def _visible_loss(model, x, decoded, mask):
     """`visible_loss` from NumPy to NumPy."""
-    return to_numpy(lambda *images: visible_loss(model, *images, mask), x, decoded)
+    return to_numpy(lambda *images: visible_loss(model, images[0], images[1], mask), x, decoded)
 
 
 def _log_normal(z, mean, log_var):
@@ -103,15 +103,15 @@ def pseudo_gibbs(model, hidden, mask, steps: int, seed, average: int = 1) -> np.
     """Draw z from q(z|filled image), decode, refill the hole, `steps` times: (n, 28, 28, 1).
 
     Rezende, Mohamed & Wierstra 2014, appendix F, with the decoder's mean in the hole in place of a
-    draw of grey pixels. Nothing corrects for q not being the posterior. One step is
-    `encode_decode`. average: the result is the mean of the last so many fillings; 1 gives a draw.
-    Costs `steps` encodes and decodes per image.
+    draw of grey pixels. Nothing corrects for q not being the posterior. average: the result is the
+    mean of the last so many fillings; 1 gives a draw. Costs `steps` encodes and decodes per image.
     """
     check(mask, steps=steps)
     check_integer("average", average, 1, steps)
     rng, filled, total = np.random.default_rng(seed), hidden, np.zeros_like(hidden)
     for step in range(steps):
-        decoded = model.decode(draw(*model.encode(filled), rng))
+        mean, log_var = model.encode(filled)
+        decoded = model.decode(draw(mean, log_var, rng))
         filled = paste(hidden, mask, mean_image(model, decoded))
         if step >= steps - average:
             total = total + filled
@@ -267,25 +267,23 @@ class Task:
 
 # A method's filling of a task; given `draws`, so many plausible ones of each image. The filling of
 # a chain is the mean over its second half, a draw the last point of a chain of its own.
-
-
-def _encode_decode(task, draws=None):
+def _encode_decode(task: Task, draws: int | None = None):
     hidden = np.tile(task.hidden, (draws or 1, 1, 1, 1))
     filling = mean_image(task.model, encode_decode(task.model, hidden, task.seed))
     return paste(hidden, task.mask, filling)
 
 
-def _nearest(task, draws=None):
+def _nearest(task: Task, draws: int | None = None):
     images = nearest_images(task.hidden, task.mask, task.x_train, draws or NEIGHBOURS)
     return images if draws else paste(task.hidden, task.mask, images.mean(axis=0))
 
 
-def _pseudo_gibbs(task, draws=None):
+def _pseudo_gibbs(task: Task, draws: int | None = None):
     last = 1 if draws else task.effort // 2
     return pseudo_gibbs(*task.holes(draws), task.effort, task.seed, last)
 
 
-def _metropolis(task, draws=None):
+def _metropolis(task: Task, draws: int | None = None):
     warm_up = task.effort // 3
     steps = task.effort - warm_up - 1
     last = 1 if draws else steps // 2
@@ -298,11 +296,11 @@ def _search(effort: int) -> tuple[int, int]:
     return restarts, effort // (2 * restarts)
 
 
-def _optimise(task):
+def _optimise(task: Task):
     return optimise_latent(*task.holes(), *_search(task.effort), task.seed)[0]
 
 
-def _importance(task, draws=None):
+def _importance(task: Task, draws: int | None = None):
     warm_up = task.effort // 5
     return importance_fill(*task.holes(), task.effort - warm_up, task.seed, warm_up, draws)[0]
 

@@ -14,9 +14,8 @@ from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
 from helpers.errors import check_integer, check_number
 
+
 # Grids, samples and paths
-
-
 def prior_quantiles(n: int) -> np.ndarray:
     """Quantiles of N(0, 1) at the midpoints of n equal slices of probability: shape (n,)."""
     return norm.ppf((np.arange(n) + 0.5) / n)
@@ -80,8 +79,6 @@ def interpolate(start: np.ndarray, end: np.ndarray, n: int) -> np.ndarray:
 
 
 # Geometry of the codes
-
-
 def knn_votes(train_points, train_labels, points, k: int = 15) -> np.ndarray:
     """The label that the k nearest training points vote for, for each of points: shape (n,)."""
     return KNeighborsClassifier(k).fit(train_points, train_labels).predict(points)
@@ -181,8 +178,6 @@ def congestion(mean, log_var) -> dict[str, float]:
 
 
 # Two-dimensional maps
-
-
 def tsne(points: np.ndarray, seed: int, perplexity: float = 30) -> np.ndarray:
     """A map of points, (n, 2) (van der Maaten & Hinton 2008; settings: Kobak & Berens 2019)."""
     settings = {"init": "pca", "learning_rate": "auto", "perplexity": perplexity}

@@ -108,11 +108,9 @@ def tightness(subject: Subject) -> dict[str, float]:
     search = bounds.optimised_bound(subject.model, few, BOUND_STEPS, SEED)
     own = search["mean"], search["log_var"]
     tight = bounds.importance_weighted_bound(subject.model, few, BOUND_SAMPLES, SEED, q=own)
-    return found | {
-        "bound_1": search["encoder"].mean(), "bound_own": search["optimised"].mean(),
-        "bound_k": tight.mean(),
-        "amortisation_gap": (search["optimised"] - search["encoder"]).mean(),
-    }  # fmt: skip
+    before, after = search["encoder"], search["optimised"]
+    found |= {"bound_1": before.mean(), "bound_own": after.mean(), "bound_k": tight.mean()}
+    return found | {"amortisation_gap": (after - before).mean()}
 
 
 @metric("codes")
@@ -126,8 +124,7 @@ def codes(subject: Subject) -> dict[str, float]:
     known = class_information(mean, labels).max(axis=0)
     crowding = latent.congestion(mean, log_var)
     return {
-        "active_units": np.sum(moved > bounds.ACTIVE),
-        "kl_least": kl.min(), "kl_most": kl.max(),
+        "active_units": np.sum(moved > bounds.ACTIVE), "kl_least": kl.min(), "kl_most": kl.max(),
         "knn_accuracy": np.mean(votes == labels),
         "classes_separated": np.sum(recall_score(labels, votes, average=None) >= SEPARATED),
         "rank_of_3_and_5": pairs.index((3, 5)) + 1,
@@ -229,9 +226,8 @@ def filled(subject: Subject) -> dict[str, float]:
         "naive_error": share(x, naive), "naive_error_training": share(seen, naive_seen),
         "naive_label_kept": label_preserved(subject.classifier, naive, labels).mean(),
         "naive_confident": confident(subject.classifier.probabilities(naive)).mean(),
-        "chain_error": share(x, chain),
         "chain_label_kept": label_preserved(subject.classifier, chain, labels).mean(),
-        "chain_accepted": accepted.mean(),
+        "chain_error": share(x, chain), "chain_accepted": accepted.mean(),
     }  # fmt: skip
 
 
