@@ -52,7 +52,8 @@ def density_coverage(real: np.ndarray, fake: np.ndarray, k: int = 5) -> dict[str
     real, fake = _points(real, fake)
     if not 1 <= k < len(real) or not len(fake):
         sizes = f"k={k} with {len(real)} real points and {len(fake)} samples"
-        raise ValueError(f"{sizes}: k must be from 1 to {len(real) - 1}, with a sample or more")
+        need = f"k must be an integer from 1 to {len(real) - 1}, with one sample or more"
+        raise ValueError(f"{sizes}: {need}")
     radii = NearestNeighbors(n_neighbors=k).fit(real).kneighbors()[0][:, -1:]
     rows = [slice(start, start + AT_ONCE) for start in range(0, len(real), AT_ONCE)]
     held = [(pairwise_distances(real[part], fake) < radii[part]).sum(axis=1) for part in rows]
