@@ -1,16 +1,15 @@
 """The claims of the original report and their verdicts, by rules that are code.
 
-A rule reads stored tables of measured runs, several seeds of each model. Its words are in
-claims.json beside the claim, its code is here. It is applied twice: to models trained as the
-original trained them, and to models trained by this report's recipe. A part of a claim holds, or
-fails, where the whole 95 % confidence interval over seeds says so; two models differ where that of
-their paired difference excludes zero. Where a measure is not stored, it is "not measured yet".
+A rule reads stored tables of measured runs, several seeds of each model, once of models trained as
+the original trained them and once of those trained by this report's recipe; its words are in
+claims.json. A part of a claim holds, or fails, where the whole 95 % confidence interval over seeds
+says so; two models differ where that of their paired difference excludes zero.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from helpers.evidence.published import claim_texts, published
+from helpers.evidence.published import claims_file, published
 from helpers.evidence.statistics import Evidence, Interval, Missing, RecipeEvidence
 from helpers.wording import RESOLUTION, ordinal
 
@@ -25,10 +24,7 @@ VERDICTS = (CONFIRMED, PARTLY, REFUTED, UNDECIDED, UNMEASURED)
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a rule finds: our value and, of each part of the claim, whether it holds.
-
-    Parts are 1 (it holds), -1 (it fails) or 0 (the seeds leave it open); none: nothing is stored.
-    """
+    """What a rule finds: our value and, of each part, 1 (it holds), -1 (it fails) or 0 (open)."""
 
     ours: str
     parts: tuple[int, ...] = ()
@@ -55,51 +51,41 @@ class Claim:
     plain: Verdict
     fast: Verdict
 
-    def _parts(self) -> list[tuple[int, int]]:
-        """The parts by the plain and by the fast recipe."""
-        return list(zip(self.plain.parts, self.fast.parts, strict=False))
-
     def contrary(self) -> bool:
         """Whether some part of the claim holds by one recipe and fails by the other."""
-        return any(plain * fast < 0 for plain, fast in self._parts())
+        pairs = zip(self.plain.parts, self.fast.parts, strict=False)
+        return any(plain * fast < 0 for plain, fast in pairs)
 
     def settled(self) -> bool:
         """Whether some part is decided by the fast recipe alone."""
-        return any(fast and not plain for plain, fast in self._parts())
+        pairs = zip(self.plain.parts, self.fast.parts, strict=False)
+        return any(fast and not plain for plain, fast in pairs)
 
 
 Rule = Callable[[RecipeEvidence], Verdict]
 RULES: dict[str, Rule] = {}
 
 
-def rule(*claims: str) -> Callable[[Rule], Rule]:
-    """Register the rule of one or more claims."""
+def rule(claim: str) -> Callable[[Rule], Rule]:
+    """Register the rule of a claim."""
 
     def register(function: Rule) -> Rule:
-        RULES.update(dict.fromkeys(claims, function))
+        RULES[claim] = function
         return function
 
     return register
 
 
 def _share(found: Interval) -> str:
-    """A share in per cent, with its interval."""
     return found.text(1, 100, "%")
 
 
 def _points(found: Interval, more: str, less: str) -> str:
-    """A difference of shares in percentage points."""
     return found.change(more, less, 1, 100, " points")
 
 
 def _longer(found: Interval) -> str:
-    """How much longer a step takes."""
     return found.change("longer", "shorter", 1, 100, "%")
-
-
-def _similar(found: Interval) -> int:
-    """Whether a step takes about as long."""
-    return found.between(-SIMILAR_TIME, SIMILAR_TIME)
 
 
 @rule("C1")
@@ -115,8 +101,8 @@ def _smooth(side, model):
     """Whether small steps in latent space change images little, and half a step much less."""
     change, halved = (side.runs.mean(model, f"step_{part}") for part in ("change", "exponent"))
     share = f"a step of 0.1 changes {_share(change)} of what random pairs differ by"
-    ours = f"{share}; exponent {halved.text()}"
-    return Verdict(ours, (-change.above(SMALL_STEP), halved.above(1.5)))
+    parts = (-change.above(SMALL_STEP), halved.above(1.5))
+    return Verdict(f"{share}; exponent {halved.text()}", parts)
 
 
 rule("C2")(lambda side: _smooth(side, "baseline"))
@@ -131,8 +117,7 @@ def _baseline_loss(side):
 @rule("C4")
 def _deeper_loss(side):
     falls = side.runs.difference("baseline", "deeper", "training_loss")
-    longer = side.time("deeper")
-    below = falls.change("below the baseline", "above the baseline")
+    below, longer = falls.change("below the baseline", "above the baseline"), side.time("deeper")
     ours = f"{side.loss('deeper').text()}, {below}; a step takes {_longer(longer)}"
     return Verdict(ours, (side.near("deeper"), falls.sign, longer.between(0.32, 0.52)))
 
@@ -140,9 +125,8 @@ def _deeper_loss(side):
 @rule("C5")
 def _deeper_held_out(side):
     elbo, psnr = (side.runs.difference("deeper", "baseline", name) for name in ("val_elbo", "psnr"))
-    gain = psnr.change("higher", "lower", unit=" dB")
-    ours = f"ELBO {elbo.change('higher', 'lower', unit=' nats')}, PSNR {gain}"
-    return Verdict(ours, (elbo.sign, psnr.sign))
+    gains = (gain.change("higher", "lower", unit=u) for gain, u in ((elbo, " nats"), (psnr, " dB")))
+    return Verdict("ELBO {}, PSNR {}".format(*gains), (elbo.sign, psnr.sign))
 
 
 @rule("C6")
@@ -166,7 +150,8 @@ def _one_dimension(side):
 def _time_and_dimension(side):
     changes = {name: side.time(name) for name in ("1-D", "10-D")}
     ours = "; ".join(f"{name} {_longer(change)}" for name, change in changes.items())
-    return Verdict(ours, (min(map(_similar, changes.values())),))
+    similar = min(change.between(-SIMILAR_TIME, SIMILAR_TIME) for change in changes.values())
+    return Verdict(ours, (similar,))
 
 
 @rule("C9")
@@ -197,7 +182,7 @@ def _unequal_use(side):
 def _squared_error(side):
     longer = side.time("squared error")
     ours = f"{side.loss('squared error').text()}; a step takes {_longer(longer)}"
-    return Verdict(ours, (side.near("squared error"), _similar(longer)))
+    return Verdict(ours, (side.near("squared error"), longer.between(-SIMILAR_TIME, SIMILAR_TIME)))
 
 
 @rule("C13")
@@ -217,11 +202,10 @@ def _comparable(side):
 
 @rule("C15")
 def _few_features(side):
-    models = ("squared error", "baseline")
-    few, before = (side.runs.mean(name, "classes_separated") for name in models)
-    fewer = side.runs.difference("baseline", "squared error", "classes_separated")
+    measure, models = "classes_separated", ("squared error", "baseline")
+    few, before = (side.runs.mean(name, measure) for name in models)
     ours = f"{few.text(1)} digits, the baseline {before.text(1)}"
-    return Verdict(ours, (-few.above(5.5), fewer.sign))
+    return Verdict(ours, (-few.above(5.5), -side.runs.difference(*models, measure).sign))
 
 
 @rule("C16")
@@ -241,8 +225,7 @@ def _best(side):
 
 @rule("C18")
 def _plausible(side):
-    clear = side.runs.mean("10-D", "naive_confident")
-    right = side.runs.mean("10-D", "naive_label_kept")
+    clear, right = (side.runs.mean("10-D", f"naive_{n}") for n in ("confident", "label_kept"))
     ours = f"{_share(clear)} recognised with confidence, {_share(right)} classified correctly"
     return Verdict(ours, (clear.above(0.5), min(right.above(0), -right.above(0.95))))
 
@@ -276,8 +259,7 @@ def _choice(side):
     sets = ("train_elbo", "val_elbo")
     many, ten = (side.runs.difference(name, name, *sets) for name in ("32-D", "10-D"))
     ours = f"{_points(blurs[1], 'sharper', 'less sharp')} than 2-D; of 32 dimensions {used.text(1)}"
-    waste = max(-used.above(31.5), many.exceeds(ten))
-    parts = (min(blur.sign for blur in blurs), waste)
+    parts = (min(blur.sign for blur in blurs), max(-used.above(31.5), many.exceeds(ten)))
     return Verdict(f"{ours} active; gap {many.text()} nats", parts)
 
 
@@ -288,42 +270,35 @@ def _seen_digits(side):
     return Verdict(ours, (gain.sign,))
 
 
-def _verdict(claim: str, side: RecipeEvidence) -> Verdict:
-    """What a claim's rule finds."""
-    try:
-        return RULES[claim](side)
-    except Missing as error:
-        return Verdict(f"— ({error})")
-
-
 def claim_rows(evidence: Evidence) -> list[Claim]:
     """All claims of the original report with our values and verdicts, in its order."""
     claims = []
-    for stated in claim_texts():
-        stated = stated | {"rule": stated["rule"].format(**LIMITS)}
-        plain, fast = (_verdict(stated["id"], side) for side in evidence.by_recipe().values())
-        claims.append(Claim(**stated, plain=plain, fast=fast))
+    for stated in claims_file()["claims"]:
+        found = {}
+        for form, side in evidence.by_recipe().items():
+            try:
+                found[form] = RULES[stated["id"]](side)
+            except Missing as error:
+                found[form] = Verdict(f"— ({error})")
+        claims.append(Claim(**stated | found | {"rule": stated["rule"].format(**LIMITS)}))
     return claims
 
 
 def _by_verdict(claims: list[Claim], form: str) -> dict[str, list[Claim]]:
     """The claims of each verdict that occurs."""
-    found: dict[str, list[Claim]] = {verdict: [] for verdict in VERDICTS}
-    for claim in claims:
-        found[getattr(claim, form).verdict].append(claim)
+    found = {v: [claim for claim in claims if getattr(claim, form).verdict == v] for v in VERDICTS}
     return {verdict: those for verdict, those in found.items() if those}
 
 
 def tally(claims: list[Claim], form: str) -> str:
     """How many verdicts of each kind: "14 confirmed, 3 refuted"."""
-    found = _by_verdict(claims, form)
-    return ", ".join(f"{len(those)} {verdict}" for verdict, those in found.items())
+    return ", ".join(f"{len(those)} {v}" for v, those in _by_verdict(claims, form).items())
 
 
 def listing(claims: list[Claim], form: str) -> str:
     """The same with the claims themselves, each a link to its section, in Markdown."""
-    links = {claim.id: f'[{claim.id}]({claim.link} "as it is")' for claim in claims}
-    return "; ".join(
-        f"**{len(those)} {verdict}** ({', '.join(links[claim.id] for claim in those)})"
-        for verdict, those in _by_verdict(claims, form).items()
-    )
+    parts = []
+    for verdict, those in _by_verdict(claims, form).items():
+        links = ", ".join(f'[{claim.id}]({claim.link} "as it is")' for claim in those)
+        parts.append(f"**{len(those)} {verdict}** ({links})")
+    return "; ".join(parts)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 
 @cache
-def _file() -> dict:
-    """What claims.json holds."""
+def claims_file() -> dict:
+    """What claims.json holds; "claims": id, link to a section, published value, text and rule."""
     return json.loads((Path(__file__).parent / "claims.json").read_text(encoding="utf-8"))
 
 
@@ -16,12 +16,7 @@ def published(model: str) -> dict[str, float]:
 
     Raises KeyError, naming the models that have published numbers, for any other.
     """
-    models = _file()["models"]
+    models = claims_file()["models"]
     if model not in models:
         raise KeyError(f"nothing is published for {model!r}, only for {', '.join(models)}")
     return models[model]
-
-
-def claim_texts() -> list[dict[str, str]]:
-    """The claims in the original's order: id, link to a section, published value, text, rule."""
-    return _file()["claims"]

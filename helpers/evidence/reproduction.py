@@ -1,6 +1,5 @@
 """Whether published losses come back, and what is left of their differences at convergence."""
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import pandas as pd
 
 from helpers.config import PUBLISHED
 from helpers.evidence.published import published
-from helpers.evidence.speed import model_order
+from helpers.evidence.speed import final_rows, model_order
 from helpers.evidence.statistics import Interval, Runs
 from helpers.evidence.tables import stored
 from helpers.results import load_result
@@ -25,8 +24,7 @@ def finished_runs(name: str, folder: Path | None = None) -> pd.DataFrame:
     """A row per finished run of a committed table: its last epoch, with its "total_seconds"."""
     rows = stored(name, folder=folder)
     total = rows.groupby(["model", "seed", "epochs"])["seconds"].transform(sum)
-    last = rows["epoch"] == rows["epochs"]
-    return rows.assign(total_seconds=total)[last].reset_index(drop=True)
+    return final_rows(rows.assign(total_seconds=total)).sort_index(ignore_index=True)
 
 
 def first_runs(repeated: pd.DataFrame) -> dict[str, dict]:
@@ -36,24 +34,21 @@ def first_runs(repeated: pd.DataFrame) -> dict[str, dict]:
 
 
 def reproduction_text(repeated: pd.DataFrame) -> str:
-    """Which published losses came back under the original protocol, in Markdown."""
+    """Which published losses came back under the original protocol."""
     if not len(repeated):
         return "No run of the original protocol is stored beside this report."
-    first = first_runs(repeated)
-    off = {name: row["training_loss"] - published(name)["loss"] for name, row in first.items()}
-    far = [
-        f"{name} ends {abs(difference):.1f} nats {'above' if difference > 0 else 'below'}"
-        for name, difference in off.items()
-        if abs(difference) > RESOLUTION
-    ]
-    near = f"{len(off) - len(far)} of {len(off)} losses come back within {RESOLUTION:g} nats"
+    far, first = [], first_runs(repeated)
+    for name, row in first.items():
+        if abs(off := row["training_loss"] - published(name)["loss"]) > RESOLUTION:
+            far.append(f"{name} ends {abs(off):.1f} nats {'above' if off > 0 else 'below'}")
+    near = f"{len(first) - len(far)} of {len(first)} losses come back within {RESOLUTION:g} nats"
     rest = f"; {', '.join(far)} the published value." if far else "."
     sentences = [f"Under the original protocol, {near}{rest}"]
-    for name, runs in repeated.groupby("model", sort=False):
+    for model, runs in repeated.groupby("model", sort=False):
         if len(runs) > 1:
             seeds = ", ".join(map(str, runs["seed"]))
             losses = ", ".join(f"{loss:.1f}" for loss in runs["training_loss"])
-            sentences.append(f"Over seeds {seeds} the {name} model ends at {losses} nats.")
+            sentences.append(f"Over seeds {seeds} the {model} model ends at {losses} nats.")
     return " ".join(sentences)
 
 
@@ -73,7 +68,7 @@ class Gain:
 
 def gains(long_runs: pd.DataFrame) -> list[Gain]:
     """The gain of each converged model with the baseline's loss function."""
-    runs, found = Runs(_of_length(long_runs, min)), []
+    runs, found = Runs(_shortest_and_longest(long_runs)[0]), []
     for model in ("deeper", "1-D", "10-D"):
         if {"baseline", model} <= set(runs.models()):
             as_published = published("baseline")["loss"] - published(model)["loss"]
@@ -82,15 +77,18 @@ def gains(long_runs: pd.DataFrame) -> list[Gain]:
     return found
 
 
-def _of_length(runs: pd.DataFrame, choose: Callable[[Iterable[int]], int]) -> pd.DataFrame:
-    """The runs of the smallest or the greatest number of epochs, by choose, `min` or `max`."""
-    return runs[runs["epochs"] == choose(runs["epochs"])] if len(runs) else runs
+def _shortest_and_longest(runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The runs of the smallest, and of the greatest number of epochs."""
+    if not len(runs):
+        return runs, runs
+    least, most = (runs[runs["epochs"] == end(runs["epochs"])] for end in (min, max))
+    return least, most
 
 
 def convergence_table(long_runs: pd.DataFrame) -> pd.DataFrame:
     """Where each converged model ends and, with the same loss, how far below the baseline."""
     by_model = {gain.model: gain for gain in gains(long_runs)}
-    runs, table = Runs(_of_length(long_runs, min)), []
+    runs, table = Runs(_shortest_and_longest(long_runs)[0]), []
     for model in runs.models():
         ends = [runs.mean(model, measure) for measure in ("training_loss", "val_loss")]
         gain = by_model.get(model)
@@ -103,9 +101,20 @@ def convergence_table(long_runs: pd.DataFrame) -> pd.DataFrame:
 
 def gains_text(long_runs: pd.DataFrame) -> str:
     """How much of each published difference from the baseline is the optimiser's, in Markdown."""
-    sentences = [_gain_text(gain) for gain in gains(long_runs)]
-    missing = "No long runs of the fast recipe are stored beside this report."
-    return " ".join(sentences) or missing
+    sentences = []
+    for gain in gains(long_runs):
+        was = f"{abs(gain.published):.1f} nats {'below' if gain.published > 0 else 'above'}"
+        share = gain.optimisers_share
+        size = (share.scaled(-1) if share.sign < 0 else share).text(0, 100, "%")
+        verdict = {
+            1: f"{size} of the published difference is the optimiser's",
+            -1: f"the plain recipe had hidden {size} on top of the published difference",
+            0: f"no share of the published difference is shown to be the optimiser's ({size})",
+        }[share.sign]
+        now = f"at convergence {gain.converged.change('below', 'above', 1)}"
+        sentence = f"**{gain.model}**: published {was} the baseline, {now}, so that {verdict}."
+        sentences.append(sentence)
+    return " ".join(sentences) or "No long runs of the fast recipe are stored beside this report."
 
 
 def headline(long_runs: pd.DataFrame) -> str:
@@ -121,24 +130,10 @@ def headline(long_runs: pd.DataFrame) -> str:
     return ""
 
 
-def _gain_text(gain: Gain) -> str:
-    """One sentence on a gain."""
-    was = f"{abs(gain.published):.1f} nats {'below' if gain.published > 0 else 'above'}"
-    share = gain.optimisers_share
-    size = (share.scaled(-1) if share.sign < 0 else share).text(0, 100, "%")
-    verdict = {
-        1: f"{size} of the published difference is the optimiser's",
-        -1: f"the plain recipe had hidden {size} on top of the published difference",
-        0: f"no share of the published difference is shown to be the optimiser's ({size})",
-    }[share.sign]
-    now = f"at convergence {gain.converged.change('below', 'above', 1)}"
-    return f"**{gain.model}**: published {was} the baseline, {now}, so that {verdict}."
-
-
 def longer_text(long_runs: pd.DataFrame) -> str:
     """What still more epochs would have changed, in Markdown; empty without longer runs."""
-    short, long = (_of_length(long_runs, choose) for choose in (min, max))
-    if not len(short) or short["epochs"].iloc[0] == long["epochs"].iloc[0]:
+    short, long = _shortest_and_longest(long_runs)
+    if not len(short) or len(short) == len(long_runs):
         return ""
     after, before = long["epochs"].iloc[0], short["epochs"].iloc[0]
     pairs = long.merge(short, on=["model", "seed"], suffixes=("", "_before"), validate="1:1")
@@ -157,8 +152,7 @@ def longer_text(long_runs: pd.DataFrame) -> str:
 
 def models_here() -> dict[str, dict[str, float]]:
     """The summaries of the models that the run at hand has trained, by name."""
-    results = [load_result(section) or {"values": {}} for section in SECTIONS]
     found: dict[str, dict[str, float]] = {}
-    for result in results[::-1]:
-        found |= result["values"].get("models", {})
+    for section in reversed(SECTIONS):
+        found |= (load_result(section) or {"values": {}})["values"].get("models", {})
     return found

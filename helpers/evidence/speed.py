@@ -22,44 +22,37 @@ def final_rows(runs: pd.DataFrame, **which) -> pd.DataFrame:
 
 def fast_run(runs: pd.DataFrame, model: str, seed: int) -> pd.Series | None:
     """The last epoch of the shortest fast run that ends as low as the longest plain run."""
-    of_both = {"model": model, "seed": seed}
-    plain, fast = (final_rows(runs, recipe=recipe, **of_both) for recipe in ("keras", "fast"))
+    own = select(runs, model=model, seed=seed)
+    plain, fast = (final_rows(own, recipe=recipe) for recipe in ("keras", "fast"))
     reached = fast[fast["eval_loss"] <= plain["eval_loss"].iloc[-1]] if len(plain) else plain
     return reached.iloc[0] if len(reached) else None
 
 
-def step_seconds(steps: pd.DataFrame, model: str, form: str) -> float:
-    """Seconds of a step of a model in one form, the median over rounds; NaN when not timed."""
-    return float(select(steps, model=model, form=form)["seconds_per_step"].median())
-
-
 def training_seconds(row: pd.Series, steps: pd.DataFrame, form: str) -> float:
-    """Seconds of training up to an epoch's end: steps times the median seconds of a step."""
+    """Seconds up to an epoch's end: steps times the median seconds of a step; NaN: not timed."""
     images = SIZES[row["split"]] if pd.isna(row["n_train"]) else row["n_train"]
     count = row["epoch"] * ceil(images / row["batch_size"])
-    return float(count * step_seconds(steps, row["model"], form))
+    timed = select(steps, model=row["model"], form=form)["seconds_per_step"]
+    return float(count * float(timed.median()))
 
 
 def comparison(runs: pd.DataFrame, steps: pd.DataFrame) -> pd.DataFrame:
     """What the two tables say of each model and seed that both recipes trained.
 
     "target": the plain run's final loss on the fixed training images; "epochs", "loss", "val_loss":
-    of the shortest fast run that reaches it, NaN when none does; "plain_seconds", "fast_seconds",
-    "ratio": time to that loss.
+    of the shortest fast run that reaches it (NaN: none); "…_seconds", "ratio": time to that loss.
     """
     taken = {"epochs": "plain_epochs", "eval_loss": "target", "val_loss": "plain_val_loss"}
-    names = ["model", "seed", *taken.values(), "plain_seconds"]
-    found: list[dict] = []
+    reached = {"epochs": "epochs", "eval_loss": "loss", "val_loss": "val_loss"}
+    names = [*SEED, *taken.values(), "plain_seconds", *reached.values(), "fast_seconds"]
+    found = []
     for _, plain in final_rows(runs, recipe="keras").drop_duplicates(SEED, keep="last").iterrows():
-        fast = fast_run(runs, *plain[SEED])
-        row = plain[[*SEED, *taken]].rename(taken).to_dict()
+        row = {**plain[SEED], **plain[[*taken]].rename(taken)}
         row["plain_seconds"] = training_seconds(plain, steps, "plain")
-        if fast is not None:
-            row |= {"epochs": fast["epochs"], "loss": fast["eval_loss"]}
-            row |= {"val_loss": fast["val_loss"]}
+        if (fast := fast_run(runs, *plain[SEED])) is not None:
+            row |= fast[[*reached]].rename(reached)
             row["fast_seconds"] = training_seconds(fast, steps, "fast")
         found.append(row)
-    names += ["epochs", "loss", "val_loss", "fast_seconds"]
     table = pd.DataFrame(found, columns=names).dropna(subset="plain_seconds")
     table["ratio"] = table["plain_seconds"] / table["fast_seconds"].astype(float)
     return table.sort_values(SEED, key=model_order, ignore_index=True)
@@ -76,16 +69,16 @@ def courses(runs: pd.DataFrame, steps: pd.DataFrame, model: str) -> tuple[tuple,
 
     Minutes (epochs,) and losses (seeds, epochs); minutes (runs,) and losses (runs,).
     """
+
+    def minutes(rows, form):
+        return [training_seconds(row, steps, form) / 60 for _, row in rows.iterrows()]
+
     plain = select(runs, model=model, recipe="keras")
-    ends = final_rows(runs, model=model, recipe="fast")
     plain = plain[plain["epochs"] == plain["epochs"].max()]
     by_seed = [course.to_list() for _, course in plain.groupby("seed")["eval_loss"]]
-    first = plain[plain["seed"] == plain["seed"].iloc[0]]
-    minutes = [
-        [training_seconds(row, steps, form) / 60 for _, row in part.iterrows()]
-        for form, part in (("plain", first), ("fast", ends))
-    ]
-    return (minutes[0], by_seed), (minutes[1], ends["eval_loss"].to_list())
+    first = select(plain, seed=plain["seed"].iloc[0])
+    ends = final_rows(runs, model=model, recipe="fast")
+    return (minutes(first, "plain"), by_seed), (minutes(ends, "fast"), ends["eval_loss"].to_list())
 
 
 def recipe_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -93,24 +86,16 @@ def recipe_table(rows: pd.DataFrame) -> pd.DataFrame:
     table = []
     for model, every in rows.groupby("model", sort=False):
         reached = every[every["ratio"].notna()]
-        table.append(
-            {
-                "model": model,
-                "seeds": len(every),
-                "plain: loss": _spread(every["target"]),
-                "plain: minutes": _spread(every["plain_seconds"] / 60),
-                "fast: epochs": _spread(reached["epochs"], 0),
-                "fast: minutes": _spread(reached["fast_seconds"] / 60),
-                "speed-up": _spread(reached["ratio"]),
-                "test loss, fast − plain": _spread(reached["val_loss"] - reached["plain_val_loss"]),
-            }
-        )
+        table.append({
+            "model": model, "seeds": len(every),
+            "plain: loss": spread([*every["target"]]),
+            "plain: minutes": spread([*every["plain_seconds"] / 60]),
+            "fast: epochs": spread([*reached["epochs"]], 0),
+            "fast: minutes": spread([*reached["fast_seconds"] / 60]),
+            "speed-up": spread([*reached["ratio"]]),
+            "test loss, fast − plain": spread([*reached["val_loss"] - reached["plain_val_loss"]]),
+        })  # fmt: skip
     return pd.DataFrame(table)
-
-
-def _spread(values: pd.Series, decimals: int = 1) -> str:
-    """Median and range, in words."""
-    return spread(values.to_list(), decimals)
 
 
 def best_seeds(rows: pd.DataFrame) -> pd.DataFrame:
@@ -132,15 +117,13 @@ def far_from_best(rows: pd.DataFrame) -> pd.DataFrame:
 
 def step_table(steps: pd.DataFrame) -> pd.DataFrame:
     """For each model and form, medians over rounds with their range, and the most memory."""
-    return pd.DataFrame(
-        {
-            "model": model,
-            "recipe": form,
-            "batch": rows["batch_size"].iloc[0],
-            "ms a step": _spread(1000 * rows["seconds_per_step"]),
+    table = []
+    for (model, form), rows in steps.groupby(["model", "form"], sort=False):
+        table.append({
+            "model": model, "recipe": form, "batch": rows["batch_size"].iloc[0],
+            "ms a step": spread([*1000 * rows["seconds_per_step"]]),
             "floor (ms)": number((1000 * rows["floor_seconds"]).median()),
-            "images a second": _spread(rows["images_per_second"], 0),
+            "images a second": spread([*rows["images_per_second"]], 0),
             "memory (GB)": f"{rows['peak_memory_gb'].max():.2f}",
-        }
-        for (model, form), rows in steps.groupby(["model", "form"], sort=False)
-    )
+        })  # fmt: skip
+    return pd.DataFrame(table)

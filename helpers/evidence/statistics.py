@@ -1,7 +1,7 @@
 """Measured runs over seeds: means, differences paired by seed, and 95 % confidence intervals."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -61,16 +61,15 @@ class Interval:
         mean, *ends = (start + factor * value for value in (self.mean, self.low, self.high))
         return Interval(mean, min(ends), max(ends), self.n)
 
-    def change(self, more: str, less: str, decimals: int = 2, scale: float = 1,
-               unit: str = "") -> str:  # fmt: skip
+    def change(self, more: str, less: str, decimals=2, scale: float = 1, unit="") -> str:
         """A difference by its size and, in words, its direction: "1.50 ± 0.30 nats lower"."""
         size, word = (self, more) if self.mean >= 0 else (self.scaled(-1), less)
         return f"{size.text(decimals, scale, unit)} {word}"
 
     def text(self, decimals: int = 2, scale: float = 1, unit: str = "") -> str:
         """Mean and half of the interval, "1.50 ± 0.30"; "1.50 (one run)" where n is 1."""
-        parts = (self.mean, self.high - self.mean)
-        mean, half = (number(scale * value, decimals) for value in parts)
+        both = self.mean, self.high - self.mean
+        mean, half = (number(scale * value, decimals) for value in both)
         return f"{mean} ± {half}{unit}" if self.n > 1 else f"{mean}{unit} (one run)"
 
 
@@ -93,27 +92,22 @@ class Runs:
     table: pd.DataFrame
 
     def values(self, model: str, measure: str) -> pd.Series:
-        """A measure of a model by seed.
-
-        Raises Missing where no run has it, Refusal where a seed has it twice.
-        """
+        """A measure by seed. Raises Missing where no run has it, Refusal if a seed has it twice."""
         found = pd.Series(dtype=float)
         if {"model", "seed", measure} <= set(self.table):
             rows = self.table[self.table["model"] == model]
             found = rows.set_index("seed", drop=False)[measure].dropna().astype(float)
         if found.empty:
             raise Missing(f"no run of {model} has stored {measure}")
-        if (again := found.index.duplicated()).any():
-            seed = found.index[again][0]
-            raise Refusal(f"{model}, seed {seed}: {measure} is stored twice; which run counts?")
+        if len(again := found.index[found.index.duplicated()]):
+            raise Refusal(f"{model}, seed {again[0]}: {measure} is stored twice; which run counts?")
         return found
 
     def mean(self, model: str, measure: str) -> Interval:
         """A measure of a model over its seeds."""
         return interval(self.values(model, measure))
 
-    def difference(self, first: str, second: str, measure: str,
-                   against: str | None = None) -> Interval:  # fmt: skip
+    def difference(self, first: str, second: str, measure: str, against="") -> Interval:
         """First less second model, paired by seed; against: another measure, of the second."""
         one, other = self.values(first, measure), self.values(second, against or measure)
         return interval((one - other).dropna().sort_index())
@@ -139,10 +133,7 @@ class RecipeEvidence:
     courses: pd.DataFrame
 
     def near(self, model: str) -> int:
-        """Whether the final training loss is within RESOLUTION of the published one.
-
-        1 where the mean over seeds is, -1 where the whole interval is not, else 0.
-        """
+        """1 where the mean loss is near the published one, -1 where its whole interval is not."""
         loss, paper = self.loss(model), published(model)["loss"]
         if abs(loss.mean - paper) <= RESOLUTION:
             return 1
@@ -154,22 +145,18 @@ class RecipeEvidence:
 
     def time(self, model: str) -> Interval:
         """How much longer a step takes than the baseline's, as a share, over rounds of timing."""
-        names = (model, "baseline")
-        own, other = (self.steps.values(name, "seconds_per_step") for name in names)
+        own, other = (self.steps.values(each, "seconds_per_step") for each in (model, "baseline"))
         return interval((own / other - 1).dropna().sort_index())
 
     def roughness(self, model: str) -> Interval:
         """How much the loss on fixed images rises again between epochs, as a share of its fall."""
-        rows = self.courses[self.courses["model"] == model] if len(self.courses) else self.courses
-        if not len(rows):
+        rows, shares = self.courses, []
+        if not len(rows) or not len(rows := select(rows, model=model)):
             raise Missing(f"no course of {model} is stored")
-        courses = [course.to_list() for _, course in rows.groupby("seed", sort=False)["eval_loss"]]
-        return interval(_rises(course) / (course[0] - min(course)) for course in courses)
-
-
-def _rises(course: list[float]) -> float:
-    """The sum of the rises from each value to the next."""
-    return sum(max(0.0, after - before) for before, after in pairwise(course))
+        for _, course in rows.groupby("seed", sort=False)["eval_loss"]:
+            rises = sum(max(0.0, after - before) for before, after in pairwise(course))
+            shares.append(rises / (course.iloc[0] - min(course)))
+        return interval(shares)
 
 
 @dataclass(frozen=True)
@@ -186,14 +173,10 @@ class Evidence:
         courses, steps = (stored(name, folder=folder) for name in (COURSES, STEPS))
         timed = select(steps, dataset=dataset).rename(columns={"round": "seed"})
         which = {"split": "train", "n_train": None, "dataset": dataset}
-        found = [
-            RecipeEvidence(
-                Runs(select(measured, **which, **recipe)),
-                Runs(select(timed, form=form)),
-                select(courses, **which, **recipe),
-            )
-            for form, recipe in RECIPES.items()
-        ]
+        found = []
+        for form, recipe in RECIPES.items():
+            runs, course = (select(table, **which, **recipe) for table in (measured, courses))
+            found.append(RecipeEvidence(Runs(runs), Runs(select(timed, form=form)), course))
         return cls(*found)
 
     def by_recipe(self) -> dict[str, RecipeEvidence]:
@@ -212,45 +195,36 @@ class Column:
     unit: str = ""
 
 
-def spread_table(evidence: Evidence, models: Iterable[str], columns: Iterable[Column],
-                 names: Mapping[str, str] | None = None) -> pd.DataFrame:  # fmt: skip
+def spread_table(evidence: Evidence, models, columns: list[Column], names=None) -> pd.DataFrame:
     """For each model and recipe that has runs: seeds, and each column's mean ± half its interval.
 
     names: what to call models in place of their labels. Without runs the table has no rows.
     """
-    columns, rows = list(columns), []
+    rows: list[list] = []
     for model in models:
         for form, side in evidence.by_recipe().items():
-            if seeds := _seeds(side.runs, model):
-                cells = [_cell(side.runs, model, column) for column in columns]
-                rows.append([(names or {}).get(model, model), form, seeds, *cells])
-    titles = ["model", "recipe", "seeds", *(column.title for column in columns)]
-    return pd.DataFrame(rows, columns=titles)
+            if model not in side.runs.models():
+                continue
+            seeds = select(side.runs.table, model=model)["seed"].nunique()
+            row = [(names or {}).get(model, model), form, seeds]
+            for column in columns:
+                try:
+                    found = side.runs.mean(model, column.measure)
+                    row.append(found.text(column.decimals, column.scale, column.unit))
+                except Missing:
+                    row.append("–")
+            rows.append(row)
+    return pd.DataFrame(rows, columns=["model", "recipe", "seeds", *(c.title for c in columns)])
 
 
-def _seeds(runs: Runs, model: str) -> int:
-    """How many seeds of a model there are."""
-    return runs.table.query("model == @model")["seed"].nunique() if len(runs.table) else 0
-
-
-def _cell(runs: Runs, model: str, column: Column) -> str:
-    """A mean with its interval, a dash where nothing is stored."""
-    try:
-        return runs.mean(model, column.measure).text(column.decimals, column.scale, column.unit)
-    except Missing:
-        return "–"
-
-
-def differs(found: Interval, unit: str, decimals: int = 2,
-            words: tuple[str, str] = ("higher", "lower")) -> str:  # fmt: skip
+def differs(found: Interval, unit: str, decimals=2, words=("higher", "lower")) -> str:
     """A paired difference in words: one only where its 95 % confidence interval excludes zero."""
     unit = f" {unit}" if unit else ""
     size = f"{number(abs(found.mean), decimals)}{unit} {words[found.mean < 0]}"
     if found.n == 1:
         return f"{size} in the only run there is, which shows no difference"
-    ends = [found.low, found.high]
+    ends = sorted(map(abs, (found.low, found.high))) if found.sign else (found.low, found.high)
+    span = " to ".join(number(end, decimals) for end in ends)
     if not found.sign:
-        span = " to ".join(number(end, decimals) for end in ends)
         return f"not shown to differ ({span}{unit} over {found.n} seeds)"
-    span = " to ".join(number(end, decimals) for end in sorted(map(abs, ends)))
     return f"{size} (95 % interval over {found.n} seeds: {span})"

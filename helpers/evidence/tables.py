@@ -1,35 +1,92 @@
-"""Tables of runs (CSV): read with their columns checked, merged, written whole or not at all."""
+"""Tables of runs (CSV): read with their columns checked, merged, written whole or not at all.
+
+columns.json declares the columns, each with its meaning: a new measure is a line there.
+"""
 
 import csv
+import dataclasses
 import io
+import json
 import os
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TextIO
 
 import pandas as pd
 
 from helpers import paths
+from helpers.config import TrainingConfig
 from helpers.errors import Refusal
-from helpers.evidence.columns import DEFAULTS, KEYS, PROVENANCE, Field, Kind, declared, kinds
 
-__all__ = ["KEYS", "PROVENANCE", "TABLES", "exploratory_tables", "find", "merge", "read", "stored"]
+CONFIGURATION = {field.name: field.default for field in dataclasses.fields(TrainingConfig)}
+KEYS = tuple(CONFIGURATION)  # what identifies a run
+# Fields that the first tables do not have: their runs had the defaults.
+DEFAULTS = {name: CONFIGURATION[name] for name in ("beta", "hidden_units", "activation")}
+PROVENANCE = (  # the keys of provenance.about()
+    "date", "commit", "training_code", "measuring_code", "keras", "backend", "backend_version",
+    "python", "processor", "threads",
+)  # fmt: skip
+
+FLOATS = ("history", "measures", "times")  # sections of columns.json that hold floats alone
+TYPES = {str: "string", int: "int64", float: "float64", type(None): "Int64"}
+OTHERS = {"epoch": "int64", "round": "int64", "threads": "Int64", "peak": "float64",
+          "kernels": "boolean"}  # fmt: skip
+REQUIRED = {"model", "form", "epoch", "round"} | {  # columns without empty cells
+    name for name, default in CONFIGURATION.items() if default is not None
+}
+PARSERS: dict[str, Callable[[str], Any]] = {
+    "int64": int, "Int64": int, "float64": float, "string": str,
+    "boolean": {"True": True, "False": False}.__getitem__,
+}  # fmt: skip
 
 EXPLORATORY = "exploratory"  # name of the folder whose tables may mix rows of different code
 DIGESTS = {"training_code": "training code", "measuring_code": "measuring code"}
 TABLES = {  # of the report, in report/results or in its folder `exploratory`
-    "plain.csv": "measures",  # the original's recipe
-    "seeds.csv": "measures",  # this report's recipe
-    "dimensions.csv": "measures",
-    "losses.csv": "measures",
-    "leakage.csv": "measures",  # trained on the test images too
-    "courses.csv": "courses",  # of trainings with squared error
-    "original_protocol.csv": "courses",  # 70,000 digits, 30 epochs, constant Adam
-    "convergence.csv": "courses",  # long runs of this report's recipe
-    "benchmark_runs.csv": "courses",
-    "benchmark_steps.csv": "steps",
-    "recipe_search.csv": "search",
-}
+    "plain.csv": "measures", "seeds.csv": "measures", "dimensions.csv": "measures",
+    "losses.csv": "measures", "leakage.csv": "measures", "courses.csv": "courses",
+    "original_protocol.csv": "courses", "convergence.csv": "courses",
+    "benchmark_runs.csv": "courses", "benchmark_steps.csv": "steps", "recipe_search.csv": "search",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of table: the columns that identify a row, and those that it may have beside them."""
+
+    name: str
+    identity: list[str]
+    values: list[str]
+    provenance: tuple[str, ...] = PROVENANCE
+
+
+@cache
+def sections() -> dict[str, dict[str, str]]:
+    """What columns.json holds: the columns of each section with their meanings."""
+    return json.loads((Path(__file__).parent / "columns.json").read_text(encoding="utf-8"))
+
+
+def declared() -> dict[str, str]:
+    """The type of every column, in their order in a table."""
+    found = dict.fromkeys(sections()["names"], "string")
+    found |= {name: TYPES[type(default)] for name, default in CONFIGURATION.items()}
+    for section, columns in sections().items():
+        other = "float64" if section in FLOATS else "string"
+        found |= {name: OTHERS.get(name, other) for name in columns}
+    return found
+
+
+def kinds() -> dict[str, Kind]:
+    """All kinds of tables by name."""
+    history, measures, times = (list(sections()[name]) for name in FLOATS)
+    search = ["model", "epochs", "batch_size", "kernels", "peak", "other", "seed"]
+    return {
+        "measures": Kind("measures of trained models", ["model", *KEYS], [*history, *measures]),
+        "courses": Kind("courses of trainings", ["model", *KEYS, "epoch"], history),
+        "steps": Kind("timed steps", ["model", "form", "dataset", "round"], ["batch_size", *times]),
+        "search": Kind("a search of recipes", search, ["eval_loss", "val_loss"], ()),
+    }
 
 
 def find(name: str, folder: Path | None = None) -> Path:
@@ -48,43 +105,39 @@ def read(file: Path, exploratory: bool | None = None) -> pd.DataFrame:
     """A table with the types of its declared columns; without rows when there is no file.
 
     exploratory: whether rows of different code may stand side by side and provenance may lack; by
-    default, whether the file lies in a folder of that name. Fields of TrainingConfig that came
-    after the table have their defaults, as its runs had. Raises Refusal, naming file and column,
+    default, whether the file lies in a folder of that name. Raises Refusal, naming file and column,
     when the file is damaged, has other columns or mixes code.
     """
-    file = Path(file)
     if not file.exists():
         kind = kinds()[TABLES.get(file.name, "measures")]
-        names = (*kind.identity, *kind.values, *kind.provenance)
-        return _ordered(pd.DataFrame({name: _typed([], declared()[name], file) for name in names}))
-    with file.open(newline="", encoding="utf-8") as stream:
-        texts = _texts(stream, file)
+        known = {*kind.identity, *kind.values, *kind.provenance}
+        return pd.DataFrame({n: pd.Series(dtype=t) for n, t in declared().items() if n in known})
     old = file.parent.name == EXPLORATORY if exploratory is None else exploratory
-    table = _checked(texts, file, lenient=old)
+    with file.open(newline="", encoding="utf-8") as stream:
+        table = _checked(stream, file, lenient=old)
     return table if old else _of_one_code(table, file)
 
 
 def merge(file: Path, rows: Iterable[dict] | pd.DataFrame, trial: bool = False) -> pd.DataFrame:
     """Put rows into a table, in place of those of the same identity; what is written is returned.
 
-    The identity is model and configuration, with the epoch or the round where the table has them.
     Raises Refusal, and leaves the file as it is, for columns that are not declared, for rows of
     another kind or of other code than the table's and, unless it is a trial, for rows from code
     that no commit holds (its name ends with "+", or is "unknown").
     """
-    file = Path(file)
     given = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows), dtype=object)
     if not len(given):
         return read(file)
-    new = _checked(_texts(io.StringIO(given.astype(object).to_csv(index=False)), file), file)
-    old, kind = read(file), _kind(new)
-    if not trial and kind.provenance:
-        _refuse_uncommitted(new, file)
+    new = _checked(io.StringIO(given.astype(object).to_csv(index=False)), file)
+    kind, old = _kind(new), read(file)
+    commits = new["commit"].fillna("unknown").to_list() if kind.provenance and not trial else []
+    if loose := [commit for commit in commits if commit.endswith("+") or commit == "unknown"]:
+        count = f"{len(loose)} of {len(new)} rows come from code that no commit holds ({loose[0]})"
+        raise Refusal(f"{file}: {count}. Commit first, or make it a trial, which marks its rows.")
     if file.exists() and _kind(old) != kind:
         raise Refusal(f"{file} holds {_kind(old).name}, not {kind.name}: name another table")
     if len(old):
-        others = old[~_identities(old, kind).isin(set(_identities(new, kind)))]
-        new = _ordered(pd.concat([others, new], ignore_index=True)) if len(others) else new
+        new = _ordered(pd.concat([old, new]).drop_duplicates(kind.identity, keep="last"))
     if file.parent.name != EXPLORATORY:
         _of_one_code(new, file)
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -97,8 +150,7 @@ def merge(file: Path, rows: Iterable[dict] | pd.DataFrame, trial: bool = False) 
 def stored(*names: str, folder: Path | None = None) -> pd.DataFrame:
     """The rows of committed tables, each run once.
 
-    Raises Refusal where two tables say different things of the same run, or fresh ones are of
-    different code.
+    Raises Refusal where two say different things of one run, or fresh ones are of different code.
     """
     files = [find(name, folder) for name in names]
     found = {file: table for file in files if len(table := read(file))}
@@ -109,26 +161,11 @@ def stored(*names: str, folder: Path | None = None) -> pd.DataFrame:
         _of_one_code(pd.concat(fresh), which)
     rows = pd.concat(found.values(), ignore_index=True)
     kind = _kind(rows)
-    identity = _identities(rows, kind)
-    for name in (name for name in kind.values if name in rows and name != "seconds"):
-        if (rows.groupby(identity)[name].nunique() > 1).any():
-            raise Refusal(f"{which} say different things of the same run in column {name!r}")
-    return rows[~identity.duplicated()].reset_index(drop=True)
-
-
-def _texts(stream: TextIO, file: Path) -> pd.DataFrame:
-    """The cells of CSV as text. Raises Refusal unless each row has a cell for each column."""
-    try:
-        names, *rows = (cells for cells in csv.reader(stream, strict=True) if cells)
-    except (csv.Error, ValueError) as error:
-        raise Refusal(f"{file} cannot be read as a table: {error}") from error
-    for line, cells in enumerate(rows, 2):
-        if len(cells) != len(names):
-            count = f"{len(cells)} cells in a table of {len(names)} columns"
-            raise Refusal(f"{file}, line {line}: {count}")
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise Refusal(f"{file}: column {twice[0]!r} is there twice")
-    return pd.DataFrame(rows, columns=names, dtype=object)
+    values = [name for name in kind.values if name in rows and name != "seconds"]
+    varies = rows.groupby(kind.identity, dropna=False)[values].nunique().gt(1).any()
+    if varies.any():
+        raise Refusal(f"{which} say different things of the same run in column {varies.idxmax()!r}")
+    return rows.drop_duplicates(kind.identity, ignore_index=True)
 
 
 def _kind(table: pd.DataFrame) -> Kind:
@@ -137,10 +174,20 @@ def _kind(table: pd.DataFrame) -> Kind:
     return kinds()[next((kind for mark, kind in marks.items() if mark in table), "measures")]
 
 
-def _checked(texts: pd.DataFrame, file: Path, lenient: bool = False) -> pd.DataFrame:
-    """Cells of text with the types of their columns; lenient: provenance may lack."""
-    kind, known = _kind(texts), declared()
-    names = [str(name) for name in texts]
+def _checked(stream: TextIO, file: Path, lenient: bool = False) -> pd.DataFrame:
+    """CSV with its cells checked and typed; lenient: provenance may lack."""
+    try:
+        names, *rows = (cells for cells in csv.reader(stream, strict=True) if cells)
+    except (csv.Error, ValueError) as error:
+        raise Refusal(f"{file} cannot be read as a table: {error}") from error
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise Refusal(f"{file}: column {twice[0]!r} is there twice")
+    for line, cells in enumerate(rows, 2):
+        if len(cells) != len(names):
+            count = f"{len(cells)} cells in a table of {len(names)} columns"
+            raise Refusal(f"{file}, line {line}: {count}")
+    texts = pd.DataFrame(rows, columns=names, dtype=object)
+    kind = _kind(texts)
     if unknown := [n for n in names if n not in (*kind.identity, *kind.values, *kind.provenance)]:
         where = "declare it in helpers/evidence/columns.json"
         raise Refusal(f"{file}: a table of {kind.name} has no column {unknown[0]!r}: {where}")
@@ -148,52 +195,31 @@ def _checked(texts: pd.DataFrame, file: Path, lenient: bool = False) -> pd.DataF
     missing = [name for name in (*kind.identity, *kind.provenance) if name not in names]
     if lost := [name for name in missing if name not in defaults]:
         raise Refusal(f"{file}: a table of {kind.name} needs a column {lost[0]!r}")
-    full = texts.assign(**{name: str(defaults[name]) for name in missing})
-    for name in (name for name in kind.identity if not known[name].optional):
-        if "" in (cells := full[name].to_list()):
-            raise Refusal(f"{file}, line {cells.index('') + 2}: column {name!r} is empty")
-    table = _ordered(pd.DataFrame({n: _typed(full[n], known[n], file) for n in [*names, *missing]}))
-    if (again := _identities(table, kind).duplicated()).any():
+    texts = texts.assign(**{name: str(defaults[name]) for name in missing})
+    table = _ordered(pd.DataFrame({name: _typed(texts[name], file) for name in texts}))
+    if (again := table.duplicated(kind.identity)).any():
         line = again.to_list().index(True) + 2
         raise Refusal(f"{file}, line {line}: this run has a row already; one of the two must go")
     return table
 
 
-def _typed(texts: Iterable[str], field: Field, file: Path) -> pd.Series:
-    """A column of its declared kind; empty cells become missing values."""
-    logical = {"True": True, "False": False}
-    parsers: dict[str, Callable[[str], Any]] = {"text": str, "int": int, "float": float}
-    read_as, values = parsers.get(field.kind, logical.__getitem__), []
+def _typed(texts: pd.Series, file: Path) -> pd.Series:
+    """A column of its declared type; empty cells become missing values."""
+    kind, values = declared()[str(texts.name)], []
     for line, text in enumerate(texts, 2):
+        if not text and texts.name in REQUIRED:
+            raise Refusal(f"{file}, line {line}: column {texts.name!r} is empty")
         try:
-            values.append(read_as(text) if text else None)
+            values.append(PARSERS[kind](text) if text else None)
         except (ValueError, KeyError) as error:
-            problem = f"column {field.name!r} holds {text!r}, no {field.kind}"
+            problem = f"column {texts.name!r} holds {text!r}, no {kind.lower().rstrip('64')}"
             raise Refusal(f"{file}, line {line}: {problem}") from error
-    integer = "Int64" if None in values or field.optional else "int64"
-    types = {"text": "string", "int": integer, "float": "float64", "bool": "boolean"}
-    return pd.Series(values, dtype=types[field.kind])
+    return pd.Series(values, dtype=kind)
 
 
 def _ordered(table: pd.DataFrame) -> pd.DataFrame:
-    """The columns in the order in which they are declared."""
-    return table[[name for name in declared() if name in table]]
-
-
-def _identities(table: pd.DataFrame, kind: Kind) -> pd.Series:
-    """What identifies each row, as one text."""
-    cells = table[list(kind.identity)].astype("string").fillna("")
-    return pd.Series(["\x1f".join(row) for row in cells.to_numpy()], table.index, dtype=str)
-
-
-def _refuse_uncommitted(rows: pd.DataFrame, file: Path) -> None:
-    """Raise Refusal where the code of some row is in no commit."""
-    commits = rows["commit"].fillna("unknown").to_list()
-    if loose := [commit for commit in commits if commit.endswith("+") or commit == "unknown"]:
-        raise Refusal(
-            f"{file}: {len(loose)} of {len(rows)} rows come from code that no commit holds "
-            f"({loose[0]}). Commit first, or make it a trial: its rows keep that mark."
-        )
+    """The columns in the order in which they are declared, the rows numbered anew."""
+    return table[[name for name in declared() if name in table]].reset_index(drop=True)
 
 
 def _of_one_code(table: pd.DataFrame, file: Path | str) -> pd.DataFrame:
@@ -202,9 +228,7 @@ def _of_one_code(table: pd.DataFrame, file: Path | str) -> pd.DataFrame:
         counts = table[column].fillna("unknown").value_counts() if column in table else pd.Series()
         if len(counts) > 1:
             found = " and ".join(f"{digest} ({n} rows)" for digest, n in counts.items())
-            raise Refusal(
-                f"{file}: rows of different {words}, {found}, cannot be compared. Make all of "
-                "them again with one version, name another table, or move the old rows to a "
-                f"folder called {EXPLORATORY}."
-            )
+            remedy = "Make all of them again with one version, name another table, or move the old"
+            raise Refusal(f"{file}: rows of different {words}, {found}, cannot be compared. "
+                          f"{remedy} rows to a folder called {EXPLORATORY}.")  # fmt: skip
     return table

@@ -16,7 +16,6 @@ from helpers.evidence.claims import Claim, claim_rows, listing
 from helpers.evidence.published import published
 from helpers.evidence.reproduction import SECTIONS, first_runs
 from helpers.evidence.statistics import (
-    Column,
     Evidence,
     Missing,
     RecipeEvidence,
@@ -46,18 +45,20 @@ def status(folder: Path | None = None) -> str:
 
 def abstract_text(evidence: Evidence, claims: list[Claim], profile: str) -> str:
     """The abstract's computed sentences; first of all, whether the numbers mean anything."""
-    trial = "**This is a trial run on few images: it shows that everything works, and its numbers"
+    trial = (
+        "**This is a trial run on few images: it shows that everything works, and its numbers mean "
+        "nothing.**"
+    )
     counted = (
         f"Of the original's {len(claims)} claims, for models trained as it trained them: "
         f"{listing(claims, 'plain')}. For models trained by this report's recipe: "
         f"{listing(claims, 'fast')}. [Figure](#fig-verdicts) shows them side by side."
     )
-    parts = [f"{trial} mean nothing.**"] if profile == "smoke" else []
-    parts += [counted, when_stored(lambda: _unused_text(evidence), ""), status()]
-    return " ".join(filter(None, parts))
+    unused = when_stored(lambda: _unused_text(evidence), "")
+    return " ".join(filter(None, (trial if profile == "smoke" else "", counted, unused, status())))
 
 
-def _unused_text(evidence: Evidence) -> str:
+def _unused_text(evidence):
     """What the original's recipe leaves unused of the 10-D model, in a sentence."""
     sides = (evidence.plain, evidence.fast)
     plain, fast = (side.runs.mean("10-D", "val_elbo").text(1) for side in sides)
@@ -77,21 +78,18 @@ def when_stored(sentence: Callable[[], str], otherwise: str = NOTHING) -> str:
         return otherwise
 
 
-def seed_table(evidence: Evidence, names: Iterable[str], columns: Iterable[Column],
-               shown: Mapping[str, str] | None = None, transposed: bool = False,
-               ) -> pd.DataFrame:  # fmt: skip
+def seed_table(evidence: Evidence, names, columns, shown=None, transposed=False) -> pd.DataFrame:
     """Mean ± half of the 95 % confidence interval over seeds, a row for each model and recipe.
 
-    names: of the models; shown: what to call them in place of that; transposed: of one model, a row
-    for each measure and a column for each recipe. Without any stored run the one cell says so.
+    columns: list of statistics.Column; shown: what to call the models; transposed: of one model, a
+    row for each measure and a column for each recipe. Without any stored run the one cell says so.
     """
     table = spread_table(evidence, names, columns, shown)
     if table.empty:
         return pd.DataFrame({"model": [NOTHING]})
-    if not transposed:
-        return table
     turned = table.drop(columns="model").set_index("recipe").T
-    return turned.rename_axis(index="measure", columns=None).reset_index()
+    turned = turned.rename_axis(index="measure", columns=None).reset_index()
+    return turned if transposed else table
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,7 @@ class Difference:
     decimals: int = 2
     scale: float = 1
     words: tuple[str, str] = ("higher", "lower")
-    against: str | None = None
+    against: str = ""
 
     def text(self, side: RecipeEvidence, first: str, second: str) -> str:
         """First less second model in words, paired over seeds. Raises Missing when not stored."""
@@ -114,27 +112,26 @@ class Difference:
 
 def seed_differences(evidence: Evidence, pairs: Iterable[tuple[str, str]],
                      differences: Iterable[Difference],
-                     lead: str = "Compared with the baseline of the same recipe:",
-                     shown: Mapping[str, str] | None = None, time: bool = False,
-                     ) -> str:  # fmt: skip
+                     lead="Compared with the baseline of the same recipe:",
+                     shown: Mapping[str, str] | None = None, time=False) -> str:  # fmt: skip
     """How models differ over seeds, as a Markdown list with an item for each pair and recipe.
 
-    shown: what to call the models; time: also how much longer a step of the first takes than the
-    baseline's. What is not stored is left out; where nothing is, a sentence says so.
+    shown: what to call the models; time: also how much longer a step takes than the baseline's.
+    What is not stored is left out; where nothing is, a sentence says so.
     """
     lines, kinds = [], list(differences)
     for first, second in pairs:
         for form, side in evidence.by_recipe().items():
             said = [partial(kind.text, side, first, second) for kind in kinds]
-            said += [partial(_longer_text, side, first)] if time else []
+            if time:
+                said.append(partial(_longer_text, side, first))
             if parts := list(filter(None, (when_stored(each, "") for each in said))):
                 name = (shown or {}).get(first, first)
                 lines.append(f"- **{name}, {form}**: {'; '.join(parts)}.")
     return f"{lead}\n\n" + "\n".join(lines) if lines else NOTHING
 
 
-def _longer_text(side: RecipeEvidence, model: str) -> str:
-    """How much longer a step takes than the baseline's."""
+def _longer_text(side, model):
     return f"a step takes {side.time(model).text(0, 100, '%')} longer"
 
 
@@ -153,12 +150,8 @@ SUMMARY: dict[str, tuple[str, Callable[[dict], str]]] = {  # what summary_table 
 }  # fmt: skip
 
 
-def summary_table(summaries: Mapping[str, dict], columns: Iterable[str],
-                  shown: Mapping[str, str] | None = None) -> pd.DataFrame:  # fmt: skip
-    """The models of one run, by name, with chosen columns of SUMMARY.
-
-    summaries: from `suite.model_summary`; shown: what to call the models.
-    """
+def summary_table(summaries: Mapping[str, dict], columns, shown=None) -> pd.DataFrame:
+    """The models of one run, by name, with chosen columns of SUMMARY; shown: what to call them."""
     chosen, rows = [SUMMARY[column] for column in columns], []
     for name, summary in summaries.items():
         known = summary | {"published": published(name)["loss"] if name in PUBLISHED else None}
@@ -171,12 +164,10 @@ def mean_error(values: np.ndarray, decimals: int = 2) -> str:
     return f"{number(float(np.mean(values)), decimals)} ± {stats.sem(values):.{decimals}f}"
 
 
-def paired_text(first: np.ndarray, second: np.ndarray, unit: str = "", decimals: int = 2,
-                words: tuple[str, str] = ("higher", "lower")) -> str:  # fmt: skip
-    """How values of the same images differ between two models of one run, first less second.
+def paired_text(first, second, unit="", decimals=2, words=("higher", "lower")) -> str:
+    """How values (n,) of the same images differ between two models of one run, first less second.
 
-    In words, "0.45 dB higher" or "within the noise of the images (0.01 dB)"; the comparison
-    accounts for the images and not for seeds.
+    "0.45 dB higher" or "within the noise of the images (0.01 dB)": of images, not of seeds.
     """
     difference = np.asarray(first, float) - np.asarray(second, float)
     size = f"{abs(difference.mean()):.{decimals}f}{f' {unit}' if unit else ''}"

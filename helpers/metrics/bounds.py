@@ -28,20 +28,16 @@ def draw(mean: np.ndarray, log_var: np.ndarray, rng: np.random.Generator) -> np.
     return (mean + np.exp(log_var / 2) * rng.standard_normal(mean.shape)).astype("float32")
 
 
-def elbo(model, x, seed: int, samples: int = 1) -> dict[str, np.ndarray]:
+def elbo(model, x, seed: int, samples: int = 1, q=None) -> dict[str, np.ndarray]:
     """The evidence lower bound and its two parts, elbo = -(distortion + rate): shape (n,) each.
 
     z is sampled from q(z|x), `samples` times per image: at the posterior mean it is not a bound.
-    For the squared error, "elbo" leaves out the Gaussian's constant (Kingma & Welling 2014, eq. 3).
+    q: mean and log variance, (n, latent_dim) each; default: the encoder's. For the squared error,
+    "elbo" leaves out the Gaussian's constant (Kingma & Welling 2014, eq. 3).
     """
-    return _bound(model, x, model.encode(x), seed, samples)
-
-
-def _bound(model, x, q, seed, samples):
-    """`elbo` with q: means and log variances (n, latent_dim)."""
-    rng = np.random.default_rng(seed)
-    rate = to_numpy(losses.gaussian_kl, *q)
-    decoded = (model.decode(draw(*q, rng)) for _ in range(samples))
+    rng, (mean, log_var) = np.random.default_rng(seed), model.encode(x) if q is None else q
+    rate = to_numpy(losses.gaussian_kl, mean, log_var)
+    decoded = (model.decode(draw(mean, log_var, rng)) for _ in range(samples))
     distortion = np.mean([to_numpy(model.pixel_loss, x, image) for image in decoded], axis=0)
     return {"elbo": -(distortion + rate), "rate": rate, "distortion": distortion}
 
@@ -50,22 +46,17 @@ def importance_weighted_bound(model, x, k: int, seed: int, q=None) -> np.ndarray
     """L_k = E ln (1/k) Σ p(x, z_i) / q(z_i|x) with z_i ~ q(z|x): shape (n,).
 
     L_1 is the ELBO; L_k never falls with k and never exceeds ln p(x) (Burda et al. 2016, eq. 8).
-    q: mean and log variance, (n, latent_dim) each; default: the encoder's. The nearer q is to the
-    posterior, as that of `optimised_bound` is, the tighter the bound.
+    q: see `elbo`; the nearer it is to the posterior, as that of `optimised_bound`, the tighter.
     """
-    rng = np.random.default_rng(seed)
+    rng, log_weights = np.random.default_rng(seed), []
     mean, log_var = model.encode(x) if q is None else q
-    log_weights = [_log_weight(model, x, mean, log_var, rng) for _ in range(k)]
+    for _ in range(k):
+        z = draw(mean, log_var, rng)
+        zero = np.zeros_like(z)
+        prior = to_numpy(losses.gaussian_log_density, z, zero, zero)
+        posterior = to_numpy(losses.gaussian_log_density, z, mean, log_var)
+        log_weights.append(prior - posterior - to_numpy(model.pixel_loss, x, model.decode(z)))
     return logsumexp(log_weights, axis=0) - np.log(k)
-
-
-def _log_weight(model, x, mean, log_var, rng):
-    """The log weight ln p(x|z) p(z) / q(z|x) for one z per image: shape (n,)."""
-    z = draw(mean, log_var, rng)
-    zero = np.zeros_like(z)
-    prior = to_numpy(losses.gaussian_log_density, z, zero, zero)
-    posterior = to_numpy(losses.gaussian_log_density, z, mean, log_var)
-    return prior - posterior - to_numpy(model.pixel_loss, x, model.decode(z))
 
 
 def frozen_decoder(model) -> keras.Model:
@@ -76,11 +67,15 @@ def frozen_decoder(model) -> keras.Model:
     return decoder
 
 
-class _PosteriorSearch(keras.Model):
-    """One Gaussian q(z|x) per image around a frozen decoder; only the Gaussians are trainable.
+def cosine_adam(rate: float, steps: int) -> keras.optimizers.Adam:
+    """Adam with a rate that decays to zero over so many steps."""
+    return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, steps))
 
-    The weights say how far each is from the encoder's: its mean in the encoder's standard
-    deviations, its log variance in nats.
+
+class _PosteriorSearch(keras.Model):
+    """One Gaussian q(z|x) per image before a frozen decoder.
+
+    Its weights are distances from the encoder's: of the mean in standard deviations, and in nats.
     """
 
     def __init__(self, model, shape):
@@ -103,39 +98,30 @@ class _PosteriorSearch(keras.Model):
         return ops.sum(self.distortion(y, y_pred["image"]) + rate)
 
 
-def _search_posteriors(model, x, mean, log_var, steps, rng):
-    """Means and log variances (n, latent_dim) after gradient steps on the negative ELBO."""
-    search = _PosteriorSearch(model, mean.shape)
-    schedule = keras.optimizers.schedules.CosineDecay(SEARCH_RATE, steps)
-    search.compile(optimizer=keras.optimizers.Adam(schedule))
-    for _ in range(steps):
-        noise = rng.standard_normal(mean.shape).astype("float32")
-        search.train_on_batch((mean, log_var, noise), x)
-    shift, widening = (ops.convert_to_numpy(weight) for weight in (search.shift, search.widening))
-    return mean + np.exp(log_var / 2) * shift, log_var + widening
-
-
 def optimised_bound(model, x, steps: int, seed: int, samples: int = 20) -> dict[str, np.ndarray]:
     """The ELBO under the encoder's q(z|x) and under a per-image optimised Gaussian posterior.
 
     "encoder" and "optimised", (n,), in nats, `samples` draws each with the same noise; "mean" and
     "log_var", (n, latent_dim), of the optimised posteriors. The difference of the two bounds is the
-    amortisation gap (Cremer, Li & Duvenaud 2018, section 3). Adam with a cosine decay, from the
-    encoder's q; it scales each coordinate by itself, so that images do not disturb one another.
-    Needs model.decoder, a keras.Model, of which it takes a copy. Costs `steps` gradients of the
-    decoder and 2 · samples decodes per image. Raises ValueError unless steps and samples are
-    positive integers.
+    amortisation gap (Cremer, Li & Duvenaud 2018, section 3). Adam starts at the encoder's q and
+    scales each coordinate by itself, so that images do not disturb one another. Costs `steps`
+    gradients of the decoder and 2 · samples decodes per image.
     """
     check_integer("steps", steps, 1, 1_000_000)
     check_integer("samples", samples, 1, 1_000_000)
     rng = np.random.default_rng((seed, 1))  # not the noise of the evaluation
     mean, log_var = model.encode(x)
-    parts = [slice(start, start + SEARCHED) for start in range(0, len(x), SEARCHED)]
-    found = [
-        _search_posteriors(model, x[part], mean[part], log_var[part], steps, rng) for part in parts
-    ]
-    best = [np.concatenate(part) for part in zip(*found, strict=True)]
-    before, after = (_bound(model, x, q, seed, samples)["elbo"] for q in ((mean, log_var), best))
+    best = mean.copy(), log_var.copy()
+    for start in range(0, len(x), SEARCHED):
+        part = slice(start, start + SEARCHED)
+        search = _PosteriorSearch(model, mean[part].shape)
+        search.compile(cosine_adam(SEARCH_RATE, steps))
+        for _ in range(steps):
+            noise = rng.standard_normal(mean[part].shape).astype("float32")
+            search.train_on_batch((mean[part], log_var[part], noise), x[part])
+        best[0][part] += np.exp(log_var[part] / 2) * ops.convert_to_numpy(search.shift)
+        best[1][part] += ops.convert_to_numpy(search.widening)
+    before, after = (elbo(model, x, seed, samples, q)["elbo"] for q in ((mean, log_var), best))
     return {"encoder": before, "optimised": after, "mean": best[0], "log_var": best[1]}
 
 
@@ -145,10 +131,7 @@ def kl_per_dimension(model, x) -> np.ndarray:
 
 
 def active_units(model, x) -> np.ndarray:
-    """Variance over images of each dimension's posterior mean, (latent_dim,): active above ACTIVE.
-
-    Burda et al. 2016, section 5.2.
-    """
+    """Variance over images of each dimension's posterior mean, (latent_dim,); see ACTIVE."""
     return model.encode(x)[0].var(axis=0)
 
 

@@ -12,9 +12,8 @@ from skimage.metrics import structural_similarity
 from helpers.errors import check_choice, check_integer, check_number
 from helpers.metrics.images import WANG
 
-SIDES: dict[str, Any] = {
-    "bottom": np.s_[14:], "top": np.s_[:14], "left": np.s_[:, :14], "right": np.s_[:, 14:]
-}
+SIDES: dict[str, Any] = dict(bottom=np.s_[14:], top=np.s_[:14], left=np.s_[:, :14],
+                             right=np.s_[:, 14:])  # fmt: skip
 HALF_A_LEVEL = 0.5 / 255  # half a step between the grey levels of the data
 
 
@@ -24,10 +23,7 @@ def original_choice() -> list[int]:
 
 
 def square_mask(top: int = 10, left: int = 10, size: int = 10) -> np.ndarray:
-    """A square hole; the default is rows and columns 10 to 19, as in the original report.
-
-    Raises ValueError when the square does not lie within the image.
-    """
+    """A square hole; the default is rows and columns 10 to 19, as in the original report."""
     if size < 1 or min(top, left) < 0 or max(top, left) + size > 28:
         square = f"a square of {size} pixels at row {top}, column {left}"
         raise ValueError(f"{square} does not fit into 28 x 28")
@@ -45,10 +41,7 @@ def half_mask(side: str = "bottom") -> np.ndarray:
 
 
 def random_mask(share: float, seed: int) -> np.ndarray:
-    """Scattered single hidden pixels: share · 784 of them, rounded.
-
-    Raises ValueError unless at least one pixel is hidden and one visible.
-    """
+    """Scattered single hidden pixels: share · 784 of them, rounded."""
     count = round(share * 784)
     if not 0 < count < 784:
         raise ValueError(f"share={share!r} must be between 0 and 1 and leave a pixel on each side")
@@ -75,23 +68,22 @@ def paste(hidden: np.ndarray, mask: np.ndarray, filling: np.ndarray) -> np.ndarr
 
 
 def _squared_error(x, filled, mask):
-    """Mean squared error over the hidden pixels: shape (n,)."""
     check(mask)
     return np.square(np.float64(filled) - x)[:, mask].mean(axis=(1, 2))
 
 
-def rmse(x: np.ndarray, filled: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def rmse(x, filled, mask: np.ndarray) -> np.ndarray:
     """Root mean squared error over the hidden pixels, in grey levels from 0 to 1: shape (n,)."""
     return np.sqrt(_squared_error(x, filled, mask))
 
 
-def psnr(x: np.ndarray, filled: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def psnr(x, filled, mask: np.ndarray) -> np.ndarray:
     """Peak signal-to-noise ratio over the hidden pixels: decibels, (n,); infinite without error."""
     with np.errstate(divide="ignore"):
         return -10 * np.log10(_squared_error(x, filled, mask))
 
 
-def ssim(x: np.ndarray, filled: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def ssim(x, filled, mask: np.ndarray) -> np.ndarray:
     """Mean of the structural similarity map over the hidden pixels, at most 1: shape (n,).
 
     With the settings of `images.ssim`: near the rim the window sees visible pixels too.
@@ -102,16 +94,13 @@ def ssim(x: np.ndarray, filled: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return np.array([similarity[mask].mean() for similarity in maps])
 
 
-def coverage(
-    x: np.ndarray, fillings: np.ndarray, mask: np.ndarray, level=0.9, tolerance=HALF_A_LEVEL
-) -> dict[str, np.ndarray]:
+def coverage(x, fillings, mask, level=0.9, tolerance=HALF_A_LEVEL) -> dict[str, np.ndarray]:
     """Share of hidden pixels within the interval spanned by fillings (m, n, 28, 28, 1), its width.
 
     "coverage" and "width", (n,) each. The interval leaves out (1 - level) / 2 of the fillings on
     either side; with Weibull's quantiles (order statistic i of m at i / (m + 1)) it holds another
-    draw with probability `level` whatever m. The tolerance counts a pixel as covered within half a
-    grey level: blank background is exactly 0, which no decoder gives. Fillings that are means of
-    pixels carry the uncertainty of z alone. Raises ValueError when m is too small for `level`.
+    draw with probability `level` whatever m. The tolerance: blank background is exactly 0, which no
+    decoder gives. Fillings that are means of pixels carry the uncertainty of z alone.
     """
     check(mask)
     check_number("level", level, 0, 0.999)

@@ -5,20 +5,14 @@ from scipy.ndimage import laplace
 from skimage.metrics import structural_similarity
 
 # The settings of Wang et al. 2004: a Gaussian window of 11 x 11 pixels, K1 = 0.01, K2 = 0.03
-WANG = {
-    "data_range": 1,
-    "gaussian_weights": True,
-    "sigma": 1.5,
-    "use_sample_covariance": False,
-}
+WANG = dict(data_range=1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False)
 
 
 def _pairs(x, y):
     """Both as float64 of shape (n, 28, 28, 1). Raises ValueError unless they have that shape."""
     x, y = np.asarray(x, "float64"), np.asarray(y, "float64")
     if {x.shape, y.shape} != {(len(x), 28, 28, 1)}:
-        shapes = f"{x.shape} and {y.shape}"
-        raise ValueError(f"images of shapes {shapes}: both must be (n, 28, 28, 1), with one n")
+        raise ValueError(f"images of shapes {x.shape} and {y.shape}, not both (n, 28, 28, 1)")
     return x, y
 
 

@@ -1,16 +1,14 @@
 """Filling a hole in images with a trained VAE; masks and scores are in `holes`.
 
 `hidden` are images (n, 28, 28, 1) whose hidden pixels are 0 (`holes.hide`), `mask` is bool
-(28, 28), True where hidden. Every filling keeps the visible pixels as given. `model` is a
-`helpers.models.VAE` or anything with encode(x) → mean, log variance (n, d), decode(z) → images and
-a `losses.PixelLoss`.
+(28, 28), True where hidden. Every filling keeps the visible pixels as given. `model`: a VAE or the
+like, as in `bounds`.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,7 +21,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from helpers import losses
 from helpers.errors import check_choice, check_integer
-from helpers.metrics.bounds import draw, frozen_decoder, to_numpy
+from helpers.metrics.bounds import cosine_adam, draw, frozen_decoder, to_numpy
 from helpers.metrics.holes import check, paste
 from helpers.metrics.likelihoods import mean_image
 
@@ -33,9 +31,10 @@ ROWS = 500  # latent points that are sought at a time
 SPREAD = 2  # standard deviations of the encoder that importance sampling takes for one
 PRIOR_EVERY = 10  # one in so many of its points comes from the prior
 WARM_UP = 20  # steps of pseudo-Gibbs before an exact method begins
+Scored = tuple[np.ndarray, np.ndarray]  # fillings (n, 28, 28, 1), and a number (n,) of each
 
 
-def nearest_images(hidden: np.ndarray, mask: np.ndarray, images: np.ndarray, k: int) -> np.ndarray:
+def nearest_images(hidden, mask, images: np.ndarray, k: int) -> np.ndarray:
     """The hole filled from each of the k images nearest on the visible pixels: (k, n, 28, 28, 1).
 
     Euclidean distance, nearest first. Raises ValueError unless 1 ≤ k ≤ the number of images.
@@ -46,7 +45,7 @@ def nearest_images(hidden: np.ndarray, mask: np.ndarray, images: np.ndarray, k: 
     return paste(hidden, mask, images[nearest.T])
 
 
-def encode_decode(model, hidden: np.ndarray, seed: int) -> np.ndarray:
+def encode_decode(model, hidden, seed: int) -> np.ndarray:
     """What the original does: encode the damaged images, draw one z each, decode: whole images."""
     mean, log_var = model.encode(hidden)
     return model.decode(draw(mean, log_var, np.random.default_rng(seed)))
@@ -61,7 +60,7 @@ def calibrated(model, images: np.ndarray, seed: int = 0) -> SimpleNamespace:
     variance = float(np.square(encode_decode(model, images, seed) - images).mean())
     gaussian = partial(losses.gaussian_loss, variance=variance)
     loss = losses.PixelLoss("gaussian", f"Gaussian, variance {variance:.2g}", gaussian)
-    parts = {"encode": model.encode, "decode": model.decode, "decoder": model.decoder}
+    parts = {name: getattr(model, name) for name in ("encode", "decode", "decoder")}
     return SimpleNamespace(**parts, pixel_loss=loss, variance=variance)
 
 
@@ -70,23 +69,23 @@ def visible_loss(model, x, decoded, mask: np.ndarray):
 
     Hidden pixels become 0 on both sides, where a loss that sums over pixels has one known value,
     which is subtracted (it is not 0 for the continuous Bernoulli). A squared error counts as a
-    Gaussian with variance ½. Raises ValueError for a loss that depends on the whole batch.
+    Gaussian with variance ½.
     """
-    if model.pixel_loss.per_batch:
-        label = model.pixel_loss.label
-        raise ValueError(f"the loss {label!r} depends on the whole batch: use calibrated(model, …)")
+    if (loss := model.pixel_loss).per_batch:
+        uses = "depends on the whole batch: use calibrated(model, …)"
+        raise ValueError(f"the loss {loss.label!r} {uses}")
     seen = ops.convert_to_tensor(~mask[..., np.newaxis], "float32")
     blank = ops.zeros((1, *mask.shape, 1), "float32")
-    return model.pixel_loss(x * seen, decoded * seen) - model.pixel_loss(blank, blank) * mask.mean()
+    return loss(x * seen, decoded * seen) - loss(blank, blank) * mask.mean()
 
 
 def _visible_loss(model, x, decoded, mask):
     """`visible_loss` from NumPy to NumPy."""
-    return to_numpy(lambda *images: visible_loss(model, *images, mask), x, decoded)
+    return to_numpy(lambda *images: visible_loss(model, images[0], images[1], mask), x, decoded)
 
 
 def _log_normal(z, mean, log_var):
-    """The density ln N(z; mean, diag exp log_var) in nats: shape z.shape[:-1]."""
+    """ln N(z; mean, diag exp log_var) in nats: shape z.shape[:-1]."""
     return norm.logpdf(z, mean, np.exp(np.float64(log_var) / 2)).sum(axis=-1)
 
 
@@ -95,34 +94,28 @@ def _rows(values, array):
     return values.reshape(-1, *[1] * (array.ndim - 1))
 
 
-def _refilled(model, hidden, mask, filled, steps, rng):
-    """Each step of `pseudo_gibbs`: filled images (n, 28, 28, 1)."""
-    for _ in range(steps):
-        decoded = model.decode(draw(*model.encode(filled), rng))
-        filled = paste(hidden, mask, mean_image(model, decoded))
-        yield filled
-
-
 def _warmed_up(model, hidden, mask, warm_up, rng):
     """Images after `warm_up` steps of `pseudo_gibbs` from the zeroed hole."""
-    check_integer("warm_up", warm_up, 0, 1_000_000)
-    return [hidden, *_refilled(model, hidden, mask, hidden, warm_up, rng)][-1]
+    return pseudo_gibbs(model, hidden, mask, warm_up, rng) if warm_up else hidden
 
 
-def pseudo_gibbs(
-    model, hidden: np.ndarray, mask: np.ndarray, steps: int, seed: int, average: int = 1
-) -> np.ndarray:
+def pseudo_gibbs(model, hidden, mask, steps: int, seed, average: int = 1) -> np.ndarray:
     """Draw z from q(z|filled image), decode, refill the hole, `steps` times: (n, 28, 28, 1).
 
     Rezende, Mohamed & Wierstra 2014, appendix F, with the decoder's mean in the hole in place of a
-    draw of grey pixels. Nothing corrects for q not being the posterior. One step is
-    `encode_decode`. average: the result is the mean of the last so many fillings; 1 gives a draw.
-    Costs `steps` encodes and decodes per image.
+    draw of grey pixels. Nothing corrects for q not being the posterior. average: the result is the
+    mean of the last so many fillings; 1 gives a draw. Costs `steps` encodes and decodes per image.
     """
     check(mask, steps=steps)
     check_integer("average", average, 1, steps)
-    fillings = _refilled(model, hidden, mask, hidden, steps, np.random.default_rng(seed))
-    return paste(hidden, mask, np.divide(sum(islice(fillings, steps - average, None)), average))
+    rng, filled, total = np.random.default_rng(seed), hidden, np.zeros_like(hidden)
+    for step in range(steps):
+        mean, log_var = model.encode(filled)
+        decoded = model.decode(draw(mean, log_var, rng))
+        filled = paste(hidden, mask, mean_image(model, decoded))
+        if step >= steps - average:
+            total = total + filled
+    return paste(hidden, mask, total / average)
 
 
 def _state(model, hidden, mask, z):
@@ -134,25 +127,15 @@ def _state(model, hidden, mask, z):
     return {"z": z, "filled": filled, "mean": mean, "log_var": log_var, "target": target}
 
 
-def _log_acceptance(now, new):
-    """The ratio ln [p(z'|visible) q(z|z')] / [p(z|visible) q(z'|z)]: shape (n,)."""
-    there = _log_normal(new["z"], now["mean"], now["log_var"])
-    back = _log_normal(now["z"], new["mean"], new["log_var"])
-    return new["target"] - now["target"] + back - there
-
-
-def metropolis_gibbs(
-    model, hidden: np.ndarray, mask: np.ndarray, steps: int, seed: int, average=1, warm_up=WARM_UP
-) -> tuple[np.ndarray, np.ndarray]:
+def metropolis_gibbs(model, hidden, mask, steps, seed, average=1, warm_up=WARM_UP) -> Scored:
     """`pseudo_gibbs` with accepted or rejected proposals: fillings and acceptance rates (n,).
 
-    After Mattei & Frellsen 2018, algorithm 1. The hole holds the decoder's mean f(z), not a draw as
-    there, so that the proposal q(z'|visible, f(z)) is a density that depends on z alone.
-    Metropolis-Hastings with target p(visible|z) p(z) accepts with
+    After Mattei & Frellsen 2018, algorithm 1, but with the decoder's mean f(z) in the hole, so that
+    the proposal q(z'|visible, f(z)) depends on z alone. Metropolis-Hastings accepts with
     min{1, [p(visible|z') p(z') q(z|visible, f(z'))] / [p(visible|z) p(z) q(z'|visible, f(z))]},
-    which leaves p(z|visible) invariant for every pixel loss (see `visible_loss`). warm_up: steps of
-    `pseudo_gibbs` before; from the zeroed hole itself the chain would hardly move. Costs
-    warm_up + steps + 1 decodes and warm_up + steps + 2 encodes per image.
+    which leaves p(z|visible) invariant for every pixel loss. warm_up: steps of `pseudo_gibbs`
+    before; from the zeroed hole itself the chain would hardly move. Costs warm_up + steps + 1
+    decodes and one encode more per image.
     """
     check(mask, steps=steps)
     check_integer("average", average, 1, steps)
@@ -162,7 +145,10 @@ def metropolis_gibbs(
     total, accepted = np.zeros_like(hidden), np.zeros(len(hidden), int)
     for step in range(steps):
         new = _state(model, hidden, mask, draw(now["mean"], now["log_var"], rng))
-        accept = -rng.standard_exponential(len(hidden)) < _log_acceptance(now, new)
+        there = _log_normal(new["z"], now["mean"], now["log_var"])
+        back = _log_normal(now["z"], new["mean"], new["log_var"])
+        ratio = new["target"] - now["target"] + back - there
+        accept = -rng.standard_exponential(len(hidden)) < ratio
         now = {key: np.where(_rows(accept, now[key]), new[key], now[key]) for key in now}
         accepted += accept
         if step >= steps - average:
@@ -180,8 +166,7 @@ class LatentSearch(keras.Model):
         self.points.assign(points)
         self.visible_loss = lambda x, decoded: visible_loss(model, x, decoded, mask)
         self.built = True
-        rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)
-        self.compile(keras.optimizers.Adam(rate))
+        self.compile(cosine_adam(LEARNING_RATE, steps))
 
     def call(self, x):
         """The images decoded at the points."""
@@ -192,16 +177,13 @@ class LatentSearch(keras.Model):
         return ops.sum(self.visible_loss(x, y_pred)) + ops.sum(ops.square(self.points)) / 2
 
 
-def optimise_latent(
-    model, hidden: np.ndarray, mask: np.ndarray, restarts: int, steps: int, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
+def optimise_latent(model, hidden, mask, restarts: int, steps: int, seed: int) -> Scored:
     """The most probable code of the visible pixels: fillings, and the objective reached, (n,).
 
     Minimises -ln p(visible|z) - ln p(z), nats per image, by gradient descent (Bora et al. 2017,
     with the prior's own penalty). The first start is the encoder's mean for the zeroed hole, the
-    others are drawn from the prior; the best end counts. Adam with a cosine decay scales each
-    coordinate by itself, so that images do not disturb one another. Needs model.decoder, a
-    keras.Model, of which it takes a copy. Costs one encode, restarts · steps gradients (a decode
+    others are drawn from the prior; the best end counts. Adam scales each coordinate by itself, so
+    that images do not disturb one another. Costs one encode, restarts · steps gradients (a decode
     and the way back) and `restarts` decodes per image.
     """
     check(mask, restarts=restarts, steps=steps)
@@ -222,18 +204,25 @@ def optimise_latent(
     return paste(hidden, mask, mean_image(model, decoded[best])), objective.min(axis=0)
 
 
-def _weigh(model, hidden, mask, k, rng, warm_up):
-    """Points (k, n, d), their log weights (k, n), and the weighted mean of what they decode to.
+def importance_fill(model, hidden, mask, k, seed, warm_up=WARM_UP, draws=None) -> Scored:
+    """The expected hidden pixels by importance weights: fillings, and effective sample sizes (n,).
 
-    All k count as draws from the mixture of encoder and prior, whose shares are those among the k.
+    E[x|visible] = Σ w_i E[x|z_i] / Σ w_i with w = p(visible|z) p(z) / r(z), z_i ~ r (MIWAE: Mattei
+    & Frellsen 2019). Here r is the encoder's Gaussian, SPREAD times as wide, for images that
+    `warm_up` steps of `pseudo_gibbs` have filled, and the prior for one point in PRIOR_EVERY, which
+    bounds the weights. The effective sample size (Σ w)² / Σ w² is between 1, where a single point
+    counts, and k. draws: fillings (draws, n, 28, 28, 1) from points drawn by their weights instead
+    of the mean, with repeats (Rubin 1987). Costs warm_up + 1 encodes, warm_up + k + draws decodes.
     """
-    check(mask, k=k)
+    check(mask, k=k, draws=draws or 1)
+    rng = np.random.default_rng(seed)
     mean, log_var = model.encode(_warmed_up(model, hidden, mask, warm_up, rng))
     log_var = log_var + 2 * np.log(SPREAD)
     noise = rng.standard_normal((k, *mean.shape))
     from_prior = np.arange(k) % PRIOR_EVERY == PRIOR_EVERY - 1
     near = mean + np.exp(log_var / 2) * noise
     z = np.where(_rows(from_prior, noise), noise, near).astype("float32")
+    # All k count as draws from the mixture of encoder and prior, with their shares among the k.
     densities = np.stack([_log_normal(z, 0, 0), _log_normal(z, mean, log_var)])
     shares = np.reshape([from_prior.mean(), 1 - from_prior.mean()], (2, 1, 1))
     log_weights = densities[0] - logsumexp(densities, axis=0, b=shares)
@@ -245,48 +234,18 @@ def _weigh(model, hidden, mask, k, rng, warm_up):
         pixels = mean_image(model, decoded)
         total = total * _rows(np.exp(before - peak), pixels)
         total = total + _rows(np.exp(log_weight - peak), pixels) * pixels
-    return z, log_weights, total / _rows(np.exp(log_weights - peak).sum(axis=0), total)
-
-
-def importance_fill(
-    model, hidden: np.ndarray, mask: np.ndarray, k: int, seed: int, warm_up: int = WARM_UP
-) -> tuple[np.ndarray, np.ndarray]:
-    """The expected hidden pixels by importance weights: fillings, and effective sample sizes (n,).
-
-    E[x|visible] = Σ w_i E[x|z_i] / Σ w_i with w = p(visible|z) p(z) / r(z), z_i ~ r (MIWAE: Mattei
-    & Frellsen 2019). A VAE that was trained on complete images needs a better r than MIWAE's
-    encoder: here the encoder's Gaussian for images that `warm_up` steps of `pseudo_gibbs` have
-    filled, with SPREAD times its standard deviations, and the prior for one point in PRIOR_EVERY,
-    which bounds the weights. The effective sample size (Σ w)² / Σ w² is between 1, where a single
-    point counts, and k. Costs warm_up + 1 encodes and warm_up + k decodes per image.
-    """
-    _, log_weights, filling = _weigh(model, hidden, mask, k, np.random.default_rng(seed), warm_up)
     size = np.exp(2 * logsumexp(log_weights, axis=0) - logsumexp(2 * log_weights, axis=0))
-    return paste(hidden, mask, filling), size
-
-
-def importance_draws(
-    model, hidden: np.ndarray, mask: np.ndarray, k: int, draws: int, seed: int, warm_up=WARM_UP
-) -> np.ndarray:
-    """Fillings (draws, n, 28, 28, 1) from the points of `importance_fill`, drawn by their weights.
-
-    Sampling-importance-resampling (Rubin 1987), with repeats. Costs `draws` decodes per image more
-    than `importance_fill`.
-    """
-    check(mask, draws=draws)
-    rng = np.random.default_rng(seed)
-    z, log_weights, _ = _weigh(model, hidden, mask, k, rng, warm_up)
+    if not draws:
+        filling = total / _rows(np.exp(log_weights - peak).sum(axis=0), total)
+        return paste(hidden, mask, filling), size
     taken = np.argmax(log_weights + rng.gumbel(size=(draws, *log_weights.shape)), axis=1)
-    points = z[taken, np.arange(len(hidden))]
-    return np.stack([paste(hidden, mask, mean_image(model, model.decode(each))) for each in points])
+    drawn = (mean_image(model, model.decode(each)) for each in z[taken, np.arange(len(hidden))])
+    return np.stack([paste(hidden, mask, image) for image in drawn]), size
 
 
 @dataclass(frozen=True)
 class Task:
-    """Holes to fill, and what a method may use; effort: about the decodes per image it may spend.
-
-    Raises ValueError for an effort below 10.
-    """
+    """Holes to fill, and what a method may use; effort: about the decodes that it may spend."""
 
     model: Any
     hidden: np.ndarray
@@ -308,25 +267,23 @@ class Task:
 
 # A method's filling of a task; given `draws`, so many plausible ones of each image. The filling of
 # a chain is the mean over its second half, a draw the last point of a chain of its own.
-
-
-def _encode_decode(task, draws=None):
+def _encode_decode(task: Task, draws: int | None = None):
     hidden = np.tile(task.hidden, (draws or 1, 1, 1, 1))
     filling = mean_image(task.model, encode_decode(task.model, hidden, task.seed))
     return paste(hidden, task.mask, filling)
 
 
-def _nearest(task, draws=None):
+def _nearest(task: Task, draws: int | None = None):
     images = nearest_images(task.hidden, task.mask, task.x_train, draws or NEIGHBOURS)
     return images if draws else paste(task.hidden, task.mask, images.mean(axis=0))
 
 
-def _pseudo_gibbs(task, draws=None):
+def _pseudo_gibbs(task: Task, draws: int | None = None):
     last = 1 if draws else task.effort // 2
-    return pseudo_gibbs(*task.holes(draws), task.effort, task.seed, average=last)
+    return pseudo_gibbs(*task.holes(draws), task.effort, task.seed, last)
 
 
-def _metropolis(task, draws=None):
+def _metropolis(task: Task, draws: int | None = None):
     warm_up = task.effort // 3
     steps = task.effort - warm_up - 1
     last = 1 if draws else steps // 2
@@ -339,21 +296,18 @@ def _search(effort: int) -> tuple[int, int]:
     return restarts, effort // (2 * restarts)
 
 
-def _optimise(task):
+def _optimise(task: Task):
     return optimise_latent(*task.holes(), *_search(task.effort), task.seed)[0]
 
 
-def _importance(task, draws=None):
+def _importance(task: Task, draws: int | None = None):
     warm_up = task.effort // 5
-    k = task.effort - warm_up
-    if draws:
-        return importance_draws(*task.holes(), k, draws, task.seed, warm_up)
-    return importance_fill(*task.holes(), k, task.seed, warm_up)[0]
+    return importance_fill(*task.holes(), task.effort - warm_up, task.seed, warm_up, draws)[0]
 
 
 @dataclass(frozen=True)
 class Method:
-    """A way to fill holes. Calling it with a Task gives one filling per image, (n, 28, 28, 1).
+    """A way to fill holes: called with a Task, it gives one filling per image, (n, 28, 28, 1).
 
     counts: from an effort to encodes, decodes and gradients per image; draws: whether it knows
     several plausible fillings (see `plausible_fillings`).
@@ -375,14 +329,13 @@ METHODS = {
     "zeros": Method(lambda task: task.hidden, draws=False),
     "mean image": Method(lambda t: paste(t.hidden, t.mask, t.x_train.mean(axis=0)), draws=False),
     "nearest images": Method(_nearest),
-    "encode and decode": Method(_encode_decode, lambda effort: (1, 1, 0)),
-    "pseudo-Gibbs": Method(_pseudo_gibbs, lambda effort: (effort, effort, 0)),
-    "Metropolis-within-Gibbs": Method(_metropolis, lambda effort: (effort + 1, effort, 0)),
+    "encode and decode": Method(_encode_decode, lambda n: (1, 1, 0)),
+    "pseudo-Gibbs": Method(_pseudo_gibbs, lambda n: (n, n, 0)),
+    "Metropolis-within-Gibbs": Method(_metropolis, lambda n: (n + 1, n, 0)),
     "latent optimisation": Method(
-        _optimise, lambda effort: (1, _search(effort)[0], math.prod(_search(effort))), draws=False
-    ),
-    "importance weights": Method(_importance, lambda effort: (effort // 5 + 1, effort, 0)),
-}
+        _optimise, lambda n: (1, _search(n)[0], math.prod(_search(n))), draws=False),
+    "importance weights": Method(_importance, lambda n: (n // 5 + 1, n, 0)),
+}  # fmt: skip
 
 
 def plausible_fillings(name: str, task: Task, draws: int) -> np.ndarray:

@@ -14,9 +14,8 @@ from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
 from helpers.errors import check_integer, check_number
 
+
 # Grids, samples and paths
-
-
 def prior_quantiles(n: int) -> np.ndarray:
     """Quantiles of N(0, 1) at the midpoints of n equal slices of probability: shape (n,)."""
     return norm.ppf((np.arange(n) + 0.5) / n)
@@ -25,7 +24,7 @@ def prior_quantiles(n: int) -> np.ndarray:
 def decode_grid(model, n: int = 20) -> tuple[np.ndarray, np.ndarray]:
     """Images (n, n, 28, 28) at the prior's quantiles of both axes, and those quantiles (n,).
 
-    Row 0 holds the largest z2, column 0 the smallest z1, as in a plot. Needs latent_dim = 2.
+    Row 0 holds the largest z2, column 0 the smallest z1, as in a plot; latent_dim is 2.
     """
     values = prior_quantiles(n)
     z1, z2 = np.meshgrid(values, values[::-1])
@@ -34,10 +33,7 @@ def decode_grid(model, n: int = 20) -> tuple[np.ndarray, np.ndarray]:
 
 
 def decode_line(model, n: int = 20) -> tuple[np.ndarray, np.ndarray]:
-    """Images (n, 28, 28) decoded at the prior's quantiles, and those quantiles (n,).
-
-    Needs latent_dim = 1.
-    """
+    """Images (n, 28, 28) at the prior's quantiles, and those quantiles (n,); latent_dim is 1."""
     values = prior_quantiles(n)
     return model.decode(values[:, np.newaxis].astype("float32")).reshape(n, 28, 28), values
 
@@ -48,12 +44,7 @@ def sample_prior(n: int, latent_dim: int, seed: int) -> np.ndarray:
 
 
 def fit_mixture(means: np.ndarray, components: int, seed: int) -> GaussianMixture:
-    """Gaussians with full covariances, fitted to latent means by maximum likelihood.
-
-    A prior fitted after training (Ghosh et al. 2020, "From variational to deterministic
-    autoencoders"). The seed decides where the search starts. Raises ValueError for components below
-    1 or above n.
-    """
+    """Gaussians fitted to latent means: a prior fitted after training (Ghosh et al. 2020)."""
     check_integer("components", components, 1, len(means))
     return GaussianMixture(components, random_state=seed).fit(np.asarray(means, "float64"))
 
@@ -68,17 +59,16 @@ def sample_mixture(mixture: GaussianMixture, n: int, seed: int) -> np.ndarray:
 
 
 def sample_aggregate(mean: np.ndarray, log_var: np.ndarray, n: int, seed: int) -> np.ndarray:
-    """Draw n points from the aggregate posterior, q(z|x) averaged over images.
+    """Draw n points from the aggregate posterior: each picks an image, then z from its q(z|x).
 
-    mean, log_var: (images, latent_dim). Each draw picks an image, then z from its q (Hoffman &
-    Johnson 2016). Raises ValueError unless both have one shape and there is an image.
+    mean, log_var: (images, latent_dim). Hoffman & Johnson 2016.
     """
     if np.shape(mean) != np.shape(log_var) or not len(mean):
         shapes = f"mean {np.shape(mean)} and log_var {np.shape(log_var)}"
         raise ValueError(f"{shapes}: both must be (images, latent_dim)")
     rng = np.random.default_rng(seed)
     chosen = rng.integers(len(mean), size=n)
-    noise = rng.standard_normal((n, np.shape(mean)[1]))
+    noise = rng.standard_normal((n, mean.shape[1]))
     return (mean[chosen] + np.exp(log_var[chosen] / 2) * noise).astype("float32")
 
 
@@ -89,8 +79,6 @@ def interpolate(start: np.ndarray, end: np.ndarray, n: int) -> np.ndarray:
 
 
 # Geometry of the codes
-
-
 def knn_votes(train_points, train_labels, points, k: int = 15) -> np.ndarray:
     """The label that the k nearest training points vote for, for each of points: shape (n,)."""
     return KNeighborsClassifier(k).fit(train_points, train_labels).predict(points)
@@ -102,15 +90,11 @@ def knn_accuracy(train_points, train_labels, points, labels, k: int = 15) -> flo
 
 
 def confused_pairs(labels, votes) -> list[tuple[int, int, float]]:
-    """Pairs of classes a < b with the share of both that is taken for the other, largest first.
-
-    votes (n,): of neighbours (`knn_votes`) or of a classifier, for images with the given labels.
-    """
-    classes = np.union1d(labels, votes)
+    """Pairs of classes a < b with the share of both that is taken for the other, largest first."""
+    classes, pairs = np.union1d(labels, votes), []
     counts = confusion_matrix(labels, votes, labels=classes)
     totals = counts.sum(axis=1)
-    pairs = []
-    for a, b in zip(*np.triu_indices(len(classes), 1), strict=True):
+    for a, b in combinations(range(len(classes)), 2):
         share = (counts[a, b] + counts[b, a]) / max(totals[a] + totals[b], 1)
         pairs.append((int(classes[a]), int(classes[b]), float(share)))
     return sorted(pairs, key=lambda pair: -pair[2])
@@ -120,7 +104,7 @@ def class_gap(points, labels) -> float:
     """Median distance from a point to the nearest one of another class, relative to the extent.
 
     The extent is the root mean squared distance of the points from their centre. More points lie
-    nearer to one another: compare equal numbers only. ValueError unless there are two classes.
+    nearer to one another: compare equal numbers only.
     """
     classes = np.unique(labels)
     if len(classes) < 2:
@@ -137,8 +121,7 @@ def axis_information(codes, labels, bins: int = 20) -> np.ndarray:
     """Mutual information of the label and each latent axis, binned at its quantiles: nats.
 
     Shape (latent_dim,); at most ln 10 for ten equally frequent labels. Counting inflates it by
-    about (bins - 1)(labels - 1) / 2n nats: see `axis_information_control`. Raises ValueError for
-    fewer than 2 bins or more than n, or unequal lengths.
+    about (bins - 1)(labels - 1) / 2n nats: see `axis_information_control`.
     """
     if len(codes) != len(labels):
         raise ValueError(f"{len(codes)} codes and {len(labels)} labels: there must be one for each")
@@ -160,7 +143,6 @@ def smoothness(model, points, step: float, seed: int) -> dict[str, float]:
     for half of it; "pair_change": between points in random pairs; "relative": change / pair_change;
     "exponent": log2 change / half_change, 2 where the decoder is smooth at this scale (half the
     step, a quarter of the change), 1 where it has jumps, 0 where neighbours have nothing in common.
-    Raises ValueError unless 0 < step <= 100.
     """
     check_number("step", step, 0, 100)
     rng = np.random.default_rng(seed)
@@ -175,9 +157,8 @@ def smoothness(model, points, step: float, seed: int) -> dict[str, float]:
     change, half, pair = (np.square(image - here, dtype="float64").mean() for image in images)
     with np.errstate(divide="ignore", invalid="ignore"):  # a decoder that ignores z: not a number
         relative, exponent = change / pair, np.log2(change / half)
-    found = {"change": change, "half_change": half, "pair_change": pair}
-    found |= {"relative": relative, "exponent": exponent}
-    return {name: float(value) for name, value in found.items()}
+    names = "change", "half_change", "pair_change", "relative", "exponent"
+    return dict(zip(names, map(float, (change, half, pair, relative, exponent)), strict=True))
 
 
 def congestion(mean, log_var) -> dict[str, float]:
@@ -185,10 +166,8 @@ def congestion(mean, log_var) -> dict[str, float]:
 
     mean, log_var: (n, latent_dim), n > latent_dim. "area": sqrt det of the covariance of all codes
     z ~ q(z|x), over images and noise, in units of the prior's; "posterior_area": that of a single
-    q(z|x), its geometric mean; "distinguishable": ln of their ratio. The last is the entropy of a
-    Gaussian with the codes' covariance less the mean entropy of q(z|x): an upper bound of the
-    information of a code about its image, exact for Gaussian codes, 0 where q(z|x) is the same for
-    all images.
+    q(z|x), its geometric mean; "distinguishable": ln of their ratio, an upper bound of the
+    information of a code about its image, exact for Gaussian codes.
     """
     within = np.exp(log_var, dtype="float64").mean(axis=0)
     covariance = np.cov(mean, rowvar=False, bias=True).reshape(len(within), -1) + np.diag(within)
@@ -199,23 +178,14 @@ def congestion(mean, log_var) -> dict[str, float]:
 
 
 # Two-dimensional maps
-
-
 def tsne(points: np.ndarray, seed: int, perplexity: float = 30) -> np.ndarray:
-    """A two-dimensional t-SNE map of points: shape (n, 2).
-
-    Initialised by principal components, with the automatic learning rate (van der Maaten & Hinton
-    2008; Kobak & Berens 2019).
-    """
+    """A map of points, (n, 2) (van der Maaten & Hinton 2008; settings: Kobak & Berens 2019)."""
     settings = {"init": "pca", "learning_rate": "auto", "perplexity": perplexity}
     return TSNE(random_state=seed, **settings).fit_transform(points)
 
 
 def neighbours(points: np.ndarray, k: int = 15) -> np.ndarray:
-    """Indices of the k nearest other points of each point, nearest first: shape (n, k).
-
-    Raises ValueError unless 1 <= k < n.
-    """
+    """Indices of the k < n nearest other points of each point, nearest first: shape (n, k)."""
     check_integer("k", k, 1, len(points) - 1)
     return NearestNeighbors(n_neighbors=k).fit(points).kneighbors(return_distance=False)
 
@@ -226,15 +196,12 @@ def leave_one_out_accuracy(points: np.ndarray, labels: np.ndarray, k: int = 15) 
     return float(np.mean(mode(votes, axis=1).mode == labels))
 
 
-def map_quality(
-    points: np.ndarray, labels: np.ndarray, places: np.ndarray, k: int = 15
-) -> dict[str, float]:
-    """What a map, places (n, 2), keeps of points (n, d) with labels (n,).
+def map_quality(points, labels, places: np.ndarray, k: int = 15) -> dict[str, float]:
+    """What a map, places (n, 2), keeps of points (n, d) with labels (n,); takes memory in n².
 
     "trustworthiness": 1 where every one of the k nearest neighbours on the map was near before,
     about ½ for random places (Venna & Kaski 2001); "accuracy_before", "accuracy_after":
-    `leave_one_out_accuracy` in points and on the map. Takes memory and time in n². Raises
-    ValueError unless k < n / 2 and the three have the same length.
+    `leave_one_out_accuracy` in points and on the map.
     """
     if not len(points) == len(labels) == len(places):
         counts = f"{len(points)} points, {len(labels)} labels, {len(places)} places"
@@ -251,19 +218,15 @@ def map_stability(maps: list[np.ndarray], k: int = 15) -> float:
     """How far maps (n, 2) of the same points agree on who is near whom, between 0 and 1.
 
     Jaccard's index of a point's k nearest neighbours on two maps, averaged over points and pairs of
-    maps. Turning, mirroring and scaling change nothing; `chance_stability` is the floor. Raises
-    ValueError for fewer than two maps, or unequal lengths.
+    maps. Turning, mirroring and scaling change nothing; `chance_stability` is the floor.
     """
     if len(maps) < 2 or len({len(places) for places in maps}) > 1:
         raise ValueError("stability needs two maps or more, of equally many points")
-    near = [neighbours(places, k) for places in maps]
-    return float(np.mean([_overlap(one, other) for one, other in combinations(near, 2)]))
-
-
-def _overlap(one, other):
-    """Jaccard's index of two sets of k neighbours, (n, k) each, averaged over the n points."""
-    shared = (one[:, :, np.newaxis] == other[:, np.newaxis, :]).sum(axis=(1, 2))
-    return (shared / (2 * one.shape[1] - shared)).mean()
+    found, near = [], [neighbours(places, k) for places in maps]
+    for one, other in combinations(near, 2):
+        shared = (one[:, :, np.newaxis] == other[:, np.newaxis, :]).sum(axis=(1, 2))
+        found.append((shared / (2 * k - shared)).mean())
+    return float(np.mean(found))
 
 
 def chance_stability(n: int, k: int = 15) -> float:

@@ -24,17 +24,14 @@ MEANS = 0.5 + 0.5 / np.tanh(LOGITS / 2) - 1 / LOGITS  # of the continuous Bernou
 def continuous_bernoulli_parameter(mean: np.ndarray) -> np.ndarray:
     """The λ of the continuous Bernoulli with the given mean, any shape.
 
-    The inverse of `losses.continuous_bernoulli_mean`, from a table over λ's logit. λ stays
-    losses.EPSILON from 0 and 1: means below 0.062 or above 0.938 get the nearest λ there is.
+    The inverse of `losses.continuous_bernoulli_mean`, from a table over λ's logit. Means below
+    0.062 or above 0.938 get the nearest λ there is.
     """
     return expit(np.interp(mean, MEANS, LOGITS)).astype("float32")
 
 
 def mean_image(model, decoded) -> np.ndarray:
-    """The mean images that a decoder's outputs (n, 28, 28, 1) stand for: the same shape.
-
-    The output itself, but for pixel losses whose parameter is not the mean (continuous Bernoulli).
-    """
+    """The mean images that a decoder's outputs (n, 28, 28, 1) stand for (often themselves)."""
     return to_numpy(model.pixel_loss.mean, decoded)
 
 
@@ -59,29 +56,26 @@ def score(model, x, seed: int, samples: int = 1) -> dict[str, np.ndarray]:
     has the model's mean image as its mean, since all decoders have one: the continuous Bernoulli of
     a model that was not trained with it has the λ with that mean. The Gaussian of variance ½ has
     its constant, +448.7 nats; the calibrated one has the variance that is best for all x together
-    (Rybkin et al. 2021). Raises ValueError unless samples is a positive integer.
+    (Rybkin et al. 2021).
     """
     check_integer("samples", samples, 1, 1_000_000)
     rng = np.random.default_rng(seed)
     mean, log_var = model.encode(x)
     binary = binarise(x, seed)
-    draws = [_distortions(model, x, binary, draw(mean, log_var, rng)) for _ in range(samples)]
+    draws = []
+    for _ in range(samples):
+        decoded = model.decode(draw(mean, log_var, rng))
+        average = mean_image(model, decoded)
+        exact = model.pixel_loss.loss is losses.continuous_bernoulli  # the decoder's output is λ
+        parameter = decoded if exact else continuous_bernoulli_parameter(average)
+        draws.append([
+            to_numpy(losses.bernoulli_cross_entropy, x, average),
+            to_numpy(losses.bernoulli_cross_entropy, binary, average),
+            to_numpy(losses.continuous_bernoulli, x, parameter),
+            to_numpy(losses.squared_error, x, average),
+        ])  # fmt: skip
     *unscaled, error = np.mean(draws, axis=0)
     pixels = x[0].size
     variances = 0.5, max(error.mean() / pixels, losses.LEAST_VARIANCE)
     gaussian = [pixels / 2 * np.log(2 * np.pi * s2) + error / (2 * s2) for s2 in variances]
     return dict(zip(LIKELIHOODS, (*unscaled, *gaussian), strict=True))
-
-
-def _distortions(model, x, binary, z):
-    """-ln p by GREY, BINARY and CONTINUOUS, and the squared error: shape (4, n)."""
-    decoded = model.decode(z)
-    mean = mean_image(model, decoded)
-    exact = model.pixel_loss.loss is losses.continuous_bernoulli  # its λ is the decoder's output
-    parameter = decoded if exact else continuous_bernoulli_parameter(mean)
-    return [
-        to_numpy(losses.bernoulli_cross_entropy, x, mean),
-        to_numpy(losses.bernoulli_cross_entropy, binary, mean),
-        to_numpy(losses.continuous_bernoulli, x, parameter),
-        to_numpy(losses.squared_error, x, mean),
-    ]

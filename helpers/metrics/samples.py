@@ -8,13 +8,13 @@ from sklearn.neighbors import NearestNeighbors
 AT_ONCE = 500  # rows of a table of distances
 
 
-def _points(*sets):
-    """Sets of points as float64 (n, d). Raises ValueError unless all have the same d."""
-    sets = [np.asarray(points, "float64") for points in sets]
-    if any(points.ndim != 2 or points.shape[1] != sets[0].shape[1] for points in sets):
-        shapes = " and ".join(str(points.shape) for points in sets)
-        raise ValueError(f"features of shapes {shapes}: they must be (n, d) with one d")
-    return sets
+def _points(a, b):
+    """Two sets of points as float64, (n, d) and (m, d)."""
+    a, b = np.asarray(a, "float64"), np.asarray(b, "float64")
+    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:
+        shapes = f"features of shapes {a.shape} and {b.shape}"
+        raise ValueError(f"{shapes}: they must be (n, d) with one d")
+    return a, b
 
 
 def frechet_distance(features_a: np.ndarray, features_b: np.ndarray) -> float:
@@ -23,8 +23,7 @@ def frechet_distance(features_a: np.ndarray, features_b: np.ndarray) -> float:
     Heusel et al. 2017, eq. 6 (Fréchet 1957; Dowson & Landau 1982). The trace of the root is the sum
     of the singular values of Σa^½ Σb^½, which holds for covariances without full rank. Sets that
     are small for d come out far apart even when drawn from one distribution: compare with the
-    distance between two sets of real images of the same sizes. ValueError for fewer than two points
-    in a set, or different d.
+    distance between two sets of real images of the same sizes.
     """
     a, b = _points(features_a, features_b)
     if min(len(a), len(b)) < 2:
@@ -48,15 +47,13 @@ def density_coverage(real: np.ndarray, fake: np.ndarray, k: int = 5) -> dict[str
     how many balls a sample lies in, divided by k, on average; 1 when both sets come from one
     distribution, more where samples crowd. coverage: the share of balls that hold a sample; for one
     distribution 1 − Π_{j<k} (n − 1 − j)/(n − 1 + m − j), about 1 − 2⁻ᵏ for n = m. Naeem et al.
-    2020; as in the authors' code, a point on a ball's surface is outside. ValueError unless
-    1 <= k < n and there is a sample.
+    2020; as in the authors' code, a point on a ball's surface is outside.
     """
     real, fake = _points(real, fake)
     if not 1 <= k < len(real) or not len(fake):
-        raise ValueError(
-            f"k={k} with {len(real)} real points and {len(fake)} samples: k must be an integer "
-            f"from 1 to {len(real) - 1}, and there must be a sample"
-        )
+        sizes = f"k={k} with {len(real)} real points and {len(fake)} samples"
+        need = f"k must be an integer from 1 to {len(real) - 1}, with one sample or more"
+        raise ValueError(f"{sizes}: {need}")
     radii = NearestNeighbors(n_neighbors=k).fit(real).kneighbors()[0][:, -1:]
     rows = [slice(start, start + AT_ONCE) for start in range(0, len(real), AT_ONCE)]
     held = [(pairwise_distances(real[part], fake) < radii[part]).sum(axis=1) for part in rows]
@@ -65,10 +62,7 @@ def density_coverage(real: np.ndarray, fake: np.ndarray, k: int = 5) -> dict[str
 
 
 def class_shares(labels: np.ndarray, classes: int = 10) -> np.ndarray:
-    """The share of each class among labels (n,): shape (classes,).
-
-    Raises ValueError unless labels are one or more integers from 0 to classes - 1.
-    """
+    """The share of each class among labels (n,), integers from 0: shape (classes,)."""
     labels = np.asarray(labels)
     if not len(labels) or not np.isin(labels, range(classes)).all():
         raise ValueError(f"{labels!r}: labels must be one or more integers from 0 to {classes - 1}")
@@ -76,10 +70,7 @@ def class_shares(labels: np.ndarray, classes: int = 10) -> np.ndarray:
 
 
 def balance(shares: np.ndarray) -> float:
-    """Entropy of shares (c,), divided by that of equal shares, ln c: 1 for equal shares, 0 for one.
-
-    Pielou's (1966) evenness. ValueError unless shares are two or more, none negative, with sum 1.
-    """
+    """Pielou's (1966) evenness of shares (c,): entropy / ln c, 1 for equal shares, 0 for one."""
     shares = np.asarray(shares, float)
     if len(shares) < 2 or shares.min() < 0 or not np.isclose(shares.sum(), 1):
         raise ValueError(f"{shares!r}: shares must be two or more, none negative, and sum to 1")
@@ -87,11 +78,7 @@ def balance(shares: np.ndarray) -> float:
 
 
 def pixel_noise(x_train: np.ndarray, n: int, seed: int) -> np.ndarray:
-    """The independent-pixel baseline: n images (n, 28, 28, 1), each pixel drawn by itself.
-
-    Each pixel comes from its own values in x_train (m, 28, 28, 1): its distribution is right, and
-    nothing else of the images is left.
-    """
+    """Images (n, 28, 28, 1) of independent pixels, each with its own values in x_train: no more."""
     chosen = np.random.default_rng(seed).integers(len(x_train), size=(n, *x_train.shape[1:]))
     return np.take_along_axis(x_train, chosen, axis=0)
 

@@ -1,8 +1,7 @@
 """Everything that is measured of one trained model, as one row: what sweeps compare over seeds.
 
-Sizes are chosen so that a model takes half a minute on one core; every model is measured on the
-same images. A new measure is a function with the decorator `metric`, and a column in
-evidence/columns.json.
+A model takes half a minute on one core. A new measure is a function with the decorator `metric`,
+and a column in evidence/columns.json.
 """
 
 import json
@@ -75,10 +74,9 @@ def metric(name: str) -> Callable[[Metric], Metric]:
 
 
 def measured(config: TrainingConfig) -> tuple[Run, dict[str, float]]:
-    """A trained model and its measures: trained, and measured, now or before.
+    """A trained model and its measures, kept beside it under a digest of the code that measures.
 
-    The measures are kept beside the model under a digest of the code that measures, which counts
-    functions that are registered elsewhere, as in a notebook.
+    That counts functions that are registered elsewhere, as in a notebook.
     """
     run, code = fit_or_load(config), provenance.measuring_code()
     if others := [part for part in METRICS.values() if part.__module__ != __name__]:
@@ -110,11 +108,9 @@ def tightness(subject: Subject) -> dict[str, float]:
     search = bounds.optimised_bound(subject.model, few, BOUND_STEPS, SEED)
     own = search["mean"], search["log_var"]
     tight = bounds.importance_weighted_bound(subject.model, few, BOUND_SAMPLES, SEED, q=own)
-    return found | {
-        "bound_1": search["encoder"].mean(), "bound_own": search["optimised"].mean(),
-        "bound_k": tight.mean(),
-        "amortisation_gap": (search["optimised"] - search["encoder"]).mean(),
-    }  # fmt: skip
+    before, after = search["encoder"], search["optimised"]
+    found |= {"bound_1": before.mean(), "bound_own": after.mean(), "bound_k": tight.mean()}
+    return found | {"amortisation_gap": (after - before).mean()}
 
 
 @metric("codes")
@@ -128,8 +124,7 @@ def codes(subject: Subject) -> dict[str, float]:
     known = class_information(mean, labels).max(axis=0)
     crowding = latent.congestion(mean, log_var)
     return {
-        "active_units": np.sum(moved > bounds.ACTIVE),
-        "kl_least": kl.min(), "kl_most": kl.max(),
+        "active_units": np.sum(moved > bounds.ACTIVE), "kl_least": kl.min(), "kl_most": kl.max(),
         "knn_accuracy": np.mean(votes == labels),
         "classes_separated": np.sum(recall_score(labels, votes, average=None) >= SEPARATED),
         "rank_of_3_and_5": pairs.index((3, 5)) + 1,
@@ -140,10 +135,7 @@ def codes(subject: Subject) -> dict[str, float]:
 
 
 def class_information(mean, labels) -> np.ndarray:
-    """Information of each axis about each class against the rest, as a share of its entropy.
-
-    Shape (10, latent_dim).
-    """
+    """What each axis knows of each class against the rest, of its entropy: (10, latent_dim)."""
     shares = np.bincount(labels, minlength=10) / len(labels)
     whole = [entropy([share, 1 - share]) for share in shares]
     return np.array([latent.axis_information(mean, labels == k) / h for k, h in enumerate(whole)])
@@ -175,8 +167,8 @@ def steps(subject: Subject) -> dict[str, float]:
 @metric("samples")
 def generated(subject: Subject) -> dict[str, float]:
     """Samples from the prior, a mixture fitted to the means, and the aggregate posterior."""
-    mean, log_var = subject.codes
-    real = subject.classifier.features(subject.test[0][:SAMPLES])
+    (mean, log_var), reader = subject.codes, subject.classifier
+    real = reader.features(subject.test[0][:SAMPLES])
     mixture = latent.fit_mixture(mean, COMPONENTS, SEED)
     drawn = {
         "prior": latent.sample_prior(SAMPLES, mean.shape[1], SEED),
@@ -186,71 +178,56 @@ def generated(subject: Subject) -> dict[str, float]:
     images = {name: likelihoods.decoded_mean(subject.model, z) for name, z in drawn.items()}
     found: dict[str, float] = {}
     for origin, x in images.items():
-        found |= {f"{origin}_{name}": value for name, value in judged(subject, x, real).items()}
+        read, features = reader.probabilities(x), reader.features(x)
+        judged = {
+            "confident": confident(read).mean(),
+            "balance": samples.balance(samples.class_shares(read.argmax(axis=1))),
+            "frechet": samples.frechet_distance(real, features),
+        } | samples.density_coverage(real, features)
+        found |= {f"{origin}_{name}": value for name, value in judged.items()}
     noise = samples.pixel_noise(subject.train[0], IMAGES, SEED)
-    found["noise_confident"] = confident(subject.classifier.probabilities(noise)).mean()
+    found["noise_confident"] = confident(reader.probabilities(noise)).mean()
     return found | novelty(subject, images["prior"][:IMAGES])
-
-
-def judged(subject: Subject, images: np.ndarray, real: np.ndarray) -> dict[str, float]:
-    """What the classifier makes of images (n, 28, 28, 1), beside its features of real ones."""
-    read = subject.classifier.probabilities(images)
-    features = subject.classifier.features(images)
-    return {
-        "confident": confident(read).mean(),
-        "balance": samples.balance(samples.class_shares(read.argmax(axis=1))),
-        "frechet": samples.frechet_distance(real, features),
-    } | samples.density_coverage(real, features)
 
 
 def novelty(subject: Subject, images: np.ndarray) -> dict[str, float]:
     """How far samples are from the training images, and how many stand out as copies.
 
-    A copy is nearer to one training image than half its distance to the second nearest. A
-    reconstruction of a test image is as smooth as a sample and no copy, so that its distance sets
-    the scale.
+    A copy is nearer to one training image than half its distance to the second nearest. The scale
+    of distances is that of reconstructed test images, as smooth as samples and no copies.
     """
-    known = NearestNeighbors(n_neighbors=2, algorithm="brute").fit(_flat(subject.train[0]))
     again = subject.model.decode(subject.test_codes[0][: len(images)])
-    own, scale = (known.kneighbors(_flat(each))[0] for each in (images, again))
-    return {
-        "copies": np.mean(own[:, 0] < own[:, 1] / 2),
-        "nearest_ratio": np.median(own[:, 0]) / np.median(scale[:, 0]),
-    }
-
-
-def _flat(images: np.ndarray) -> np.ndarray:
-    """Images as rows of pixels."""
-    return images.reshape(len(images), -1)
+    flat = [each.reshape(len(each), -1) for each in (subject.train[0], images, again)]
+    known = NearestNeighbors(n_neighbors=2, algorithm="brute").fit(flat[0])
+    own, scale = (known.kneighbors(each)[0] for each in flat[1:])
+    ratio = np.median(own[:, 0]) / np.median(scale[:, 0])
+    return {"copies": np.mean(own[:, 0] < own[:, 1] / 2), "nearest_ratio": ratio}
 
 
 @metric("inpainting")
 def filled(subject: Subject) -> dict[str, float]:
     """The original's hole filled as the original did, and by a chain with the right posterior."""
-    model, mask = subject.model, holes.square_mask()
+    model, mask, mean_image = subject.model, holes.square_mask(), subject.train[0].mean(axis=0)
+    seen, (x, labels) = subject.train[0][:IMAGES], (part[:IMAGES] for part in subject.test)
     if model.pixel_loss.per_batch:
-        model = inpainting.calibrated(model, subject.train[0][:IMAGES])
-    mean_image = subject.train[0].mean(axis=0)
+        model = inpainting.calibrated(model, seen)
 
     def share(x, images):
         """Squared error in the hole as a share of the mean image's."""
         return np.square(images - x)[:, mask].sum() / np.square(mean_image - x)[:, mask].sum()
 
-    seen, (x, labels) = subject.train[0][:IMAGES], (part[:IMAGES] for part in subject.test)
-    hidden = holes.hide(x, mask)
+    hidden, hidden_seen = (holes.hide(each, mask) for each in (x, seen))
     naive, naive_seen = (
         holes.paste(each, mask, inpainting.encode_decode(model, each, SEED))
-        for each in (hidden, holes.hide(seen, mask))
+        for each in (hidden, hidden_seen)
     )
-    options = {"average": CHAIN // 2}
-    chain, accepted = inpainting.metropolis_gibbs(model, hidden, mask, CHAIN, SEED, **options)
+    chain, accepted = inpainting.metropolis_gibbs(model, hidden, mask, CHAIN, SEED, CHAIN // 2)
     return {
         "naive_error": share(x, naive), "naive_error_training": share(seen, naive_seen),
         "naive_label_kept": label_preserved(subject.classifier, naive, labels).mean(),
         "naive_confident": confident(subject.classifier.probabilities(naive)).mean(),
-        "chain_error": share(x, chain),
         "chain_label_kept": label_preserved(subject.classifier, chain, labels).mean(),
-        "chain_accepted": accepted.mean(),
+        "chain_error": share(x, chain), "chain_accepted": accepted.mean(),
     }  # fmt: skip
 
 
@@ -259,8 +236,7 @@ def model_summary(run: Run, x_train, y_train, x_test, y_test, seed: int) -> dict
 
     Losses in nats per image (for squared error: without the Gaussian's constant). "loss", "rate"
     and "distortion" are the last epoch's means over the training images; "val_…" are measured on
-    x_test with one z per image. "seconds_per_epoch" is the median. kNN votes among the latent means
-    of x_train.
+    x_test with one z per image. "seconds_per_epoch" is the median.
     """
     bound = bounds.elbo(run.model, x_test, seed)
     train_means, test_means = run.model.encode(x_train)[0], run.model.encode(x_test)[0]

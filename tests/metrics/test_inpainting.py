@@ -160,7 +160,7 @@ def test_importance_weights_are_needed(damaged, monkeypatch):
 
 
 def test_importance_draws_have_the_posteriors_mean_and_spread(damaged):
-    draws = inpainting.importance_draws(Curve(), damaged[:200], SMALL, k=200, draws=5, seed=0)
+    draws, _ = inpainting.importance_fill(Curve(), damaged[:200], SMALL, k=200, draws=5, seed=0)
     assert draws.shape == (5, 200, 6, 6, 1)
     assert is_exact(draws.reshape(-1, 6, 6, 1), damaged)
 

@@ -10,7 +10,7 @@ from helpers import provenance
 from helpers.config import TrainingConfig
 from helpers.data import test_set as held_out_set
 from helpers.data import training_set
-from helpers.evidence import columns
+from helpers.evidence import tables
 from helpers.evidence.claims import UNMEASURED, claim_rows
 from helpers.evidence.statistics import Evidence, RecipeEvidence, Runs
 from helpers.evidence.tables import PROVENANCE, merge, read
@@ -29,7 +29,7 @@ def test_every_measure_is_a_finite_number_with_a_declared_column(row):
     assert all(np.isfinite(value) for value in row.values()), {
         k: v for k, v in row.items() if not np.isfinite(v)
     }
-    declared = {*columns.sections()["history"], *columns.sections()["measures"]} - {"seconds"}
+    declared = {*tables.sections()["history"], *tables.sections()["measures"]} - {"seconds"}
     assert set(row) == declared  # neither more nor fewer
 
 
@@ -80,9 +80,9 @@ def test_a_new_measure_is_one_function_and_one_column(monkeypatch, tmp_path):
     """Added for real: registered, measured of a tiny model, and a column of a table."""
     monkeypatch.setattr(suite, "METRICS", {})
     monkeypatch.setitem(
-        columns.sections()["measures"],
+        tables.sections()["measures"],
         "ink",
-        columns.Field("ink", "float", "mean grey value of samples"),
+        "mean grey value of samples",
     )
 
     @suite.metric("ink")
