@@ -12,12 +12,11 @@ from nbformat import NotebookNode
 from helpers.report import html, maths, typeset
 from helpers.report.cells import parse
 from helpers.report.document import Document
-from helpers.report.errors import ReportError, collect
+from helpers.report.errors import ReportError as ReportError
+from helpers.report.errors import collect
 from helpers.report.maths import Formulas
 from helpers.report.notebooks import merge, read_notebooks
 from helpers.report.numbering import number
-
-__all__ = ["ReportError", "ReportHTMLExporter", "ReportPDFExporter", "build", "render"]
 
 
 def render(notebooks: Path, output: Path) -> None:
@@ -40,10 +39,7 @@ def render(notebooks: Path, output: Path) -> None:
 
 
 def build(notebook: NotebookNode) -> tuple[Document, Formulas]:
-    """A merged notebook's document, numbered, and its formulas.
-
-    ReportError: all that is wrong with it, by notebook and cell.
-    """
+    """A merged notebook's document, numbered, and its formulas; ReportError: all that is wrong."""
     with collect() as problems:
         document = number(parse(notebook, problems), problems)
         formulas = maths.convert(document, problems)
@@ -52,7 +48,6 @@ def build(notebook: NotebookNode) -> tuple[Document, Formulas]:
 
 class _ReportExporter(Exporter):
     """One executed notebook, merged or single, as a report of its own."""
-
     write: Callable[[Document, Formulas], str | bytes]
 
     def from_notebook_node(self, nb: NotebookNode, resources: Any = None, **kw: Any) -> Any:
@@ -65,7 +60,6 @@ class _ReportExporter(Exporter):
 
 class ReportHTMLExporter(_ReportExporter):
     """One self-contained HTML file."""
-
     export_from_notebook = "Report (HTML)"
     output_mimetype = "text/html"
     file_extension = FilenameExtension(".html").tag(config=True)
@@ -74,7 +68,6 @@ class ReportHTMLExporter(_ReportExporter):
 
 class ReportPDFExporter(_ReportExporter):
     """A tagged PDF."""
-
     export_from_notebook = "Report (PDF)"
     output_mimetype = "application/pdf"
     file_extension = FilenameExtension(".pdf").tag(config=True)
