@@ -9,10 +9,10 @@ from string import ascii_uppercase
 from typing import Any
 from urllib.parse import unquote
 
+from helpers.report import document as parts
 from helpers.report import pandoc
 from helpers.report.cells import KINDS
-from helpers.report.document import Ast, Bibliography, Document, Equation, Heading, Reference
-from helpers.report.document import transform
+from helpers.report.document import Ast, Document, Equation, Heading, transform
 from helpers.report.errors import Place, Problems, nearest
 
 DEEPEST = 5
@@ -28,12 +28,12 @@ def number(document: Document, problems: Problems) -> Document:
     _prepare(document, problems)
     headings = [e for e in document.body + document.appendix if isinstance(e, Heading)]
     _number_headings(headings, document.merged, problems)
-    resolver = _Resolver(document, headings, _number_labels(document, problems), problems)
+    resolver = _Resolver(document, headings, problems)
     document = transform(document, resolver.resolve)
     references = [resolver.reference(n, key) for n, key in enumerate(resolver.cited, start=1)]
     if references:
         heading = _unnumbered("References", "references")
-        document.appendix += [heading, Bibliography(heading.place, references)]
+        document.appendix += [heading, parts.Bibliography(heading.place, references)]
     return document
 
 
@@ -42,12 +42,12 @@ def _prepare(document: Document, problems: Problems) -> None:
     if not document.title.blocks and document.merged:
         problems.add(f"{document.notebooks[0]}.ipynb", "no notebook's metadata has report.title")
     elif not document.title.blocks:
-        first, *others = [e for e in document.body if isinstance(e, Heading)] or [None]
-        if first:
-            document.title = first.text
-            document.body.remove(first)
-        for heading in others:
-            heading.level -= first.level
+        headings = [element for element in document.body if isinstance(element, Heading)]
+        for heading in headings[1:]:
+            heading.level -= headings[0].level
+        if headings:
+            document.title = headings[0].text
+            document.body.remove(headings[0])
     if document.appendix:
         document.appendix.insert(0, _unnumbered("Appendices", "appendices"))
 
@@ -134,12 +134,9 @@ def _plain_slug(text: str) -> str:
 class _Resolver:
     """Turns links into references, and numbers citations in the order in which it meets them."""
 
-    def __init__(
-        self, document: Document, headings: list[Heading], labels: dict[str, Any],
-        problems: Problems,
-    ):
-        self.labels, self.problems, self.merged = labels, problems, document.merged
-        self.notebooks = document.notebooks
+    def __init__(self, document: Document, headings: list[Heading], problems: Problems):
+        self.labels, self.problems = _number_labels(document, problems), problems
+        self.merged, self.notebooks = document.merged, document.notebooks
         self.known = json.loads(Path(__file__).with_name("references.json").read_text("utf-8"))
         self.cited: list[str] = []
         self.sections: dict[tuple[str, str], Heading] = {}
@@ -155,7 +152,6 @@ class _Resolver:
         return Ast(blocks, text.place)
 
     def _node(self, node: dict, place: Place) -> dict | None:
-        problem = ""
         match node:
             case {"t": "Link", "c": [_, inlines, [target, title]]}:
                 return self._link(target, inlines, place, keep=title == KEEP)
@@ -169,8 +165,9 @@ class _Resolver:
                 problem = "a labelled formula in a list or quotation: give it a paragraph"
             case {"t": "Str", "c": words} if words.startswith("\\begin{"):
                 problem = f"{words} outside of maths: put $$ around the environment"
-        if problem:
-            self.problems.add(place, problem)
+            case _:
+                return None
+        self.problems.add(place, problem)
         return None
 
     def _link(self, target: str, inlines: list[dict], place: Place, keep: bool) -> dict | None:
@@ -190,8 +187,8 @@ class _Resolver:
         if name in self.labels:
             element = self.labels[name]
             shown = f"({element.number})" if element.kind == "equation" else element.number
-            words = f"{NAMES[KINDS[element.kind]]}\u00a0{shown}"
-            return pandoc.link(f"#{name}", [pandoc.string(words)])
+            numbered = pandoc.string(f"{NAMES[KINDS[element.kind]]}\u00a0{shown}")
+            return pandoc.link(f"#{name}", [numbered])
         if heading := self.sections.get((notebook, _plain_slug(name))):
             words = inlines if keep else self._section(heading, inlines)
             return pandoc.link(f"#{heading.anchor}", words)
@@ -229,7 +226,7 @@ class _Resolver:
         words = [*inlines, pandoc.string("\u00a0"), shown] if inlines else [shown]
         return pandoc.link(f"#{anchor}", words)
 
-    def reference(self, number: int, key: str) -> Reference:
+    def reference(self, number: int, key: str) -> parts.Reference:
         """Authors. Title (a link). Venue, year."""
         entry, string = self.known[key], pandoc.string
         title = {"t": "Emph", "c": [string(entry["title"])]}
@@ -238,4 +235,4 @@ class _Resolver:
         inlines = [*authors, pandoc.link(entry["url"], [title]) if entry["url"] else title]
         inlines.append(string(f". {entry['venue']}{year}."))
         text = Ast([{"t": "Plain", "c": inlines}], Place("references", number, key))
-        return Reference(number, f"cite-{key}", text)
+        return parts.Reference(number, f"cite-{key}", text)

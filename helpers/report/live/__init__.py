@@ -50,7 +50,7 @@ class LiveFigure:
             data = traitlets.Dict().tag(sync=True)
             networks = traitlets.Dict().tag(sync=True)
 
-        return Live(**self.content)
+        return Live(**(self.content or {}))
 
 
 def plane(
