@@ -1,6 +1,6 @@
 """Notebooks to reports: `render` for a folder, and two exporters for `jupyter nbconvert --to`."""
 
-import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,15 +27,11 @@ def render(notebooks: Path, output: Path) -> None:
     made = build(merge(read_notebooks(notebooks)))
     files = {"report.html": html.page(*made).encode(), "report.pdf": typeset.pdf(*made)}
     output.mkdir(parents=True, exist_ok=True)
-    temporary = {output / name: output / f".{name}.{os.getpid()}.tmp" for name in files}
-    try:
-        for path, content in zip(temporary.values(), files.values(), strict=True):
-            path.write_bytes(content)
-        for target, path in temporary.items():
-            path.replace(target)
-    finally:
-        for path in temporary.values():
-            path.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".", dir=output) as folder:
+        for name, content in files.items():
+            Path(folder, name).write_bytes(content)
+        for name in files:
+            Path(folder, name).replace(output / name)
 
 
 def build(notebook: NotebookNode) -> tuple[Document, Formulas]:

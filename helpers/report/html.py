@@ -27,25 +27,26 @@ def page(document: Document, formulas: Formulas) -> str:
     name, date = pandoc.plain(document.title.blocks), writing.moment(document.date)
     figures = [element for element in document.elements() if isinstance(element, Figure)]
     found = [_unlinked(e) for e in document.elements() if isinstance(e, Heading)]
-    document, found = writing.strings(
-        [document, found], formulas, "html5", lambda formula, _: formula.mathml)
+    parts = [document, found]
+    document, found = writing.strings(parts, formulas, "html5", lambda formula, _: formula.mathml)
     contents = _nested([heading for heading in found if heading.level <= CONTENTS_DEPTH])
-    environment = writing.environment(autoescape=True)
-    environment.filters |= {
+    filters: dict = {
         "code": _code, "source": _source, "pixels": _pixels, "sha256": _sha256, "markup": Markup,
         "csv": lambda text: "data:text/csv;charset=utf-8," + quote(text),
         "live": lambda picture, figure: Markup(live.fragment(figure.live, picture)),
     }
     shown = {"document": document, "name": name, "contents": contents, "date": date, "live": {}}
     if moving := [figure.live for figure in figures if figure.live]:
-        parts = {"style": live.style(), "networks": live.networks(moving), "module": live.script()}
-        shown["live"] = {part: Markup(text) for part, text in parts.items()}
+        shown["live"] = {
+            "style": Markup(live.style()), "networks": Markup(live.networks(moving)),
+            "module": Markup(live.script()),
+        }
     for kind in ("css", "js"):
         text = (writing.FOLDER / "templates" / f"report.{kind}").read_text("utf-8")
         shown[kind] = Markup(text.strip())
     font = (writing.FOLDER / "fonts" / "STIXTwoMath-subset.woff").read_bytes()
     shown["font"] = base64.b64encode(font).decode()
-    return environment.get_template("report.html.j2").render(shown) + "\n"
+    return writing.fill("report.html.j2", filters, shown) + "\n"
 
 
 def _unlinked(heading: Heading) -> Heading:

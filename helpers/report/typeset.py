@@ -28,12 +28,11 @@ TEXT_WIDTH, TEXT_HEIGHT = 453.0, 560.0  # points: A4's text width, how high a fi
 def pdf(document: Document, formulas: Formulas) -> bytes:
     """The whole PDF; the same document gives the same bytes. ReportError: Typst refuses it."""
     name, date = pandoc.plain(document.title.blocks), writing.moment(document.date)
-    environment = writing.environment()
-    environment.filters |= {"string": _string, "width": _width, "file": _file}
-    environment.filters |= {"code_size": _code_size, "columns": _columns}
+    filters: dict = {"string": _string, "width": _width, "file": _file, "columns": _columns}
+    filters["code_size"] = _code_size
     shown = {"document": writing.strings(document, formulas, "typst", _formula), "name": name}
     shown |= {"lists": _lists(document), "floats": _floats(document), "date": date}
-    text = environment.get_template("report.typ.j2").render(shown)
+    text = writing.fill("report.typ.j2", filters, shown)
     with tempfile.TemporaryDirectory() as folder:
         for element in document.elements():
             if isinstance(element, Figure):

@@ -61,8 +61,10 @@ def moment(date: str) -> datetime | None:
     return datetime.fromisoformat(date).astimezone(UTC) if date else None
 
 
-def environment(autoescape: bool = False) -> Environment:
-    """Jinja over the package's templates."""
+def fill(template: str, filters: dict[str, Callable], shown: dict[str, Any]) -> str:
+    """A template of the package, filled; values in HTML are escaped."""
     options: dict = {"loader": FileSystemLoader(FOLDER / "templates"), "trim_blocks": True}
     options |= {"undefined": StrictUndefined, "lstrip_blocks": True}
-    return Environment(autoescape=autoescape, **options)
+    environment = Environment(autoescape=".html." in template, **options)
+    environment.filters |= filters
+    return environment.get_template(template).render(shown)
