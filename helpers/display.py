@@ -200,7 +200,7 @@ def _show_figure(fig: Figure, live: dict | None = None) -> None:
 def _show_live(figure: Any) -> None:
     """Display a live figure: its static picture and, by hand, the widget that moves."""
     _show_figure(figure.static, figure.content)
-    if paths.by_hand():
+    if figure.content and paths.by_hand():
         display(figure.widget())
 
 

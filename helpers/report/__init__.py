@@ -3,23 +3,18 @@
     notebooks -> merge -> parse (pandoc's syntax tree) -> number and resolve -> HTML | Typst -> PDF
 
 Numbers and references are worked out once, on the parsed document; both outputs print them as they
-are. Everything runs offline, and the same notebooks give the same bytes.
-
-README.md beside this file says what a notebook's author keeps to.
+are. Everything runs offline, and the same notebooks give the same bytes. README.md beside this file
+says what a notebook's author keeps to.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from helpers.report.errors import ReportError
-    from helpers.report.exporters import ReportHTMLExporter, ReportPDFExporter, render
-
-__all__ = ["ReportError", "ReportHTMLExporter", "ReportPDFExporter", "render"]
+NAMES = ("ReportError", "ReportHTMLExporter", "ReportPDFExporter", "render")
 
 
 def __getattr__(name: str) -> Any:
-    """The names of `exporters` when they are asked for: live figures need none of its libraries."""
-    if name in __all__:
+    """NAMES, of `exporters`, when they are asked for: live figures need none of its libraries."""
+    if name in NAMES:
         return getattr(import_module("helpers.report.exporters"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

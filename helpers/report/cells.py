@@ -17,7 +17,6 @@ from helpers.report.notebooks import PARTS
 KINDS = {"figure": "fig", "table": "tbl", "listing": "lst", "equation": "eq"}  # label's beginnings
 PICTURES = {"image/svg+xml": "svg", "image/png": "png"}
 HIDDEN_BY_TAG = {"remove-cell": "include", "remove-input": "echo", "remove-output": "output"}
-_UNSEEN = {"progress", "caption"}
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _OVERWRITTEN = re.compile(r"^.*\r(?=.)", re.M)
@@ -27,36 +26,16 @@ _PIPES = re.compile(r"^ *\|?( *:?-+:? *\|)+( *:?-+:?)? *$", re.M)  # below a pip
 _NUMBER = re.compile(r"[-+−]?[\d.,]+([eE][-+]?\d+)? ?%?|NaN|")
 
 
-@dataclass
-class _Grid(Element):
-    """A table whose text is to be parsed."""
-
-    label: str
-    caption: Ast | None
-    text: Ast
-
-
-@dataclass
-class _Draft:
-    """Part, shift of headings, and an element whose texts may be unparsed."""
-
-    part: str
-    shift: int
-    element: Element
-
-
 def parse(notebook: NotebookNode, problems: Problems) -> Document:
     """The document of a merged notebook."""
     report = notebook.metadata.report
-    start = Place(report.notebooks[0], 1, "title page")
+    start, books = Place(report.notebooks[0], 1, "title page"), list(report.notebooks)
     titles = [_text(report.title, start), _text(report.subtitle, start)]
     drafts = [draft for cell in notebook.cells for draft in _drafts(cell, problems)]
     titles, drafts = _parsed([titles, drafts])
-    pieces = [replace(draft, element=e) for draft in drafts for e in _elements(draft, problems)]
-    pieces = _parsed(pieces)  # titles of folds
-    bodies = [_joined([p.element for p in pieces if p.part == part]) for part in PARTS]
+    pieces = _parsed([e for draft in drafts for e in _elements(draft, problems)])  # folds' titles
+    bodies = [_joined([e for e in pieces if e.place.part == part]) for part in PARTS]
     title, subtitle = transform(titles, _tight)
-    books = list(report.notebooks)
     return Document(title, subtitle, report.date, len(books) > 1, books, *bodies)
 
 
@@ -66,29 +45,23 @@ def _text(text: object, place: Place) -> Ast:
 
 def _parsed(value: Any) -> Any:
     """The same with every unparsed Ast parsed, in one call of pandoc."""
-    waiting: list[Ast] = []
-    transform(value, lambda text: waiting.append(text) if pandoc.waits(text.blocks) else None)
-    blocks = iter(pandoc.read([text.blocks[0]["c"] for text in waiting]))
-    return transform(
-        value, lambda t: Ast(next(blocks), t.place) if pandoc.waits(t.blocks) else t
-    )
+    found: list[Ast] = []
+    transform(value, found.append)
+    waiting = [text for text in found if text.blocks and text.blocks[0]["t"] == "Unparsed"]
+    read = pandoc.read([text.blocks[0]["c"] for text in waiting])
+    blocks = dict(zip(map(id, waiting), read, strict=True))
+    return transform(value, lambda t: Ast(blocks[id(t)], t.place) if id(t) in blocks else t)
 
 
-def _drafts(cell: NotebookNode, problems: Problems) -> list[_Draft]:
+def _drafts(cell: NotebookNode, problems: Problems) -> list[Element]:
     """What a cell brings into the report, unparsed."""
-    report = cell.metadata.report
-    place = Place(report.notebook, report.cell, report.line)
-    if cell.cell_type == "markdown":
-        found = _markdown_cell(cell, place, problems)
-    elif cell.cell_type == "code":
-        found = _code_cell(cell, place, problems)
-    else:
-        found = []
-    return [_Draft(report.part, report.shift, element) for element in found]
-
-
-def _markdown_cell(cell: NotebookNode, place: Place, problems: Problems) -> list[Element]:
-    if HIDDEN_BY_TAG.keys() & set(cell.metadata.tags):
+    report, tags = cell.metadata.report, cell.metadata.tags
+    place = Place(report.notebook, report.cell, report.line, report.part, report.shift)
+    hidden = {name for tag, name in HIDDEN_BY_TAG.items() if tag in tags}
+    if cell.cell_type == "code":
+        hidden |= {name for name in HIDDEN_BY_TAG.values() if report.options.get(name) is False}
+        return _Reader(report.options, place, problems).read(cell, hidden)
+    if cell.cell_type != "markdown" or hidden:
         return []
     if cell.get("attachments"):
         problems.add(place, "a pasted image has no label and no alternative text: use a code cell")
@@ -97,56 +70,48 @@ def _markdown_cell(cell: NotebookNode, place: Place, problems: Problems) -> list
     return [Prose(place, _text(cell.source, place))] if cell.source.strip() else []
 
 
-def _code_cell(cell: NotebookNode, place: Place, problems: Problems) -> list[Element]:
-    """The code (hidden, folded or a listing) and what the outputs bring."""
-    options, tags = cell.metadata.report.options, cell.metadata.tags
-    hidden = {name for tag, name in HIDDEN_BY_TAG.items() if tag in tags}
-    hidden |= {name for name in HIDDEN_BY_TAG.values() if options.get(name) is False}
-    reader = _Reader(options, place, problems)
-    found: list[Element] = []
-    if "include" in hidden:
-        return []
-    if "echo" not in hidden and (code := cell.source.strip("\n")).strip():
-        listed = "listing" in tags
-        found.append(reader.listing({"code": code}) if listed else parts.Code(place, code))
-    for output in [] if "output" in hidden else cell.outputs:
-        found += reader.output(output)
-    labelled = [element for element in found if getattr(element, "label", "")]
-    if len(labelled) > 1:
-        problems.add(place, f"{len(labelled)} outputs for label {reader.name!r}: one in a cell")
-    elif reader.name and not labelled and not any(isinstance(e, Prose) for e in found):
-        problems.add(place, f"label {reader.name!r}: the cell shows nothing that it names")
-    return [element for element in found if element not in labelled[1:]]
-
-
 @dataclass
 class _Reader:
-    """Turns outputs of a cell into elements, by their metadata, else by the cell's options."""
-
+    """Turns a code cell into elements, by metadata of its outputs, else by the cell's options."""
     options: NotebookNode
     place: Place
     problems: Problems
 
-    @property
-    def name(self) -> str:
-        """The cell's label."""
-        return str(self.options.get("label") or "")
-
-    def label(self, kind: str) -> str:
-        """The cell's label if it is one for this kind of output."""
-        return self.name if self.name.partition("-")[0] == KINDS[kind] else ""
+    def read(self, cell: NotebookNode, hidden: set[str]) -> list[Element]:
+        """The code (hidden, folded or a listing) and what the outputs bring."""
+        found: list[Element] = []
+        if "include" in hidden:
+            return found
+        if "echo" not in hidden and (code := cell.source.strip("\n")).strip():
+            listed = "listing" in cell.metadata.tags
+            found.append(self.listing({"code": code}) if listed else parts.Code(self.place, code))
+        for output in [] if "output" in hidden else cell.outputs:
+            found += self.output(output)
+        labelled = [element for element in found if getattr(element, "label", "")]
+        name = self.options.get("label")
+        if len(labelled) > 1:
+            problem = f"{len(labelled)} outputs for label {name!r}: one in a cell"
+            self.problems.add(self.place, problem)
+        elif name and not labelled and not any(isinstance(e, Prose) for e in found):
+            self.problems.add(self.place, f"label {name!r}: the cell shows nothing that it names")
+        return [element for element in found if element not in labelled[1:]]
 
     def said(self, report: dict, name: str, option: str) -> str:
         """A text of the output's metadata, else of an option."""
         return str(report.get(name) or self.options.get(option) or "").strip()
 
-    def caption(self, kind: str, report: dict) -> Ast | None:
-        """The caption; a labelled output must have one."""
-        option = f"{KINDS[kind]}-cap"
+    def label(self, kind: str) -> str:
+        """The cell's label if it is one for this kind of output."""
+        name = str(self.options.get("label") or "")
+        return name if name.partition("-")[0] == KINDS[kind] else ""
+
+    def named(self, kind: str, report: dict) -> tuple[str, Ast | None]:
+        """Label and caption; a labelled output must have one."""
+        label, option = self.label(kind), f"{KINDS[kind]}-cap"
         text = self.said(report, "caption", option)
-        if self.label(kind) and not text:
+        if label and not text:
             self.problems.add(self.place, f"a labelled {kind} needs a caption: `#| {option}: …`")
-        return _text(text, self.place) if text else None
+        return label, _text(text, self.place) if text else None
 
     def output(self, output: NotebookNode) -> list[Element]:
         """What an output brings; standard error, progress and widgets bring nothing."""
@@ -156,18 +121,18 @@ class _Reader:
             return []
         report, data = output.metadata.get("report", {}), output.data
         kind, markdown = report.get("kind"), data.get("text/markdown", "")
-        if kind in _UNSEEN or _WIDGET in data:
+        if kind in {"progress", "caption"} or _WIDGET in data:
             return []
         if kind == "listing":
             return [self.listing(report)]
         if any(mime in data for mime in PICTURES):
             return self.figure(report, data)
         if kind == "table" or (self.label("table") and _PIPES.search(markdown)):
-            return [self.grid(report, pandoc.unparsed(markdown))]
+            return [self.table(report, pandoc.unparsed(markdown))]
         if markdown:
             return [Prose(self.place, _text(markdown, self.place))]
         if "<table" in data.get("text/html", ""):
-            return [self.grid(report, pandoc.unparsed(data["text/html"], "html"))]
+            return [self.table(report, pandoc.unparsed(data["text/html"], "html"))]
         return [] if _OBJECT.fullmatch(text := data.get("text/plain", "")) else self.printed(text)
 
     def printed(self, text: str) -> list[Element]:
@@ -178,8 +143,9 @@ class _Reader:
 
     def figure(self, report: dict, data: dict) -> list[Element]:
         """A picture; a problem where it has no label, no caption or no alternative text."""
+        label = self.label("figure")
         caption, alt = self.said(report, "caption", "fig-cap"), self.said(report, "alt", "fig-alt")
-        needs = {"label: fig-name": self.label("figure"), "fig-cap: …": caption, "fig-alt: …": alt}
+        needs = {"label: fig-name": label, "fig-cap: …": caption, "fig-alt: …": alt}
         if lacking := [f"`#| {line}`" for line, value in needs.items() if not value]:
             lines = " and ".join(lacking)
             self.problems.add(self.place, f"a picture needs {lines} in its cell's first lines")
@@ -187,32 +153,36 @@ class _Reader:
         if alt == caption:
             self.problems.add(self.place, "fig-alt repeats fig-cap: say what the picture shows")
         mime = next(mime for mime in PICTURES if mime in data)
-        text = data[mime]
-        picture = text.encode() if mime == "image/svg+xml" else base64.b64decode(text)
+        svg = PICTURES[mime] == "svg"
+        picture = data[mime].encode() if svg else base64.b64decode(data[mime])
         more = {"live": report.get("live"), "data": report.get("data", "")}
         words = _text(caption, self.place)
-        return [Figure(self.place, self.name, words, alt, picture, PICTURES[mime], **more)]
+        return [Figure(self.place, label, words, alt, picture, PICTURES[mime], **more)]
 
     def listing(self, report: dict) -> Listing:
         """Code that is to be read."""
-        label, caption = self.label("listing"), self.caption("listing", report)
-        language = report.get("language", "python")
-        return Listing(self.place, label, caption, report["code"], language)
+        return Listing(self.place, *self.named("listing", report), report["code"])
 
-    def grid(self, report: dict, block: dict) -> Element:
-        """A table, unparsed."""
-        label, caption = self.label("table"), self.caption("table", report)
-        return _Grid(self.place, label, caption, Ast([block], self.place))
+    def table(self, report: dict, block: dict) -> Table:
+        """A table that is still a text, in the place of its header."""
+        text = Ast([block], self.place)
+        return Table(self.place, *self.named("table", report), [text], [], "")
 
 
-def _elements(draft: _Draft, problems: Problems) -> list[Element]:
+def _elements(draft: Element, problems: Problems) -> list[Element]:
     """A parsed draft as elements: prose falls apart into headings, equations, tables and text."""
-    element = draft.element
-    if isinstance(element, _Grid):
-        return _grid(element, problems)
-    if not isinstance(element, Prose):
-        return [transform(element, _tight)]
-    return [part for block in element.text.blocks for part in _block(block, element.place, draft)]
+    if isinstance(draft, Prose):
+        return [part for block in draft.text.blocks for part in _block(block, draft.place)]
+    if not isinstance(draft, Table):
+        return [transform(draft, _tight)]
+    tables = [node for node in pandoc.nodes(draft.header[0].blocks) if node["t"] == "Table"]
+    if len(tables) != 1:
+        problems.add(draft.place, f"one table expected, {len(tables)} found")
+        return []
+    table = _table(tables[0], draft.place)
+    if any(len(row) != len(table.header) for row in table.rows):
+        problems.add(draft.place, "a table with merged cells: give it one cell for each column")
+    return [replace(table, label=draft.label, caption=draft.caption and _tight(draft.caption))]
 
 
 def _tight(text: Ast) -> Ast:
@@ -221,11 +191,11 @@ def _tight(text: Ast) -> Ast:
     return Ast(plain, text.place)
 
 
-def _block(block: dict, place: Place, draft: _Draft) -> list[Element]:
+def _block(block: dict, place: Place) -> list[Element]:
     match block:
         case {"t": "Header", "c": [level, [slug, _, _], inlines]}:
             text = Ast([{"t": "Plain", "c": inlines}], place)
-            return [parts.Heading(place, level + draft.shift, text, slug, draft.part == "appendix")]
+            return [parts.Heading(place, level + place.shift, text, slug)]
         case {"t": "Para", "c": inlines}:
             return _paragraphs(inlines, place)
         case {"t": "CodeBlock", "c": [[_, classes, _], code]}:
@@ -252,19 +222,6 @@ def _paragraphs(inlines: list[dict], place: Place) -> list[Element]:
             group = group[words[0] : words[-1] + 1]
             found.append(Prose(place, Ast([{"t": "Para", "c": group}], place)))
     return found
-
-
-def _grid(element: _Grid, problems: Problems) -> list[Element]:
-    """The table in a parsed Markdown or HTML text."""
-    tables = [node for node in pandoc.nodes(element.text.blocks) if node["t"] == "Table"]
-    if len(tables) != 1:
-        problems.add(element.place, f"one table expected, {len(tables)} found")
-        return []
-    table = _table(tables[0], element.place)
-    if any(len(row) != len(table.header) for row in table.rows):
-        problems.add(element.place, "a table with merged cells: give it one cell for each column")
-    caption = element.caption and _tight(element.caption)
-    return [replace(table, label=element.label, caption=caption)]
 
 
 def _table(block: dict, place: Place) -> Table:

@@ -1,7 +1,7 @@
 """What stands in a report, in order, independent of HTML and PDF."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, is_dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from helpers.report.errors import Place
@@ -9,23 +9,20 @@ from helpers.report.errors import Place
 
 @dataclass
 class Ast:
-    """A piece of pandoc's tree (a list of blocks) and the cell that it comes from.
-
-    Before parsing the only block is `pandoc.unparsed`.
-    """
-
+    """Blocks of pandoc's tree (before parsing one `pandoc.unparsed`) and their cell."""
     blocks: list[dict]
     place: Place
 
 
 @dataclass
 class Element:
-    """Anything that stands in the report; `kind` chooses its template."""
+    """Anything that stands in the report; `number` is "1.2", "A.1" or "3", "" if it has none."""
     place: Place
+    number: str = field(default="", kw_only=True)
 
     @property
     def kind(self) -> str:
-        """Name of the class in lower case."""
+        """Name of the class in lower case, which chooses the template."""
         return type(self).__name__.lower()
 
 
@@ -37,54 +34,54 @@ class Prose(Element):
 
 @dataclass
 class Heading(Element):
-    """A section's title; `number` is "1.2" or "A.1", empty when it has none."""
+    """A section's title."""
     level: int
     text: Ast
     anchor: str
-    appendix: bool = False
-    number: str = ""
+
+    @property
+    def appendix(self) -> bool:
+        """Whether it belongs to an appendix."""
+        return self.place.part == "appendix"
 
 
 @dataclass
 class Equation(Element):
-    """A displayed formula that stands on its own; `number` is "3" if it has a label."""
+    """A displayed formula that stands on its own; numbered if it has a label."""
     label: str
     text: Ast
-    number: str = ""
 
 
 @dataclass
-class Figure(Element):
-    """A picture (an SVG or PNG file), what moves in its place in HTML, and its numbers as CSV."""
+class Captioned(Element):
+    """What has a caption; without a label it is not numbered."""
     label: str
-    caption: Ast
+    caption: Ast | None
+
+
+@dataclass
+class Figure(Captioned):
+    """A picture (an SVG or PNG file), what moves in its place in HTML, and its numbers as CSV."""
     alt: str
     picture: bytes
     suffix: str
     live: dict | None = None
     data: str = ""
-    number: str = ""
 
 
 @dataclass
-class Table(Element):
-    """Header, rows of cells, and one of l, c, r for each column; no label: not numbered."""
-    label: str
-    caption: Ast | None
+class Table(Captioned):
+    """Header, rows of cells, and one of l, c, r for each column."""
     header: list[Ast]
     rows: list[list[Ast]]
     align: str
-    number: str = ""
 
 
 @dataclass
-class Listing(Element):
-    """Code to be read, in both outputs; no label: not numbered."""
-    label: str
-    caption: Ast | None
+class Listing(Captioned):
+    """Code to be read, in both outputs."""
     code: str
     language: str = "python"
-    number: str = ""
 
 
 @dataclass
@@ -131,11 +128,9 @@ class Document:
     body: list[Element]
     appendix: list[Element]
 
-    def elements(self) -> Iterator[Element]:
+    def elements(self) -> list[Element]:
         """Everything in reading order."""
-        yield from self.abstract
-        yield from self.body
-        yield from self.appendix
+        return [*self.abstract, *self.body, *self.appendix]
 
 
 def transform(value: Any, change: Callable[[Ast], object]) -> Any:

@@ -14,26 +14,27 @@ class ReportError(Failure):
 
 @dataclass(frozen=True)
 class Place:
-    """A cell: its notebook's name, its number (the first cell is 1) and its first line."""
+    """A cell: its notebook's name, its number from 1, its first line; and where it goes.
 
+    part: "abstract", "body" or "appendix"; shift: how far its headings move down.
+    """
     notebook: str
     cell: int
     line: str
+    part: str = "body"
+    shift: int = 0
 
     def __str__(self) -> str:
         line = self.line if len(self.line) <= 50 else self.line[:49] + "…"
         return f"{self.notebook}.ipynb, cell {self.cell} (“{line}”)"
 
 
-class Problems:
+class Problems(list[str]):
     """Collects what is wrong, so that one run names all of it."""
-
-    def __init__(self) -> None:
-        self.messages: list[str] = []
 
     def add(self, place: Place | str, message: str) -> None:
         """Note a problem of a cell, or of a notebook given by its file's name."""
-        self.messages.append(f"{place}: {message}")
+        self.append(f"{place}: {message}")
 
 
 @contextmanager
@@ -41,8 +42,8 @@ def collect() -> Iterator[Problems]:
     """Problems noted in the block; ReportError with all of them at its end."""
     problems = Problems()
     yield problems
-    if problems.messages:
-        raise ReportError("\n".join(dict.fromkeys(problems.messages)))
+    if problems:
+        raise ReportError("\n".join(dict.fromkeys(problems)))
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

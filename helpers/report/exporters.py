@@ -1,6 +1,6 @@
 """Notebooks to reports: `render` for a folder, and two exporters for `jupyter nbconvert --to`."""
 
-import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,11 @@ from nbformat import NotebookNode
 from helpers.report import html, maths, typeset
 from helpers.report.cells import parse
 from helpers.report.document import Document
-from helpers.report.errors import ReportError, collect
+from helpers.report.errors import ReportError as ReportError
+from helpers.report.errors import collect
 from helpers.report.maths import Formulas
 from helpers.report.notebooks import merge, read_notebooks
 from helpers.report.numbering import number
-
-__all__ = ["ReportError", "ReportHTMLExporter", "ReportPDFExporter", "build", "render"]
 
 
 def render(notebooks: Path, output: Path) -> None:
@@ -28,22 +27,15 @@ def render(notebooks: Path, output: Path) -> None:
     made = build(merge(read_notebooks(notebooks)))
     files = {"report.html": html.page(*made).encode(), "report.pdf": typeset.pdf(*made)}
     output.mkdir(parents=True, exist_ok=True)
-    temporary = {output / name: output / f".{name}.{os.getpid()}.tmp" for name in files}
-    try:
-        for path, content in zip(temporary.values(), files.values(), strict=True):
-            path.write_bytes(content)
-        for target, path in temporary.items():
-            path.replace(target)
-    finally:
-        for path in temporary.values():
-            path.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".", dir=output) as folder:
+        for name, content in files.items():
+            Path(folder, name).write_bytes(content)
+        for name in files:
+            Path(folder, name).replace(output / name)
 
 
 def build(notebook: NotebookNode) -> tuple[Document, Formulas]:
-    """A merged notebook's document, numbered, and its formulas.
-
-    ReportError: all that is wrong with it, by notebook and cell.
-    """
+    """A merged notebook's document, numbered, and its formulas; ReportError: all that is wrong."""
     with collect() as problems:
         document = number(parse(notebook, problems), problems)
         formulas = maths.convert(document, problems)
@@ -52,7 +44,6 @@ def build(notebook: NotebookNode) -> tuple[Document, Formulas]:
 
 class _ReportExporter(Exporter):
     """One executed notebook, merged or single, as a report of its own."""
-
     write: Callable[[Document, Formulas], str | bytes]
 
     def from_notebook_node(self, nb: NotebookNode, resources: Any = None, **kw: Any) -> Any:
@@ -65,7 +56,6 @@ class _ReportExporter(Exporter):
 
 class ReportHTMLExporter(_ReportExporter):
     """One self-contained HTML file."""
-
     export_from_notebook = "Report (HTML)"
     output_mimetype = "text/html"
     file_extension = FilenameExtension(".html").tag(config=True)
@@ -74,7 +64,6 @@ class ReportHTMLExporter(_ReportExporter):
 
 class ReportPDFExporter(_ReportExporter):
     """A tagged PDF."""
-
     export_from_notebook = "Report (PDF)"
     output_mimetype = "application/pdf"
     file_extension = FilenameExtension(".pdf").tag(config=True)

@@ -43,19 +43,18 @@ Formulas = dict[tuple[str, bool], Formula]
 
 def convert(document: Document, problems: Problems) -> Formulas:
     """Every formula of the document, by TeX and whether it is displayed."""
+    texts: list[Ast] = []
+    transform(document, texts.append)
     found: dict[tuple[str, bool], Ast] = {}
-
-    def collect(text: Ast) -> None:
+    for text in texts:
         for node in pandoc.nodes(text.blocks):
             if node["t"] == "Math":
                 found.setdefault(key(node), text)
-
-    transform(document, collect)
-    made = write(list(found))
-    for (tex, _), text, formula in zip(found, found.values(), made, strict=True):
-        if isinstance(formula, str):
-            problems.add(text.place, f"formula {tex.strip()!r}: {formula}")
-    return {k: f for k, f in zip(found, made, strict=True) if isinstance(f, Formula)}
+    made = dict(zip(found, write(list(found)), strict=True))
+    for formula, answer in made.items():
+        if isinstance(answer, str):
+            problems.add(found[formula].place, f"formula {formula[0].strip()!r}: {answer}")
+    return {k: answer for k, answer in made.items() if isinstance(answer, Formula)}
 
 
 def key(node: dict) -> tuple[str, bool]:
@@ -82,10 +81,9 @@ def write(formulas: list[tuple[str, bool]]) -> list[Formula | str]:
 
 def _bold(letter: str) -> str:
     """An upright bold character, which pandoc's MathML would slant."""
-    for first, base in (("A", 0x1D400), ("a", 0x1D41A), ("0", 0x1D7CE)):
-        if 0 <= ord(letter) - ord(first) < (10 if first == "0" else 26):
-            return "{" + chr(base + ord(letter) - ord(first)) + "}"
-    return letter
+    starts = (("a", 0x1D41A), ("A", 0x1D400), ("0", 0x1D7CE))
+    first, base = next(start for start in starts if start[0] <= letter)
+    return f"{{{chr(base + ord(letter) - ord(first))}}}"
 
 
 def _for_typst(text: str) -> str:
@@ -105,13 +103,23 @@ def _for_typst(text: str) -> str:
     return "".join(parts)
 
 
+_COMBINING = "\u0302\u0303\u203e\u0307\u0308\u030c\u0306\u0301\u0300"
+_WIDE = dict(zip(_COMBINING, "ˆ˜¯˙¨ˇ˘´`", strict=True))
+_SCRIPTS = {"msub", "msup", "msubsup", "munder", "mover", "munderover"}
+_OPERANDS = {"mi", "mn", "mfrac", "msqrt", "mrow", "mtext", *_SCRIPTS}
+_ROWS = {"mrow", "mtd", "semantics", "msqrt", "mstyle"}
+
+
 def _for_browsers(mathml: str) -> str:
     """MathML Core: no annotation, and what browsers do not work out: spaces, sizes, alignments."""
     root = ET.fromstring(mathml.replace(' xmlns="http://www.w3.org/1998/Math/MathML"', ""))
     for annotation in root[0].findall("annotation"):
         root[0].remove(annotation)
     for node in list(root.iter()):
-        _space_functions(node)
+        places = reversed(list(enumerate(pairwise(node), start=1))) if node.tag in _ROWS else ()
+        for place, (before, after) in places:  # a thin space around a name such as log
+            if _needs_space(before, after):
+                node.insert(place, ET.Element("mspace", width="0.167em"))
         for script in node[1:] if node.tag in _SCRIPTS else ():
             for operator in script.iter("mo"):
                 if operator.get("stretchy") != "true" and not operator.get("accent"):
@@ -138,10 +146,11 @@ def _tidy(node: ET.Element) -> None:
             node[1].text = "\u0305"
 
 
-_COMBINING = "\u0302\u0303\u203e\u0307\u0308\u030c\u0306\u0301\u0300"
-_WIDE = dict(zip(_COMBINING, "ˆ˜¯˙¨ˇ˘´`", strict=True))
-_SCRIPTS = {"msub", "msup", "msubsup", "munder", "mover", "munderover"}
-_OPERANDS = {"mi", "mn", "mfrac", "msqrt", "mrow", "mtext", *_SCRIPTS}
+def _needs_space(before: ET.Element, after: ET.Element) -> bool:
+    """Whether TeX sets a thin space: between log and what it applies to, and after a letter."""
+    if _is_function(before):
+        return after.tag in _OPERANDS and not _opens(after)
+    return _is_function(after) and (before.tag in _OPERANDS or before.get("form") == "postfix")
 
 
 def _is_function(node: ET.Element) -> bool:
@@ -151,21 +160,6 @@ def _is_function(node: ET.Element) -> bool:
     if node.tag == "mrow" and len(node) and (node[-1].text or "") == _FUNCTION:
         return len(node) > 1 and _is_function(node[-2])
     return node.tag == "mi" and len(node.text or "") > 1
-
-
-def _space_functions(row: ET.Element) -> None:
-    """A thin space between a name such as log and what it applies to, and after a letter."""
-    children = list(row)
-    if row.tag in {"mrow", "mtd", "semantics", "msqrt", "mstyle"}:
-        for before, after in reversed(list(pairwise(children))):
-            if _needs_space(before, after):
-                row.insert(list(row).index(after), ET.Element("mspace", width="0.167em"))
-
-
-def _needs_space(before: ET.Element, after: ET.Element) -> bool:
-    if _is_function(before):
-        return after.tag in _OPERANDS and not _opens(after)
-    return _is_function(after) and (before.tag in _OPERANDS or before.get("form") == "postfix")
 
 
 def _opens(node: ET.Element) -> bool:

@@ -11,13 +11,13 @@ from typing import Any
 
 import pypandoc
 
-_UNPARSED = "Unparsed"
-_SCRIPT = Path(__file__).with_name("convert.lua")
 
-
-def _call(**request: Any) -> Any:
-    command = [pypandoc.get_pandoc_path(), "lua", str(_SCRIPT)]
-    run = subprocess.run(command, input=json.dumps(request).encode(), capture_output=True)
+def _call(action: str, items: list, to: str = "") -> list:
+    if not items:
+        return []
+    command = [pypandoc.get_pandoc_path(), "lua", str(Path(__file__).with_name("convert.lua"))]
+    request = json.dumps({"action": action, "items": items, "to": to})
+    run = subprocess.run(command, input=request.encode(), capture_output=True)
     if run.returncode:
         raise RuntimeError(f"pandoc failed: {run.stderr.decode()}")
     return json.loads(run.stdout)
@@ -28,31 +28,24 @@ def unparsed(text: str, form: str = "markdown") -> dict:
 
     Without an end of line pandoc's CommonMark loses the last row of a pipe table.
     """
-    return {"t": _UNPARSED, "c": [f"{text}\n", form]}
-
-
-def waits(blocks: list[dict]) -> bool:
-    """Whether the blocks are `unparsed`."""
-    return any(block["t"] == _UNPARSED for block in blocks)
+    return {"t": "Unparsed", "c": [f"{text}\n", form]}
 
 
 def read(texts: list[list[str]]) -> list[list[dict]]:
     """The blocks of each [text, "markdown" or "html"]; the texts do not see each other."""
-    return [document["blocks"] for document in _call(action="read", texts=texts)] if texts else []
+    return [document["blocks"] for document in _call("read", texts)]
 
 
 def write(documents: list[list[dict]], to: str) -> list[str]:
     """Each list of blocks as "html5" or "typst"."""
     heads = {"pandoc-api-version": [1, 23], "meta": {}}
     sources = [json.dumps(heads | {"blocks": blocks}) for blocks in documents]
-    answers = _call(action="write", documents=sources, to=to) if sources else []
-    return [text.strip() for text in answers]
+    return [text.strip() for text in _call("write", sources, to)]
 
 
 def maths(formulas: list[tuple[str, bool]], to: str) -> list[tuple[str, str]]:
     """Each formula (TeX, whether displayed) as "html5" (MathML) or "typst", and why not, or ""."""
-    answers = _call(action="maths", formulas=formulas, to=to) if formulas else []
-    return [(text.strip(), reason) for text, reason in answers]
+    return [(text.strip(), reason) for text, reason in _call("maths", formulas, to)]
 
 
 def nodes(tree: Any) -> Iterator[dict]:
@@ -78,16 +71,14 @@ def replace(tree: Any, change: Callable[[dict], dict | None]) -> Any:
 
 def plain(tree: Any) -> str:
     """The words of a tree, without markup."""
-    return "".join(_words(node) for node in nodes(tree))
-
-
-def _words(node: dict) -> str:
-    match node:
-        case {"t": "Str", "c": text} | {"t": "Code" | "Math", "c": [_, text]}:
-            return text
-        case {"t": "Space" | "SoftBreak" | "LineBreak"}:
-            return " "
-    return ""
+    found = []
+    for node in nodes(tree):
+        match node:
+            case {"t": "Str", "c": text} | {"t": "Code" | "Math", "c": [_, text]}:
+                found.append(text)
+            case {"t": "Space" | "SoftBreak" | "LineBreak"}:
+                found.append(" ")
+    return "".join(found)
 
 
 def is_displayed(node: dict) -> bool:

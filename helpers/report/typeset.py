@@ -3,7 +3,6 @@
 import math
 import re
 import tempfile
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from helpers.report.maths import Formula, Formulas
 _MARKUP = re.compile(r"#[a-z]+(\([^)]*\))?|[\[\]*;]")
 _SHORT_TITLE = re.compile(r".{18,}?(?=[.,:;]\s| \(|\.?$)")  # a caption's beginning, up to a pause
 _MARK = "// place: "
-_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": ""}
+_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": ""})
 CODE_WIDTH = 438.0  # points within a listing's frame
 CHARACTER_WIDTH = 0.602  # of DejaVu Sans Mono, share of its size
 ROOM, ROOM_OF_MANY = 103, 122  # characters that a page takes: up to five columns, more
@@ -27,19 +26,20 @@ TEXT_WIDTH, TEXT_HEIGHT = 453.0, 560.0  # points: A4's text width, how high a fi
 
 
 def pdf(document: Document, formulas: Formulas) -> bytes:
-    """The whole PDF; the same document gives the same bytes.
-
-    ReportError: Typst refuses the document.
-    """
-    name, moment = pandoc.plain(document.title.blocks), writing.moment(document.date)
+    """The whole PDF; the same document gives the same bytes. ReportError: Typst refuses it."""
+    name, date = pandoc.plain(document.title.blocks), writing.moment(document.date)
+    filters: dict = {"string": _string, "width": _width, "file": _file, "columns": _columns}
+    filters["code_size"] = _code_size
+    shown = {"document": writing.strings(document, formulas, "typst", _formula), "name": name}
+    shown |= {"lists": _lists(document), "floats": _floats(document), "date": date}
+    text = writing.fill("report.typ.j2", filters, shown)
     with tempfile.TemporaryDirectory() as folder:
         for element in document.elements():
             if isinstance(element, Figure):
                 Path(folder, _file(element)).write_bytes(element.picture)
-        text = _source(document, formulas, name, moment)
         source = Path(folder, "report.typ")
         source.write_text(text, "utf-8")
-        stamp = int(moment.timestamp()) if moment else 0
+        stamp = int(date.timestamp()) if date else 0
         options: Any = {"timestamp": stamp, "ignore_system_fonts": True}
         try:
             return typst.compile(source, format="pdf", pdf_standards="ua-1", **options)
@@ -49,23 +49,12 @@ def pdf(document: Document, formulas: Formulas) -> bytes:
 
 def _refusal(error: typst.TypstError, lines: list[str]) -> str:
     """What Typst finds wrong, by cell: the template has each element's place before it."""
-    found = re.findall(r"error: (.+)\n\s*┌─ .*report\.typ:(\d+):", error.diagnostic)
     named = []
-    for message, line in found:
+    for message, line in re.findall(r"error: (.+)\n\s*┌─ .*report\.typ:(\d+):", error.diagnostic):
         marks = [text for text in lines[: int(line)] if text.startswith(_MARK)]
         place = marks[-1].removeprefix(_MARK) if marks else "title page"
         named.append(f"{place}: {message}")
     return "\n".join(named) or f"Typst: {error.message}"
-
-
-def _source(document: Document, formulas: Formulas, name: str, date: datetime | None) -> str:
-    written = writing.strings(document, formulas, "typst", _formula)
-    lists = {f"{kind.__name__}s": _listed(document, kind) for kind in (Figure, Table)}
-    environment = writing.environment()
-    filters = {"string": _string, "width": _width, "file": _file, "code_size": _code_size}
-    environment.filters |= {**filters, "columns": _columns}
-    template, more = environment.get_template("report.typ.j2"), {"floats": _floats(document)}
-    return template.render(document=written, lists=lists, name=name, date=date, **more)
 
 
 def _floats(document: Document) -> set[str]:
@@ -81,24 +70,25 @@ def _floats(document: Document) -> set[str]:
     return found
 
 
-def _listed(document: Document, kind: type[Figure | Table]) -> list[tuple[str, str, str]]:
-    """Label, number and short title, the beginning of the caption, of all figures or tables."""
-    entries = []
+def _lists(document: Document) -> dict[str, list[tuple[str, str, str]]]:
+    """Label, number and the beginning of the caption of all figures, and of all tables."""
+    lists: dict[str, list[tuple[str, str, str]]] = {"Figures": [], "Tables": []}
     for element in document.elements():
-        if isinstance(element, kind) and element.label and element.caption:
+        if isinstance(element, Figure | Table) and element.label and element.caption:
             caption = pandoc.plain(element.caption.blocks)
             short = _SHORT_TITLE.match(caption)
-            entries.append((element.label, element.number, short[0] if short else caption))
-    return entries
+            entry = (element.label, element.number, short[0] if short else caption)
+            lists[f"{type(element).__name__}s"].append(entry)
+    return lists
 
 
-def _formula(formula: Formula, tex: str, display: bool) -> str:
+def _formula(formula: Formula, tex: str) -> str:
     return f"#formula({_string(' '.join(tex.split()))}, {formula.typst});"
 
 
 def _string(text: str) -> str:
     """A string literal of Typst."""
-    return '"' + "".join(_ESCAPES.get(character, character) for character in text) + '"'
+    return f'"{text.translate(_ESCAPES)}"'
 
 
 def _file(figure: Figure) -> str:

@@ -18,18 +18,17 @@ FOLDER = Path(__file__).parent
 
 
 def strings(
-    value: Any, formulas: Formulas, to: str, write_maths: Callable[[Formula, str, bool], str]
+    value: Any, formulas: Formulas, to: str, write_maths: Callable[[Formula, str], str]
 ) -> Any:
     """A document (or a part) with every Ast written in "html5" or "typst".
 
-    `write_maths(formula, tex, display)` gives the text that stands for a formula.
+    `write_maths(formula, tex)` gives the text that stands for a formula.
     """
-
     def change(node: dict) -> dict | None:
         if node["t"] != "Math":
             return None
-        tex, display = maths.key(node)
-        return {"t": "RawInline", "c": [to, write_maths(formulas[tex, display], tex, display)]}
+        text = write_maths(formulas[maths.key(node)], node["c"][1])
+        return {"t": "RawInline", "c": [to, text]}
 
     pieces: list[Ast] = []
     transform(value, pieces.append)
@@ -62,9 +61,10 @@ def moment(date: str) -> datetime | None:
     return datetime.fromisoformat(date).astimezone(UTC) if date else None
 
 
-def environment(autoescape: bool = False) -> Environment:
-    """Jinja over the package's templates."""
-    loader = FileSystemLoader(FOLDER / "templates")
-    made = Environment(loader=loader, undefined=StrictUndefined, autoescape=autoescape)
-    made.trim_blocks = made.lstrip_blocks = True
-    return made
+def fill(template: str, filters: dict[str, Callable], shown: dict[str, Any]) -> str:
+    """A template of the package, filled; values in HTML are escaped."""
+    options: dict = {"loader": FileSystemLoader(FOLDER / "templates"), "trim_blocks": True}
+    options |= {"undefined": StrictUndefined, "lstrip_blocks": True}
+    environment = Environment(autoescape=".html." in template, **options)
+    environment.filters |= filters
+    return environment.get_template(template).render(shown)

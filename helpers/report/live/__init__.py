@@ -1,11 +1,13 @@
 """Live figures: a trained encoder and decoder that run in the reader's browser.
 
 `plane`, `slider`, `sliders` and `board` make a `LiveFigure` to end a notebook's cell with. Its
-`content` is a dictionary that is ready for JSON:
+`content` is a dictionary that is ready for JSON, or None where the page's engine cannot run the
+model; then the static picture stands alone:
 
     {"figure": name, "data": {...}, "networks": {name: a packed network}}
 
-Nothing of it asks the network for anything.
+Nothing of it asks the network for anything. `item` is always what an image is called, `static` the
+picture in the live figure's place.
 """
 
 import base64
@@ -19,7 +21,6 @@ import numpy as np
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from helpers.errors import check_choice
 from helpers.plots import CLASS_COLOURS, HIDDEN
 from helpers.report.live import page
 from helpers.report.live.weights import pack
@@ -33,25 +34,23 @@ DIGITS = tuple("0123456789")
 @dataclass(frozen=True)
 class LiveFigure:
     """What moves in the HTML report, and the picture in its place elsewhere."""
-
-    content: dict
+    content: dict | None
     static: Figure
 
     def widget(self) -> Any:
-        """The figure for JupyterLab and other front ends of Jupyter's widgets; needs anywidget."""
+        """The figure, which has content, for front ends of Jupyter's widgets; needs anywidget."""
         import anywidget
         import traitlets
 
         class Live(anywidget.AnyWidget):
             """One live figure."""
-
             _esm = page.module() + "export default { render };\n"
             _css = page.style()
             figure = traitlets.Unicode().tag(sync=True)
             data = traitlets.Dict().tag(sync=True)
             networks = traitlets.Dict().tag(sync=True)
 
-        return Live(**self.content)
+        return Live(**(self.content or {}))
 
 
 def plane(
@@ -60,9 +59,9 @@ def plane(
 ) -> LiveFigure:
     """The latent plane: test images' means (n, 2), coloured by label (n,), and a point's image.
 
-    static: the picture in its place. start: the point shown first. names: of the labels; item: of
-    an image. Points are rounded to 1/32767 of the largest coordinate. Raises ValueError unless the
-    model and the points have two dimensions, and for a label without a name.
+    start: the point shown first; names: of the labels. Points are rounded to 1/32767 of the largest
+    coordinate. Raises ValueError unless the model and the points have two dimensions, and for a
+    label without a name.
     """
     means = np.asarray(means, "float64")
     if means.shape != (len(labels), 2):
@@ -70,15 +69,14 @@ def plane(
         raise ValueError(f"means of shape {means.shape} for {len(labels)} labels: {wanted}")
     _check_dimension(model, (2,), "the plane")
     scale = np.abs(means).max() / SHORT or 1.0
-    colours = [to_hex(CLASS_COLOURS[n % len(CLASS_COLOURS)]) for n in range(len(names))]
     data = {
-        "means": {"scale": scale, "values": _base64(np.round(means / scale).astype("<i2"))},
-        "colours": colours,
+        "means": {"scale": scale, "values": _base64(np.round(means / scale), "<i2")},
+        "colours": [to_hex(CLASS_COLOURS[n % len(CLASS_COLOURS)]) for n in range(len(names))],
         "extent": max(float(np.abs(means).max()) * 1.05, 3.0),
         "start": [float(z) for z in start],
+        **_labels(labels, names, item),
     }
-    data |= _labels(labels, names, item)
-    return LiveFigure(_content("plane", data, model, ["decoder"]), static)
+    return _figure("plane", data, model, ["decoder"], static)
 
 
 def slider(
@@ -86,13 +84,13 @@ def slider(
 ) -> LiveFigure:
     """One latent dimension: a slider through the prior's quantiles (n,), some shown beside it.
 
-    quantiles: as `latent.prior_quantiles` gives them, of which `samples` are shown. item: name of
-    an image. Raises ValueError unless the model has one dimension.
+    quantiles: as `latent.prior_quantiles` gives them, of which `samples` are shown. Raises
+    ValueError unless the model has one dimension.
     """
     _check_dimension(model, (1,), "the slider")
     rounded = [round(float(z), 5) for z in quantiles]
     data = {"quantiles": rounded, "samples": samples, "item": item}
-    return LiveFigure(_content("slider", data, model, ["decoder"]), static)
+    return _figure("slider", data, model, ["decoder"], static)
 
 
 def sliders(
@@ -101,13 +99,13 @@ def sliders(
 ) -> LiveFigure:
     """A slider for each latent dimension, with its KL in nats (d,) and whether it is active (d,).
 
-    seed: of "Sample from the prior"; item: name of an image. Raises ValueError unless both have as
-    many values as the model has dimensions.
+    seed: of "Sample from the prior". Raises ValueError unless both have as many values as the model
+    has dimensions.
     """
     _check_dimension(model, (len(kl), len(active)), "the sliders")
     data = {"kl": [round(float(nats), 3) for nats in kl], "active": [bool(unit) for unit in active]}
     data |= {"limit": LIMIT, "seed": seed, "item": item}
-    return LiveFigure(_content("sliders", data, model, ["decoder"]), static)
+    return _figure("sliders", data, model, ["decoder"], static)
 
 
 def board(
@@ -119,33 +117,35 @@ def board(
 
     mask: the hole at first, bool (28, 28), True where hidden; the reader paints another. steps: of
     the chain; warm_up: its first steps, pseudo-Gibbs in any case, which its mean leaves out; seed:
-    of the chain. names, item: as for `plane`. Images are stored with 8 bits. Raises ValueError for
-    shapes that do not fit, and for a model whose pixel loss is none of LOSSES.
+    of the chain; names: of the labels. Images are stored with 8 bits. Raises ValueError for shapes
+    that do not fit.
     """
-    loss = model.pixel_loss.key
-    check_choice("pixel_loss", loss, LOSSES)
     images, mask = np.asarray(images), np.asarray(mask)
     shapes = (images.shape, mask.shape)
     if shapes != ((len(labels), 28, 28, 1), (28, 28)):
         wanted = "takes (n, 28, 28, 1), (28, 28), n"
         raise ValueError(f"images and mask of shapes {shapes}, {len(labels)} labels: {wanted}")
+    loss = model.pixel_loss.key
     data = {
-        "images": _base64(np.round(images * 255).astype("uint8")),
-        "hole": _base64(mask.astype("uint8")),
-        "colour": HIDDEN,
-        "loss": loss,
+        "images": _base64(np.round(images * 255), "uint8"), "hole": _base64(mask, "uint8"),
+        "colour": HIDDEN, "loss": loss, **_labels(labels, names, item),
+        "steps": steps, "warm_up": warm_up, "seed": seed,
     }
-    data |= _labels(labels, names, item) | {"steps": steps, "warm_up": warm_up, "seed": seed}
-    return LiveFigure(_content("board", data, model, ["encoder", "decoder"]), static)
+    if loss not in LOSSES:
+        return LiveFigure(None, static)
+    return _figure("board", data, model, ["encoder", "decoder"], static)
 
 
-def _content(figure: str, data: dict, model: Any, parts: list[str]) -> dict:
-    """A figure's content; networks go by the digest of what is in them."""
-    packed = pack(model, parts)
+def _figure(figure: str, data: dict, model: Any, parts: list[str], static: Figure) -> LiveFigure:
+    """The figure; networks go by the digest of what is in them."""
+    try:
+        packed = pack(model, parts)
+    except ValueError:  # a model that the engine cannot run
+        return LiveFigure(None, static)
     texts = {part: json.dumps(network, sort_keys=True) for part, network in packed.items()}
     names = {part: hashlib.sha256(text.encode()).hexdigest()[:16] for part, text in texts.items()}
     networks = {names[part]: packed[part] for part in parts}
-    return {"figure": figure, "data": data | names, "networks": networks}
+    return LiveFigure({"figure": figure, "data": data | names, "networks": networks}, static)
 
 
 def _check_dimension(model: Any, allowed: Sequence[int], what: str) -> None:
@@ -161,9 +161,9 @@ def _labels(labels: np.ndarray, names: Sequence[str], item: str) -> dict:
     numbers = np.asarray(labels)
     if numbers.size and not 0 <= numbers.min() <= numbers.max() < len(names):
         raise ValueError(f"labels up to {numbers.max()}, but {len(names)} names")
-    return {"labels": _base64(numbers.astype("uint8")), "names": list(names), "item": item}
+    return {"labels": _base64(numbers, "uint8"), "names": list(names), "item": item}
 
 
-def _base64(array: np.ndarray) -> str:
-    """The bytes of an array."""
-    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
+def _base64(array: np.ndarray, kind: str) -> str:
+    """The bytes of an array, as numbers of a kind."""
+    return base64.b64encode(np.ascontiguousarray(array.astype(kind)).tobytes()).decode()

@@ -12,10 +12,8 @@ FOLDER = Path(__file__).parent
 def fragment(content: dict, static: str) -> str:
     """HTML of a figure: `static` (HTML) until it runs, on paper, and without JavaScript."""
     name, data = escape(content["figure"]), _json(content["data"])
-    return (
-        f'<div class="live" data-figure="{name}"><div class="live-static">{static}</div>'
-        f'<script type="application/json">{data}</script></div>'
-    )
+    start = f'<div class="live" data-figure="{name}"><div class="live-static">{static}</div>'
+    return f'{start}<script type="application/json">{data}</script></div>'
 
 
 def networks(contents: Iterable[dict]) -> str:
@@ -31,10 +29,7 @@ def style() -> str:
 
 
 def script() -> str:
-    """The text of the page's one `<script type="module">`, which comes after the networks.
-
-    A content security policy allows it by the SHA-256 of this text.
-    """
+    """The page's one `<script type="module">`, after the networks; a policy allows its SHA-256."""
     return module() + "activate(document);\n"
 
 
