@@ -21,16 +21,14 @@ from helpers.runner.cache import is_inside
 
 FOLDERS = ("notebooks", "results", "figures")  # where a notebook leaves what it makes
 DOCUMENTS = ("report.html", "report.pdf")
-PRODUCTS = (*DOCUMENTS, "run.json")
 
 
 @contextmanager
 def staging(output: Path) -> Iterator[Path]:
-    """A fresh folder output/staging for one run, locked against a second one.
+    """A fresh folder output/staging for one run; Refusal when another run has it.
 
-    What a killed process had begun to publish is finished first. The folder is kept when the run
-    fails, so that its notebooks can be looked at, and emptied by the next run. Raises Refusal when
-    another run has it.
+    What a killed process had begun to publish is finished first. The folder stays when the run
+    fails, so that its notebooks can be looked at, until the next run.
     """
     output.mkdir(parents=True, exist_ok=True)
     folder = output / "staging"
@@ -41,9 +39,8 @@ def staging(output: Path) -> Iterator[Path]:
             folder.mkdir()
             yield folder
     except Timeout as error:
-        raise Refusal(
-            f"another run is writing to {output}: wait for it, or name another --output"
-        ) from error
+        hint = "wait for it, or name another --output"
+        raise Refusal(f"another run is writing to {output}: {hint}") from error
 
 
 def figures_folder(output: Path) -> Path:
@@ -51,14 +48,15 @@ def figures_folder(output: Path) -> Path:
     return paths.ROOT / "figures" if output == paths.REFERENCE else output / "figures"
 
 
-def targets(folder: Path, output: Path) -> dict[Path, Path]:
-    """Where each file of the staging folder is published."""
+def moves(folder: Path, output: Path) -> dict[str, str]:
+    """Where each file of the staging folder goes: paths relative to the two folders."""
     places = {name: output / name for name in FOLDERS} | {"figures": figures_folder(output)}
-    files = {folder / name: output / name for name in PRODUCTS if (folder / name).exists()}
+    found = {name: name for name in (*DOCUMENTS, "run.json") if (folder / name).exists()}
     for name, place in places.items():
-        found = (file for file in (folder / name).rglob("*") if file.is_file())
-        files |= {file: place / file.relative_to(folder / name) for file in found}
-    return files
+        for file in (file for file in (folder / name).rglob("*") if file.is_file()):
+            target = place / file.relative_to(folder / name)
+            found[file.relative_to(folder).as_posix()] = os.path.relpath(target, output)
+    return found
 
 
 def record(output: Path) -> dict:
@@ -72,16 +70,12 @@ def record(output: Path) -> dict:
 
 def is_published(folder: Path, output: Path, about: dict) -> bool:
     """Whether the output folder holds what the staging folder does, and `about` is true of it."""
-    before, files = record(output), targets(folder, output)
-    names = [*_names(files, output), "run.json"]
-    if before.get("files") != sorted(names) or any(before.get(k) != v for k, v in about.items()):
-        return False
-    return all(new.is_file() and new.read_bytes() == old.read_bytes() for old, new in files.items())
-
-
-def _names(files: dict[Path, Path], output: Path) -> list[str]:
-    """The published files as run.json lists them."""
-    return [os.path.relpath(file, output) for file in files.values()]
+    before, files = record(output), moves(folder, output)
+    expected = about | {"files": sorted([*files.values(), "run.json"])}
+    pairs = [(folder / source, output / name) for source, name in files.items()]
+    return expected.items() <= before.items() and all(
+        new.is_file() and new.read_bytes() == old.read_bytes() for old, new in pairs
+    )
 
 
 def publish(folder: Path, output: Path, run: dict) -> None:
@@ -90,37 +84,36 @@ def publish(folder: Path, output: Path, run: dict) -> None:
     Files of the run before are replaced, and removed where this one has none of that name; files
     that no run has made stay. Raises Failure, with nothing changed, when something is in the way.
     """
-    names = _names(targets(folder, output), output)
-    write_json(folder / "run.json", run | {"files": sorted([*names, "run.json"])})
+    files = sorted([*moves(folder, output).values(), "run.json"])
+    write_json(folder / "run.json", run | {"files": files})
     exchange(folder, output, stale=record(output).get("files", []))
 
 
 def exchange(folder: Path, output: Path, stale: list[str]) -> None:
     """Publish what is in the staging folder; stale: names of files that go unless it has them."""
-    files = targets(folder, output)
+    files = moves(folder, output)
     for name in stale:
         _target(output, name)
-    for target in files.values():
+    for target in (_target(output, name) for name in files.values()):
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir() or not os.access(target.parent, os.W_OK):
             raise Failure(f"cannot write {target}: nothing is published")
-    path = os.path.relpath
-    moves = {path(old, folder): path(new, output) for old, new in files.items()}
-    gone = sorted({*stale} - {*moves.values()})
-    write_json(folder / "journal.json", {"moves": moves, "gone": gone})
+    gone = sorted({*stale} - {*files.values()})
+    write_json(folder / "journal.json", {"moves": files, "gone": gone})
     finish(output)
 
 
 def finish(output: Path) -> None:
     """Do what is left of a journal, if there is one; any part of it may have been done before."""
-    folder = output / "staging"
-    journal = folder / "journal.json"
+    folder, journal = output / "staging", output / "staging" / "journal.json"
     if not journal.exists():
         return
     steps = json.loads(journal.read_text())
     for source, name in steps["moves"].items():
         if (folder / source).exists():
-            _move(folder / source, _target(output, name))
+            target = _target(output, name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(folder / source, target)  # in one step, but for another disk
     for name in steps["gone"]:
         _target(output, name).unlink(missing_ok=True)
     journal.unlink()
@@ -132,15 +125,3 @@ def _target(output: Path, name: str) -> Path:
     if not any(is_inside(file.parent, folder) for folder in (output, figures_folder(output))):
         raise Failure(f"{output} lists a file elsewhere, {name}: remove its run.json and staging/")
     return file
-
-
-def _move(source: Path, target: Path) -> None:
-    """Put a file in the place of another in one step, from another disk too."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if source.stat().st_dev != target.parent.stat().st_dev:
-        near = target.with_name(f".{target.name}.new")
-        shutil.copyfile(source, near)
-        near.replace(target)
-        source.unlink()
-    else:
-        source.replace(target)

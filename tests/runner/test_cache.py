@@ -5,14 +5,7 @@ import json
 import pytest
 
 from helpers import paths, provenance
-from helpers.runner.cache import (
-    KEPT,
-    TABLES,
-    ResultCache,
-    imported,
-    notebook_parts,
-    rendering_parts,
-)
+from helpers.runner.cache import KEPT, ResultCache, imported, notebook_parts, rendering_parts
 
 
 def cell(source, kind="code", **metadata):
@@ -94,9 +87,13 @@ def test_tables_count_for_a_notebook_that_reads_them(root):
         assert changed_by(root, lambda name=name: (root / name).write_text("b")) == {name}
 
 
-def test_the_module_that_reads_tables_has_this_name():
-    assert TABLES in provenance.code_parts(["helpers.evidence.statistics"])
-    assert TABLES not in provenance.code_parts(["helpers.plots"])
+def test_a_notebook_of_evidence_depends_on_its_data_and_tables_and_another_does_not():
+    data = {"helpers/evidence/claims.json", "helpers/evidence/columns.json"}
+    tables = (paths.REFERENCE / "results").rglob("*.csv")
+    data |= {file.relative_to(paths.ROOT).as_posix() for file in tables}
+    assert len(data) > 5
+    assert data <= notebook_parts(paths.NOTEBOOKS / "08_claims.ipynb", {}, {}).keys()
+    assert not data & provenance.code_parts(["helpers.plots"]).keys()
 
 
 def add_cell(root, new):
