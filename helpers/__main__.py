@@ -92,93 +92,75 @@ def _parameters(given: argparse.Namespace) -> None:
             print(f"  {f'{one.name} = {one.default!r}':<32} {one.expects:<14} {one.help}")
 
 
-Options = dict[str, dict[str, Any]]  # what argparse is told of each
-PROFILE: Options = {
+SHARED: dict[str, dict[str, Any]] = {  # options of several commands, as argparse takes them
     "--profile": {"choices": PROFILES, "default": "report",
                   "help": "training protocol (default: %(default)s)"},
-}  # fmt: skip
-PLACE: Options = {
-    "--output": {"type": Path, "metavar": "DIR", "help": "where the report is (default: "
-                 "report/latest, or report/PROFILE of other profiles)"},
-    "--reference": {"action": "store_true", "help": "the tracked reference run, in place of "
-                    "--output: report/, and figures/ at the top"},
-}  # fmt: skip
-NOTEBOOKS: Options = {
-    "--notebooks": {"type": Path, "default": paths.NOTEBOOKS, "metavar": "DIR",
+    "--output": {"type": Path, "metavar": "DIR",
+                 "help": "where the report is (default: report/latest, or report/PROFILE)"},
+    "--reference": {"action": "store_true",
+                    "help": "the tracked reference run: report/, and figures/ at the top"},
+    "--notebooks": {"type": Path, "metavar": "DIR", "default": paths.NOTEBOOKS,
                     "help": "folder of the notebooks (default: notebooks/)"},
-}  # fmt: skip
-WORKERS: Options = {
-    "--jobs": {"type": _count, "metavar": "N",
-               "help": "how many at a time (default: the cores there are)"},
+    "--jobs": {"type": _count, "metavar": "N", "help": "so many at a time (default: all cores)"},
     "--scheduler": {"metavar": "ADDRESS", "help": "train on the Dask cluster of this scheduler, "
                     "such as tcp://10.0.0.1:8786; its workers share the cache, and whoever "
                     "reaches it can run code on them"},
-    "--trial": {"action": "store_true", "help": "allow code that is not committed; the rows "
-                "say so"},
-}  # fmt: skip
-REPORT: Options = {
-    "--jobs": WORKERS["--jobs"],
-    "-p": {"dest": "parameters", "action": "append", "nargs": "+", "default": [],
-           "metavar": "NAME=VALUE", "help": "set a parameter in every notebook that has it "
-           "('parameters' lists them); may be repeated; -p NAME VALUE does the same"},
-}  # fmt: skip
-SWEEP: Options = {
-    "grid": {"nargs": "*", "metavar": "NAME=VALUES", "help": "what to combine: model=baseline,10-D "
-             " seed=0..4  latent_dim=1,2 (default: the baseline)"},
-    "--table": {"type": Path, "required": True, "metavar": "FILE",
-                "help": "where the table goes (CSV)"},
-    "--measure": {"action": "store_true", "help": "measure every trained model, half a minute "
-                  "each: one row per run, not one per epoch"},
-}  # fmt: skip
-BENCHMARK: Options = {
-    "--models": {"default": ",".join(PUBLISHED), "metavar": "NAMES",
-                 "help": "which models (default: %(default)s)"},
-    "--seeds": {"default": "0..2", "metavar": "LIST",
-                "help": "such as 0,1 or 0..4 (default: %(default)s)"},
-    "--epochs": {"type": _count, "default": 30, "metavar": "N",
-                 "help": "of the plain recipe (default: %(default)s)"},
-    "--rounds": {"type": _count, "default": 3, "metavar": "N",
-                 "help": "timings of each step (default: %(default)s)"},
-    "--images": {"type": _count, "metavar": "N", "help": "train on the first N alone, for a trial"},
-    "--output": {"type": Path, "default": paths.REFERENCE / "results", "metavar": "DIR",
-                 "help": "where its two tables go (default: report/results)"},
-}  # fmt: skip
-# What runs a command, what it does, more of that, and its options.
-COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, str, Options]] = {
-    "report": (_report, "run every notebook and make report.html and report.pdf", """Several
-        notebooks run at a time. Nothing in the output folder changes unless all of it worked.
-        Trained models are kept, and what a notebook made: one runs again only when its cells, its
-        parameters, the code and data behind it or a result that it reads have changed. A run after
-        Ctrl-C goes on from there.""", PROFILE | PLACE | NOTEBOOKS | REPORT),
-    "render": (_render, "make report.html and report.pdf again, from notebooks that have run", "",
-        PROFILE | PLACE),
-    "sweep": (_sweep, "train every point of a grid and write one table", """Several trainings run
-        at a time; the table has a row per run and epoch. Trained models are kept: a sweep that was
-        stopped goes on where it was, and a table that holds other runs already is added to.""",
-        PROFILE | WORKERS | SWEEP),
-    "benchmark": (_benchmark, "time to the same loss: the recipe of the keras.io example against "
-        "this report's", """Trains the models by both recipes, times the steps of both in turns, and
-        prints the speed-up: how much earlier the second reaches the first one's loss. Leave the
-        machine alone while steps are timed. Trainings are kept: a benchmark that was stopped goes
-        on where it was.""", WORKERS | BENCHMARK),
-    "parameters": (_parameters, "list the parameters of every notebook", "", NOTEBOOKS),
+    "--trial": {"action": "store_true", "help": "allow uncommitted code; the rows say so"},
 }  # fmt: skip
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of the whole command line."""
+    """The parser of the whole command line: each command with its options."""
     whole = argparse.ArgumentParser(
         prog="python -m helpers",
         description="A course report on variational autoencoders: run it, render it.",
         epilog="'python -m helpers COMMAND --help' tells more of a command.",
     )
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
-    for name, (run, what, more, options) in COMMANDS.items():
+
+    def command(run: Callable, what: str, more: str, *options: str) -> Callable:
+        """Add the command of a function, with shared options; what adds another option to it."""
         text = f"{what[0].upper()}{what[1:]}. {more}"
-        added = commands.add_parser(name, help=what, description=text)
+        added = commands.add_parser(run.__name__[1:], help=what, description=text)
         added.set_defaults(run=run)
-        for option, about in options.items():
-            added.add_argument(option, **about)
+        for option in options:
+            added.add_argument(option, **SHARED[option])
+        return added.add_argument
+
+    add = command(_report, "run every notebook and make report.html and report.pdf", """Several run
+        at a time. Nothing in the output folder changes unless all of it worked. Trained models are
+        kept, and what a notebook made: one runs again only when its cells, its parameters, the code
+        and data behind it or a result that it reads have changed. A run after Ctrl-C goes on from
+        there.""", "--profile", "--output", "--reference", "--notebooks", "--jobs")  # fmt: skip
+    what = "set a parameter in every notebook that has it ('parameters' lists them); may be "
+    what += "repeated; -p NAME VALUE does the same"
+    several = {"action": "append", "nargs": "+", "default": [], "metavar": "NAME=VALUE"}
+    add("-p", dest="parameters", help=what, **several)
+    what = "make report.html and report.pdf again, from notebooks that have run"
+    command(_render, what, "", "--profile", "--output", "--reference")
+    add = command(_sweep, "train every point of a grid and write one table", """Several run at a
+        time; the table has a row per run and epoch. Trained models are kept: a sweep that was
+        stopped goes on where it was, and a table that holds other runs already is added to.""",
+        "--profile", "--jobs", "--scheduler", "--trial")  # fmt: skip
+    what = "what to combine: model=baseline,10-D  seed=0..4  latent_dim=1,2 (default: the baseline)"
+    add("grid", nargs="*", metavar="NAME=VALUES", help=what)
+    add("--table", type=Path, required=True, metavar="FILE", help="where the table goes (CSV)")
+    what = "measure every trained model, half a minute each: one row per run, not one per epoch"
+    add("--measure", action="store_true", help=what)
+    what = "time to the same loss: the recipe of the keras.io example against this report's"
+    add = command(_benchmark, what, """Trains the models by both recipes, times the steps of both in
+        turns, and prints how much earlier the second reaches the first one's loss. Leave the
+        machine alone while steps are timed. Trainings are kept: a benchmark that was stopped goes
+        on where it was.""", "--jobs", "--scheduler", "--trial")  # fmt: skip
+    shown = "(default: %(default)s)"
+    add("--models", default=",".join(PUBLISHED), metavar="NAMES", help=f"which models {shown}")
+    add("--seeds", default="0..2", metavar="LIST", help=f"such as 0,1 or 0..4 {shown}")
+    add("--epochs", type=_count, default=30, metavar="N", help=f"of the plain recipe {shown}")
+    add("--rounds", type=_count, default=3, metavar="N", help=f"timings of each step {shown}")
+    add("--images", type=_count, metavar="N", help="train on the first N alone, for a trial")
+    where = {"type": Path, "metavar": "DIR", "default": paths.REFERENCE / "results"}
+    add("--output", help="where its two tables go (default: report/results)", **where)
+    command(_parameters, "list the parameters of every notebook", "", "--notebooks")
     return whole
 
 

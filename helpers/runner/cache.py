@@ -17,8 +17,8 @@ from helpers.provenance import digest, sha256
 from helpers.runner.parameters import read_notebook
 
 KEPT = 5  # entries of a cache: those that were used last
+PYTHON = {"Python": platform.python_version()}
 NAMED = 3  # changed parts that are named before the rest is counted
-DAMAGED = (OSError, ValueError, KeyError, TypeError)  # what reading a damaged entry raises
 
 
 @dataclass(frozen=True)
@@ -55,15 +55,15 @@ class ResultCache:
         A damaged entry is removed.
         """
         folder = self.folder / digest(parts)
-        if not folder.exists():
-            return None, self._what_changed(parts)
         try:
+            if not folder.exists():
+                return None, changes(parts, *(_read(old).parts for old in self._by_use()))
             entry = _read(folder)
             for name, expected in entry.files.items():
                 if sha256(folder / name) != expected:
                     raise ValueError(f"{name} is not what was kept")
-        except DAMAGED as error:
-            shutil.rmtree(folder)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            shutil.rmtree(folder, ignore_errors=True)
             return None, f"what was kept of it is damaged: {error}"
         os.utime(folder)
         return entry, ""
@@ -94,27 +94,9 @@ class ResultCache:
         folders = [file.parent for file in self.folder.glob("*/manifest.json")]
         return sorted(folders, key=lambda folder: folder.stat().st_mtime, reverse=True)
 
-    def _what_changed(self, parts: dict[str, str]) -> str:
-        """What differs from the entry that differs least."""
-        try:
-            kept = [_read(folder).parts for folder in self._by_use()]
-        except DAMAGED:  # which matters when that one is used
-            kept = []
-        closest = min(kept, key=lambda old: len(_changed(parts, old)), default=None)
-        return "for the first time" if closest is None else changes(parts, closest)
-
 
 def _read(folder: Path) -> Entry:
-    """An entry as its manifest describes it. Raises what is in DAMAGED for a bad one."""
-    entry = Entry(folder, **json.loads((folder / "manifest.json").read_text()))
-    if outside := [name for name in entry.files if not is_inside(folder / name, folder)]:
-        raise ValueError(f"it names a file elsewhere: {outside[0]}")
-    return entry
-
-
-def is_inside(file: Path, folder: Path) -> bool:
-    """Whether a path, with its links followed, lies within a folder."""
-    return file.resolve().is_relative_to(folder.resolve())
+    return Entry(folder, **json.loads((folder / "manifest.json").read_text()))
 
 
 def _copy(file: Path, target: Path) -> None:
@@ -122,13 +104,12 @@ def _copy(file: Path, target: Path) -> None:
     shutil.copyfile(file, target)
 
 
-def _changed(parts: dict[str, str], old: dict[str, str]) -> list[str]:
-    return [name for name in parts | old if parts.get(name) != old.get(name)]
-
-
-def changes(parts: dict[str, str], old: dict[str, str]) -> str:
-    """What differs between two sets of parts, in words: the first few by name."""
-    names = _changed(parts, old)
+def changes(parts: dict[str, str], *others: dict[str, str]) -> str:
+    """What differs from the nearest of other parts, in words: the first few by name."""
+    if not others:
+        return "for the first time"
+    differ = [[one for one in parts | old if parts.get(one) != old.get(one)] for old in others]
+    names = min(differ, key=len)
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return f"{', '.join(names[:NAMED])}{more} changed"
 
@@ -149,17 +130,18 @@ def notebook_parts(source: Path, values: dict[str, Any], given: dict[str, str]) 
     said += [about.get("report"), about.get("kernelspec", {}).get("name")]
     code = provenance.code_parts(imported(notebook))
     parts = {"its cells": digest(said), "its parameters": digest(values)}
-    parts |= {"Keras": " ".join([version("keras"), *provenance.backend()])}
+    parts |= {"Keras": " ".join([version("keras"), *provenance.backend()]), **PYTHON}
     reads = any(name.startswith("helpers/evidence/") for name in code)
     tables = sorted((paths.REFERENCE / "results").rglob("*.csv")) if reads else []
-    return parts | _files(tables) | code | _environment() | given
+    return parts | _files([*tables, paths.ROOT / "requirements.txt"]) | code | given
 
 
 def rendering_parts(notebooks: dict[str, str]) -> dict[str, str]:
     """What the documents are made from; notebooks: digests of the executed ones by file name."""
     files = (paths.ROOT / "helpers" / "report").rglob("*")
     found = [file for file in files if file.is_file() and file.suffix not in (".pyc", ".py")]
-    return notebooks | provenance.code_parts(["helpers.report"]) | _files(found) | _environment()
+    found += [paths.ROOT / "requirements.txt"]
+    return notebooks | provenance.code_parts(["helpers.report"]) | _files(found) | PYTHON
 
 
 def imported(notebook: dict) -> list[str]:
@@ -182,7 +164,3 @@ def imported(notebook: dict) -> list[str]:
 
 def _files(files: Iterable[Path]) -> dict[str, str]:
     return {file.relative_to(paths.ROOT).as_posix(): digest(file.read_bytes()) for file in files}
-
-
-def _environment() -> dict[str, str]:
-    return {"Python": platform.python_version()} | _files([paths.ROOT / "requirements.txt"])

@@ -114,10 +114,10 @@ def parse_parameters(source: str) -> dict[str, Parameter]:
     Read from its syntax tree: papermill's own inspector passes over `x: int | None = 1` and over
     text that holds a "=".
     """
+    found, statements = {}, ast.parse(source).body
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     comments = {t.start[0]: t.string.lstrip("# ") for t in tokens if t.type == tokenize.COMMENT}
-    found = {}
-    for node in ast.parse(source).body:
+    for node in statements:
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
                 default = ast.literal_eval(value)
@@ -145,7 +145,19 @@ def resolve(
     a training's configuration knows it, out of range.
     """
     known = sorted({name for parameters in notebooks.values() for name in parameters} - {"profile"})
-    given = dict(_split(assignment, known) for assignment in assignments)
+    given = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        name = name.strip()
+        if not equals:
+            raise ParameterError(f"-p {assignment}: write it as -p NAME=VALUE or -p NAME VALUE")
+        if name == "profile":
+            raise ParameterError(f"-p {assignment}: all notebooks have the one of --profile {text}")
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
+            raise ParameterError(f"-p {assignment}: no notebook has a parameter {name}; {hint}")
+        given[name] = text
     trained, values = {field.name for field in fields(TrainingConfig)}, {}
     for notebook, parameters in notebooks.items():
         try:
@@ -157,18 +169,3 @@ def resolve(
             raise ParameterError(f"{notebook}: {error}") from error
         values[notebook] = ({"profile": profile} if "profile" in parameters else {}) | chosen
     return values
-
-
-def _split(assignment: str, known: list[str]) -> tuple[str, str]:
-    """NAME and VALUE of one assignment. Raises ParameterError unless a notebook has NAME."""
-    name, equals, text = assignment.partition("=")
-    name = name.strip()
-    if not equals:
-        raise ParameterError(f"-p {assignment}: write it as -p NAME=VALUE or -p NAME VALUE")
-    if name == "profile":
-        raise ParameterError(f"-p {assignment}: all notebooks have the one of --profile {text}")
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
-        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
-        raise ParameterError(f"-p {assignment}: no notebook has a parameter {name}; {hint}")
-    return name, text

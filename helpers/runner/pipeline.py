@@ -292,6 +292,6 @@ def render_again(output: Path, render: Render = default_render) -> None:
             raise Refusal(f"{notebooks / name} has not run to its end: run it again")
     with publish.staging(output) as staged:
         render(notebooks, staged)
-        publish.exchange(staged, output, stale=[])
+        publish.publish(staged, output)
         shutil.rmtree(staged)
     print(output / "report.html", output / "report.pdf", sep="\n")

@@ -17,7 +17,6 @@ from filelock import FileLock, Timeout
 from helpers import paths
 from helpers.errors import Failure, Refusal
 from helpers.results import write_json
-from helpers.runner.cache import is_inside
 
 FOLDERS = ("notebooks", "results", "figures")  # where a notebook leaves what it makes
 DOCUMENTS = ("report.html", "report.pdf")
@@ -51,7 +50,7 @@ def figures_folder(output: Path) -> Path:
 def moves(folder: Path, output: Path) -> dict[str, str]:
     """Where each file of the staging folder goes: paths relative to the two folders."""
     places = {name: output / name for name in FOLDERS} | {"figures": figures_folder(output)}
-    found = {name: name for name in (*DOCUMENTS, "run.json") if (folder / name).exists()}
+    found = {name: name for name in DOCUMENTS if (folder / name).exists()}
     for name, place in places.items():
         for file in (file for file in (folder / name).rglob("*") if file.is_file()):
             target = place / file.relative_to(folder / name)
@@ -78,28 +77,23 @@ def is_published(folder: Path, output: Path, about: dict) -> bool:
     )
 
 
-def publish(folder: Path, output: Path, run: dict) -> None:
+def publish(folder: Path, output: Path, run: dict | None = None) -> None:
     """Move a finished run from its staging folder to the output folder, and write its run.json.
 
     Files of the run before are replaced, and removed where this one has none of that name; files
-    that no run has made stay. Raises Failure, with nothing changed, when something is in the way.
+    that no run has made stay. Without `run` nothing is removed, and run.json stays. Raises Failure,
+    with nothing changed, when something is in the way.
     """
-    files = sorted([*moves(folder, output).values(), "run.json"])
-    write_json(folder / "run.json", run | {"files": files})
-    exchange(folder, output, stale=record(output).get("files", []))
-
-
-def exchange(folder: Path, output: Path, stale: list[str]) -> None:
-    """Publish what is in the staging folder; stale: names of files that go unless it has them."""
-    files = moves(folder, output)
-    for name in stale:
-        _target(output, name)
+    stale, files = record(output).get("files", []) if run else [], moves(folder, output)
+    if run:
+        files["run.json"] = "run.json"
+        write_json(folder / "run.json", run | {"files": sorted(files.values())})
+    gone = {_target(output, name): name for name in stale if name not in files.values()}
     for target in (_target(output, name) for name in files.values()):
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir() or not os.access(target.parent, os.W_OK):
             raise Failure(f"cannot write {target}: nothing is published")
-    gone = sorted({*stale} - {*files.values()})
-    write_json(folder / "journal.json", {"moves": files, "gone": gone})
+    write_json(folder / "journal.json", {"moves": files, "gone": sorted(gone.values())})
     finish(output)
 
 
@@ -122,6 +116,7 @@ def finish(output: Path) -> None:
 def _target(output: Path, name: str) -> Path:
     """The file of a name in a journal or run.json. Raises Failure when it lies elsewhere."""
     file = Path(os.path.normpath(output / name))
-    if not any(is_inside(file.parent, folder) for folder in (output, figures_folder(output))):
+    places = (output.resolve(), figures_folder(output).resolve())
+    if not any(file.parent.resolve().is_relative_to(place) for place in places):
         raise Failure(f"{output} lists a file elsewhere, {name}: remove its run.json and staging/")
     return file

@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -29,7 +30,7 @@ from helpers.errors import Failure, Refusal
 from helpers.progress import describe
 from helpers.runner.terminal import Events, Terminal
 
-LOCAL = "127.0.0.1"
+LOCAL, LOG = "127.0.0.1", "workers.log"  # what workers of this machine write, in the cache
 POLL = 0.3  # seconds between two looks at the calls
 CONNECT = 10  # seconds that a scheduler has to answer
 PATIENCE = 60  # seconds until worker processes of this machine must have been replaced
@@ -38,12 +39,14 @@ GONE = "the Dask scheduler is gone; finished epochs are kept: start it again, an
 GONE += "goes on from there"
 
 
+@dataclass
 class Call:
     """One call: its item, its name for people, its events and what the status line says of it."""
 
-    def __init__(self, item: Any, name: str, progress: Path):
-        self.item, self.name, self.progress = item, name, progress
-        self.events, self.shown = Events(progress), ""
+    item: Any
+    name: str
+    events: Events
+    shown: str = ""
 
 
 class WorkerPool:
@@ -63,18 +66,17 @@ class WorkerPool:
     ) -> Iterator[tuple[Any, Any]]:
         """(item, function(item)) for every item, in the order in which they end.
 
-        name: what people call an item. An item that fails stops none of the others: once they are
-        done, Failure says which failed and why. Raises Refusal when a worker cannot be used as it
-        was started.
+        name: what people call an item. One that fails stops none of the others: Failure names it
+        once they are done. Raises Refusal when a worker cannot be used as it was started.
         """
-        files = (self.folder / f"{number}.jsonl" for number in self.numbers)
+        files = (Events(self.folder / f"{number}.jsonl") for number in self.numbers)
         calls = [Call(one, name(one), file) for one, file in zip(items, files, strict=False)]
         waiting, failures, running = calls[::-1], [], dict[Any, Call]()
         while waiting or running:
             hosts = self._hosts()
             while waiting and len(running) < len(hosts):  # none queues behind a fatal one
                 call = waiting.pop()
-                given = (function, call.item, call.progress, paths.cache(), hosts)
+                given = (function, call.item, call.events.file, paths.cache(), hosts)
                 running[self.client.submit(_call, *given, pure=False)] = call
             time.sleep(POLL)
             self._report(list(running.values()), len(waiting), len(calls))
@@ -112,7 +114,7 @@ class WorkerPool:
             if not self.local and (scheduler := self.client.scheduler):
                 self.terminal.line(f"waiting for workers: {START.format(scheduler.address)}")
         elif self.local and time.monotonic() - self.lonely > PATIENCE:
-            raise Failure(f"the worker processes have ended; their messages are in {_log()}")
+            raise Failure(f"the worker processes have ended; see {paths.cache() / LOG}")
         return hosts
 
     def _report(self, running: list[Call], waiting: int, total: int) -> None:
@@ -198,8 +200,9 @@ def _cluster(address: str) -> Client:
 @contextmanager
 def _this_machine(jobs: int) -> Iterator[Client]:
     """A client of a cluster of this machine's own, whose nannies replace workers that die."""
-    _log().parent.mkdir(parents=True, exist_ok=True)
-    _log().write_bytes(b"")
+    log = paths.cache() / LOG
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_bytes(b"")
     options = {
         "host": LOCAL, "dashboard_address": f"{LOCAL}:0",  # None would take port 8787
         "memory_limit": 0,  # Dask would stop what the machine can still hold
@@ -209,7 +212,7 @@ def _this_machine(jobs: int) -> Iterator[Client]:
         LocalCluster(n_workers=jobs, threads_per_worker=1, **options) as cluster,
         Client(cluster) as client,
     ):
-        client.register_worker_callbacks(partial(_step_aside, _log()))
+        client.register_worker_callbacks(partial(_step_aside, log))
         yield client
 
 
@@ -219,8 +222,3 @@ def _step_aside(log: Path) -> None:
     with log.open("ab") as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
-
-
-def _log() -> Path:
-    """What the worker processes of this machine write."""
-    return paths.cache() / "workers.log"
