@@ -8,7 +8,7 @@ import psutil
 import pytest
 import tensorflow as tf
 from distributed import Client
-from test_sweep import listening
+from processes import listening
 
 from helpers import paths
 from helpers.evidence import tables

@@ -624,8 +624,7 @@ def test_what_is_damaged_in_the_cache_is_made_again(project):
     text = project.report()
     assert (
         "00_first: runs (what was kept of it is damaged: "
-        "results/00_first.json is not what was kept)"
-        in text
+        "results/00_first.json is not what was kept)" in text
     )
     assert "smoky" not in (project.output / "results" / "00_first.json").read_text()
     assert project.ran() == {"00_first", "08_claims"}
