@@ -176,6 +176,8 @@ def main(arguments: list[str] | None = None) -> int:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _stop)
     try:
+        if getattr(given, "scheduler", None) and given.jobs:
+            raise Refusal("--jobs is for this machine: leave it out with --scheduler")
         given.run(given)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads, as in `parameters | head`, has enough
