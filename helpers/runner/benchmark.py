@@ -9,9 +9,8 @@ seconds a step, whatever else the machine did while it trained.
 import math
 import resource
 import statistics
-import sys
 import time
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from helpers import paths, provenance
 from helpers.config import MODELS, model_config
 from helpers.evidence import tables
 from helpers.evidence.speed import RUNS, STEPS, comparison, fast_run, recipe_table, step_table
+from helpers.runner.jobs import MEMORY_UNIT
 from helpers.runner.sweep import refuse_uncommitted, sweep
 from helpers.runner.terminal import Terminal
 from helpers.runner.workers import workers
@@ -33,32 +33,30 @@ TIMED = 5_120  # images that a timing trains on, after as many that warm up
 
 def benchmark(
     models: list[str], seeds: list[int], epochs: int = 30, rounds: int = 3,
-    images: int | None = None, jobs: int = 1, scheduler: str | None = None,
+    images: int | None = None, jobs: int | None = None, scheduler: str | None = None,
     folder: Path = paths.REFERENCE / "results", terminal: Terminal | None = None,
     trial: bool = False,
-) -> None:
+) -> None:  # fmt: skip
     """Train by both recipes, time their steps, write both tables and print the comparison.
 
     epochs: of the plain recipe; rounds: timings of each step; images: train on the first ones
     alone; folder: where the tables go; jobs, scheduler, trial: see `sweep`.
     """
     refuse_uncommitted(trial)
-    terminal = terminal or Terminal()
-    points = list(product(models, seeds))
-    fixed: dict[str, Any] = PLAIN | {"n_train": images}
-    plain = [model_config(m, seed=s, epochs=epochs, **fixed) for m, s in points]
-    sweep(plain, folder / RUNS, jobs, scheduler, terminal, trial=trial)
+    terminal, points = terminal or Terminal(), list(product(models, seeds))
+    options = (jobs, scheduler, terminal)
+    fixed: dict[str, Any] = PLAIN | {"epochs": epochs, "n_train": images}
+    plain = [model_config(model, seed=seed, **fixed) for model, seed in points]
+    sweep(plain, folder / RUNS, *options, trial=trial)
     for length in (length for length in LENGTHS if length < epochs):
         runs = tables.read(folder / RUNS)
-        left = [(model, seed) for model, seed in points if fast_run(runs, model, seed) is None]
-        fast = [model_config(m, seed=s, epochs=length, n_train=images) for m, s in left]
-        if fast:
-            sweep(fast, folder / RUNS, jobs, scheduler, terminal, trial=trial)
-    tables.merge(folder / STEPS, measure_steps(models, rounds, terminal), trial=trial)
-    rows = comparison(tables.read(folder / RUNS), tables.read(folder / STEPS))
+        left = [point for point in points if fast_run(runs, *point) is None]
+        if fast := [model_config(m, seed=s, epochs=length, n_train=images) for m, s in left]:
+            sweep(fast, folder / RUNS, *options, trial=trial)
+    steps = tables.merge(folder / STEPS, measure_steps(models, rounds, terminal), trial=trial)
+    rows = comparison(tables.read(folder / RUNS), steps)
     shown = ["model", "seed", "target", "plain_seconds", "loss", "fast_seconds", "ratio"]
-    steps = step_table(tables.read(folder / STEPS))
-    for table in (steps, rows[shown].round(2), recipe_table(rows)):
+    for table in (step_table(steps), rows[shown].round(2), recipe_table(rows)):
         terminal.line(f"{table.to_string(index=False, na_rep='not reached')}\n")
 
 
@@ -71,7 +69,7 @@ def measure_steps(models: list[str], rounds: int, terminal: Terminal) -> list[di
         workers(1, terminal=terminal) as pool,
     ):
         for number, model, form in points:
-            pool.renew()  # memory and threads of this timing alone
+            pool.client.restart()  # memory and threads of this timing alone
             (((_, row),)) = pool.run(time_steps, [(model, form)])
             rows.append({"round": number} | row)
             step, memory = row["seconds_per_step"] * 1000, row["peak_memory_gb"]
@@ -89,6 +87,10 @@ def time_steps(what: tuple[str, str]) -> dict:
     """
     import keras
 
+    from helpers.data import split_images, training_set
+    from helpers.models import VAE
+    from helpers.training import Digits, build_model
+
     class Stopwatch(keras.callbacks.Callback):
         """Times batches until enough images are seen; reading the loss waits for a device."""
 
@@ -100,40 +102,36 @@ def time_steps(what: tuple[str, str]) -> dict:
             self.times.append(time.perf_counter())
             self.model.stop_training = len(self.times) * size >= 2 * TIMED
 
-    model, form = what
-    vae, data, size, options = _plain_training(model) if form == "plain" else _fast_training(model)
-    watch = Stopwatch()
-    vae.fit(data, epochs=1, verbose=0, callbacks=[watch], **options)
-    if form == "fast":
+    (model, form), watch = what, Stopwatch()
+    if form == "plain":
+        vae, size = VAE(*MODELS[model].values()), PLAIN["batch_size"]
+        vae.compile(optimizer=keras.optimizers.Adam())
+        vae.fit(training_set()[0], batch_size=size, epochs=1, verbose=0, callbacks=[watch])
+    else:
+        config = model_config(model)
+        vae, size = build_model(config), config.batch_size
+        data = Digits(split_images(config.split), size, config.seed)
+        vae.fit(data, shuffle=False, epochs=1, verbose=0, callbacks=[watch])
         vae.evaluate(data, steps=2, verbose=0)  # as after each epoch: its memory counts
-    taken = [b - a for a, b in zip(watch.times, watch.times[1:], strict=False)][-(TIMED // size) :]
+    taken = [after - before for before, after in pairwise(watch.times)][-(TIMED // size) :]
     seconds = statistics.median(taken)
-    unit = 1 if sys.platform == "darwin" else 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MEMORY_UNIT / 1e9
     floor = 3 * size * multiply_adds(vae) / product_rate()  # forwards; back to inputs, to weights
-    return {
-        "model": model,
-        "form": form,
-        "dataset": "mnist",
-        "batch_size": size,
-        "seconds_per_step": round(seconds, 5),
-        "floor_seconds": round(floor, 5),
-        "images_per_second": round(size / seconds, 1),
-        "peak_memory_gb": round(peak, 3),
-    } | provenance.about()
+    timed = {"seconds_per_step": round(seconds, 5), "floor_seconds": round(floor, 5)}
+    timed |= {"images_per_second": round(size / seconds, 1), "peak_memory_gb": round(peak, 3)}
+    row = {"model": model, "form": form, "dataset": "mnist", "batch_size": size}
+    return row | timed | provenance.about()
 
 
 def multiply_adds(vae) -> int:
     """Multiplications by weights on an image's way through the model, cropped borders included."""
     import keras
 
-    def places(layer) -> int:
-        """How often a layer applies its kernel."""
+    total = 0
+    for layer in (one for one in [*vae.encoder.layers, *vae.decoder.layers] if one.weights):
         side = layer.input if isinstance(layer, keras.layers.Conv2DTranspose) else layer.output
-        return math.prod(side.shape[1:-1])
-
-    layers = [*vae.encoder.layers, *vae.decoder.layers]
-    return sum(math.prod(one.kernel.shape) * places(one) for one in layers if one.weights)
+        total += math.prod(layer.kernel.shape) * math.prod(side.shape[1:-1])  # times its places
+    return total
 
 
 def product_rate(size: int = 2048) -> float:
@@ -146,26 +144,3 @@ def product_rate(size: int = 2048) -> float:
         ops.convert_to_numpy(matrix @ matrix)
         times.append(time.perf_counter() - start)
     return size**3 / min(times)
-
-
-def _plain_training(model: str):
-    """Model, images, batch size and options of `fit` of the plain form."""
-    import keras
-
-    from helpers.data import training_set
-    from helpers.models import VAE
-
-    vae = VAE(*MODELS[model].values())
-    vae.compile(optimizer=keras.optimizers.Adam())
-    size = PLAIN["batch_size"]
-    return vae, training_set()[0], size, {"batch_size": size}
-
-
-def _fast_training(model: str):
-    """The same of the fast form."""
-    from helpers.data import split_images
-    from helpers.training import Digits, build_model
-
-    config = model_config(model)
-    data = Digits(split_images(config.split), config.batch_size, config.seed)
-    return build_model(config), data, config.batch_size, {"shuffle": False}

@@ -17,8 +17,8 @@ from helpers.provenance import digest, sha256
 from helpers.runner.parameters import read_notebook
 
 KEPT = 5  # entries of a cache: those that were used last
+PYTHON = {"Python": platform.python_version()}
 NAMED = 3  # changed parts that are named before the rest is counted
-TABLES = "helpers/evidence/tables.py"  # what a notebook reaches when it reads tables of runs
 
 
 @dataclass(frozen=True)
@@ -55,15 +55,15 @@ class ResultCache:
         A damaged entry is removed.
         """
         folder = self.folder / digest(parts)
-        if not folder.exists():
-            return None, self._what_changed(parts)
         try:
+            if not folder.exists():
+                return None, changes(parts, *(_read(old).parts for old in self._by_use()))
             entry = _read(folder)
             for name, expected in entry.files.items():
                 if sha256(folder / name) != expected:
                     raise ValueError(f"{name} is not what was kept")
         except (OSError, ValueError, KeyError, TypeError) as error:
-            shutil.rmtree(folder)
+            shutil.rmtree(folder, ignore_errors=True)
             return None, f"what was kept of it is damaged: {error}"
         os.utime(folder)
         return entry, ""
@@ -94,44 +94,22 @@ class ResultCache:
         folders = [file.parent for file in self.folder.glob("*/manifest.json")]
         return sorted(folders, key=lambda folder: folder.stat().st_mtime, reverse=True)
 
-    def _what_changed(self, parts: dict[str, str]) -> str:
-        """The parts that differ from those of the entry that differs least."""
-        try:
-            kept = [_read(folder).parts for folder in self._by_use()]
-        except (OSError, ValueError, KeyError, TypeError):  # damaged, which matters when it is used
-            kept = []
-        closest = min(kept, key=lambda old: len(_changed(parts, old)), default=None)
-        return "for the first time" if closest is None else changes(parts, closest)
-
 
 def _read(folder: Path) -> Entry:
-    """An entry as its manifest describes it. OSError, ValueError, TypeError for a bad one."""
-    entry = Entry(folder, **json.loads((folder / "manifest.json").read_text()))
-    outside = [name for name in entry.files if not is_inside(folder / name, folder)]
-    if outside:
-        raise ValueError(f"it names a file elsewhere: {outside[0]}")
-    return entry
-
-
-def is_inside(file: Path, folder: Path) -> bool:
-    """Whether a path, with its links followed, lies within a folder."""
-    return file.resolve().is_relative_to(folder.resolve())
+    return Entry(folder, **json.loads((folder / "manifest.json").read_text()))
 
 
 def _copy(file: Path, target: Path) -> None:
-    """Copy a file, making the folder that it goes to."""
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(file, target)
 
 
-def _changed(parts: dict[str, str], old: dict[str, str]) -> list[str]:
-    """The names of the parts that differ, are new or are gone."""
-    return [name for name in parts | old if parts.get(name) != old.get(name)]
-
-
-def changes(parts: dict[str, str], old: dict[str, str]) -> str:
-    """What differs between two sets of parts, in words: the first few by name."""
-    names = _changed(parts, old)
+def changes(parts: dict[str, str], *others: dict[str, str]) -> str:
+    """What differs from the nearest of other parts, in words: the first few by name."""
+    if not others:
+        return "for the first time"
+    differ = [[one for one in parts | old if parts.get(one) != old.get(one)] for old in others]
+    names = min(differ, key=len)
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return f"{', '.join(names[:NAMED])}{more} changed"
 
@@ -140,31 +118,40 @@ def notebook_parts(source: Path, values: dict[str, Any], given: dict[str, str]) 
     """What a notebook's run is made from: {part, as people call it: its digest}.
 
     values: its parameters; given: the digests of the results of other notebooks that it reads.
-    Threads, and whether a model was trained before, are no parts: they change times alone.
+    Threads, and whether a model was trained before, are no parts: they change times alone. A
+    notebook that uses `evidence` reads the tables of report/results.
     """
     notebook = read_notebook(source)
+    about, cells = notebook["metadata"], notebook["cells"]
+    said = [
+        [cell["cell_type"], "".join(cell["source"]), *map(cell["metadata"].get, ("tags", "report"))]
+        for cell in cells
+    ]  # without outputs, counts and notes of an editor
+    said += [about.get("report"), about.get("kernelspec", {}).get("name")]
     code = provenance.code_parts(imported(notebook))
-    parts = {"its cells": _cells(notebook), "its parameters": digest(values)}
-    parts |= {"Keras": " ".join([version("keras"), *provenance.backend()])}
-    tables = sorted((paths.REFERENCE / "results").rglob("*.csv")) if TABLES in code else []
-    return parts | _files(tables) | code | _environment() | given
+    parts = {"its cells": digest(said), "its parameters": digest(values)}
+    parts |= {"Keras": " ".join([version("keras"), *provenance.backend()]), **PYTHON}
+    reads = any(name.startswith("helpers/evidence/") for name in code)
+    tables = sorted((paths.REFERENCE / "results").rglob("*.csv")) if reads else []
+    return parts | _files([*tables, paths.ROOT / "requirements.txt"]) | code | given
 
 
 def rendering_parts(notebooks: dict[str, str]) -> dict[str, str]:
     """What the documents are made from; notebooks: digests of the executed ones by file name."""
     files = (paths.ROOT / "helpers" / "report").rglob("*")
     found = [file for file in files if file.is_file() and file.suffix not in (".pyc", ".py")]
-    return notebooks | provenance.code_parts(["helpers.report"]) | _files(found) | _environment()
+    found += [paths.ROOT / "requirements.txt"]
+    return notebooks | provenance.code_parts(["helpers.report"]) | _files(found) | PYTHON
 
 
 def imported(notebook: dict) -> list[str]:
     """The modules and names of helpers that a notebook's code imports: "helpers.plots", ..."""
     names = set()
-    for cell in notebook["cells"]:
-        source = "".join(cell["source"])
-        lines = [line for line in source.splitlines() if not line.lstrip().startswith(("%", "!"))]
+    for cell in (cell for cell in notebook["cells"] if cell["cell_type"] == "code"):
+        lines = "".join(cell["source"]).splitlines()
+        code = [line for line in lines if not line.lstrip().startswith(("%", "!"))]
         try:
-            tree = ast.parse("\n".join(lines) if cell["cell_type"] == "code" else "")
+            tree = ast.parse("\n".join(code))
         except SyntaxError:  # running it says where
             continue
         for node in ast.walk(tree):
@@ -175,21 +162,5 @@ def imported(notebook: dict) -> list[str]:
     return sorted(name for name in names if name.split(".")[0] == "helpers")
 
 
-def _cells(notebook: dict) -> str:
-    """Digest of what a notebook says, without outputs, counts and notes of an editor."""
-    about = notebook["metadata"]
-    cells = [
-        [cell["cell_type"], "".join(cell["source"]), *map(cell["metadata"].get, ("tags", "report"))]
-        for cell in notebook["cells"]
-    ]
-    return digest([cells, about.get("report"), about.get("kernelspec", {}).get("name")])
-
-
 def _files(files: Iterable[Path]) -> dict[str, str]:
-    """The digest of each file, by its path in the project."""
     return {file.relative_to(paths.ROOT).as_posix(): digest(file.read_bytes()) for file in files}
-
-
-def _environment() -> dict[str, str]:
-    """What is installed."""
-    return {"Python": platform.python_version()} | _files([paths.ROOT / "requirements.txt"])

@@ -23,6 +23,13 @@ DEAD_KERNEL = 138  # papermill's exit status; the notebook that it leaves says t
 MEMORY_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes, of what the system says of a process
 
 
+class _Dumper(yaml.SafeDumper):
+    """Writes plain YAML, with tuples as lists."""
+
+
+_Dumper.add_representer(tuple, yaml.SafeDumper.represent_list)
+
+
 class Job:
     """A notebook being run by papermill in a folder of its own, which must not be there yet.
 
@@ -34,10 +41,9 @@ class Job:
     def __init__(
         self, source: Path, folder: Path, values: dict[str, Any], needs: Iterable[Entry],
         parts: dict[str, str], threads: int,
-    ):
+    ):  # fmt: skip
         self.name, self.folder, self.parts = source.stem, folder, parts
-        self.result = folder / "notebooks" / source.name
-        self.log = folder / "log.txt"
+        self.result, self.log = folder / "notebooks" / source.name, folder / "log.txt"
         self.events = Events(folder / "progress.jsonl")
         for name in FOLDERS:
             (folder / name).mkdir(parents=True)
@@ -47,34 +53,27 @@ class Job:
         self.began = time.monotonic()
         self.cost: dict[str, float] = {}
         self.failure: str | None = None
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                self._command(source, values),
-                env=self._environment(threads),
-                stdin=subprocess.PIPE,  # its end tells papermill that the runner is gone
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C reaches the runner alone, which stops the rest
-            )
-
-    def _command(self, source: Path, values: dict[str, Any]) -> list[str]:
-        papermill = [sys.executable, "-m", "helpers.runner.watched", str(source), str(self.result)]
-        options = ["--cwd", str(self.folder), "--no-progress-bar", "--log-output"]
-        given = yaml.safe_dump(_lists(values), allow_unicode=True)
-        return [*papermill, *options, "--start-timeout", "300", "--parameters_yaml", given]
-
-    def _environment(self, threads: int) -> dict[str, str]:
+        command = [sys.executable, "-m", "helpers.runner.watched", str(source), str(self.result)]
+        command += ["--cwd", str(folder), "--no-progress-bar", "--log-output"]
+        command += ["--parameters_yaml", yaml.dump(values, Dumper=_Dumper, allow_unicode=True)]
         path = os.pathsep.join(filter(None, [str(paths.ROOT), os.environ.get("PYTHONPATH")]))
-        return os.environ | {
+        environment = os.environ | {
             "PYTHONPATH": path,
             "JUPYTER_PREFER_ENV_PATH": "1",  # this environment's kernel, whatever else is installed
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # silences a warning about frozen modules
             "HELPERS_CACHE": str(paths.cache()),
-            "HELPERS_OUTPUT": str(self.folder),
+            "HELPERS_OUTPUT": str(folder),
             "HELPERS_PROGRESS": str(self.events.file),
             "HELPERS_THREADS": str(threads),
             "OMP_NUM_THREADS": str(threads),
         }
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [*command, "--start-timeout", "300"], env=environment,
+                stdin=subprocess.PIPE,  # its end tells papermill that the runner is gone
+                stdout=log, stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C reaches the runner alone, which stops the rest
+            )  # fmt: skip
 
     def finished(self) -> bool:
         """Whether the notebook has ended."""
@@ -82,95 +81,51 @@ class Job:
         if not pid:
             return False
         self.process.returncode = os.waitstatus_to_exitcode(status)
-        _close(self.process)
+        self._close()
         memory = usage.ru_maxrss * MEMORY_UNIT / 1e9
         self.cost = {"seconds": time.monotonic() - self.began, "memory_gb": memory}
-        self.failure = explain(self.process.returncode, self.result, self.log)
-        if self.failure is None:
-            forget_folders(self.result)
+        if self.process.returncode:
+            self.failure = explain(self.process.returncode, self.result, self.log)
+        else:  # take this machine's folders out of its metadata
+            notebook, name = read_notebook(self.result), self.result.name
+            notebook["metadata"]["papermill"] |= {"input_path": name, "output_path": name}
+            write_json(self.result, notebook)
         return True
 
     def products(self) -> dict[str, Path]:
         """The files that the notebook has made, by their path in its folder."""
         return {name: file for name, file in self._files().items() if name not in self.given}
 
+    def stop(self) -> None:
+        """End papermill with its kernel and what that has started."""
+        self._close()
+        self.process.wait()
+
     def _files(self) -> dict[str, Path]:
         files = [file for name in FOLDERS for file in sorted((self.folder / name).rglob("*"))]
         return {f.relative_to(self.folder).as_posix(): f for f in files if f.is_file()}
 
-
-def _lists(value: Any) -> Any:
-    """Tuples as lists, which is what YAML has."""
-    if isinstance(value, dict):
-        return {key: _lists(one) for key, one in value.items()}
-    return [_lists(one) for one in value] if isinstance(value, list | tuple) else value
+    def _close(self) -> None:
+        """Close the pipe to the process, which ends it if it runs."""
+        if self.process.stdin:
+            self.process.stdin.close()
 
 
-def forget_folders(file: Path) -> None:
-    """Take this machine's folders out of an executed notebook's metadata."""
-    notebook = read_notebook(file)
-    notebook["metadata"]["papermill"] |= {"input_path": file.name, "output_path": file.name}
-    write_json(file, notebook)
-
-
-def explain(status: int, file: Path, log: Path) -> str | None:
-    """Why a notebook's run failed, with its cell (the first is 1); None when it did not fail.
-
-    Only papermill's exit status tells: after a kernel's death the notebook looks complete.
-    """
-    if status == 0:
-        return None
-    cells = _own_cells(file) if file.exists() else []
-    started = [n for n, cell in enumerate(cells) if _papermill(cell).get("start_time")]
+def explain(status: int, file: Path, log: Path) -> str:
+    """Why a notebook's run failed, with its cell: the first is 1, papermill's own do not count."""
+    written = [line for line in log.read_text(errors="replace").split("\n") if line.strip()]
+    last = re.sub(r"\x1b\[[\d;]*m", "", written[-1]) if written else "it wrote nothing"
+    every = read_notebook(file)["cells"] if file.exists() else []
+    cells = [one for one in every if not PAPERMILL_TAGS & set(one["metadata"].get("tags", []))]
+    noted = [one["metadata"].get("papermill", {}) for one in cells]
+    started = [number for number, about in enumerate(noted) if about.get("start_time")]
     if not started:
-        return f"papermill ended with status {status}: {_last_line(log)}"
+        return f"papermill ended with status {status}: {last}"
     cell = cells[started[-1]]
-    place = f"cell {started[-1] + 1} ({_first_line(''.join(cell['source']))})"
-    if status == DEAD_KERNEL:
-        return f"{place}: its kernel died (killed, perhaps for want of memory)"
-    return f"{place}: {_error(cell) or _last_line(log)}"
-
-
-def _papermill(cell: dict) -> dict:
-    """What papermill notes of a cell."""
-    return cell["metadata"].get("papermill", {})
-
-
-def _own_cells(file: Path) -> list[dict]:
-    """The cells of an executed notebook without those that papermill added."""
-    cells = read_notebook(file)["cells"]
-    return [cell for cell in cells if not PAPERMILL_TAGS & set(cell["metadata"].get("tags", []))]
-
-
-def _error(cell: dict) -> str | None:
-    """The exception that a cell ended with."""
+    line = "".join(cell["source"]).strip().partition("\n")[0]
+    line = line if len(line) <= 60 else f"{line[:57]}..."
     errors = [one for one in cell.get("outputs", []) if one["output_type"] == "error"]
-    return f"{errors[0]['ename']}: {errors[0]['evalue']}" if errors else None
-
-
-def _first_line(text: str) -> str:
-    """What a cell starts with, for people to find it."""
-    line = text.strip().partition("\n")[0]
-    return line if len(line) <= 60 else f"{line[:57]}..."
-
-
-def _last_line(log: Path) -> str:
-    """The last line that papermill wrote, without colours."""
-    lines = log.read_text(errors="replace").split("\n")
-    written = [line for line in lines if line.strip()]
-    return re.sub(r"\x1b\[[\d;]*m", "", written[-1]) if written else "it wrote nothing"
-
-
-def stop(jobs: Iterable[Job]) -> None:
-    """End jobs with their kernels and what those started."""
-    processes = [job.process for job in jobs]
-    for process in processes:
-        _close(process)
-    for process in processes:
-        process.wait()
-
-
-def _close(process: subprocess.Popen) -> None:
-    """Close the pipe to a process, which ends it if it runs."""
-    if process.stdin:
-        process.stdin.close()
+    why = f"{errors[0]['ename']}: {errors[0]['evalue']}" if errors else last
+    if status == DEAD_KERNEL:
+        why = "its kernel died (killed, perhaps for want of memory)"
+    return f"cell {started[-1] + 1} ({line}): {why}"

@@ -19,18 +19,17 @@ from helpers.config import TrainingConfig, model_config
 from helpers.errors import ParameterError, Refusal, literal
 
 PLAIN = {kind.__name__: kind for kind in (bool, int, float, str, list, tuple, dict)} | {"Any": Any}
-NEAR = 0.7  # similarity from which a known name is suggested
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One line of a parameters cell."""
+    """One line of a parameters cell: its kind as a type and as written, the comment beside it."""
 
     name: str
     default: Any
-    kind: Any  # a type, or what typing makes of an annotation
-    expects: str  # the kind as the notebook writes it
-    help: str  # the comment on the same line
+    kind: Any
+    expects: str
+    help: str
 
     def value(self, text: str) -> Any:
         """The value that text stands for: a Python literal, else the text itself.
@@ -110,33 +109,30 @@ def read_parameters(file: Path) -> dict[str, Parameter]:
 
 
 def parse_parameters(source: str) -> dict[str, Parameter]:
-    """The parameters that a cell's source assigns.
+    """The parameters that a cell's source assigns; ValueError for anything but literals.
 
     Read from its syntax tree: papermill's own inspector passes over `x: int | None = 1` and over
-    text that holds a "=". Raises ValueError for anything but assignments of literals.
+    text that holds a "=".
     """
-    statements = ast.parse(source).body
+    found, statements = {}, ast.parse(source).body
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     comments = {t.start[0]: t.string.lstrip("# ") for t in tokens if t.type == tokenize.COMMENT}
-    found = [_parameter(node, comments) for node in statements]
-    return {parameter.name: parameter for parameter in found}
-
-
-def _parameter(node: ast.stmt, comments: dict[int, str]) -> Parameter:
-    """The parameter that one statement assigns."""
-    match node:
-        case ast.Assign(targets=[ast.Name(id=name)], value=ast.expr() as value):
-            default = ast.literal_eval(value)
-            kind = Any if default is None else type(default)
-            expects = "anything" if default is None else kind.__name__
-        case ast.AnnAssign(target=ast.Name(id=name), annotation=note, value=ast.expr() as value):
-            default, kind = ast.literal_eval(value), annotated(note)
-            expects = ast.unparse(note).strip("'\"")
-        case _:
-            raise ValueError(f"line {node.lineno} is {ast.unparse(node)!r}")
-    if not fits(default, kind):
-        raise ValueError(f"{name} is declared {expects}, but its default is {default!r}")
-    return Parameter(name, default, kind, expects, comments.get(node.end_lineno or 0, ""))
+    for node in statements:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                default = ast.literal_eval(value)
+                kind = Any if default is None else type(default)
+                expects = "anything" if default is None else kind.__name__
+            case ast.AnnAssign(target=ast.Name(id=name), annotation=note, value=value) if value:
+                default, kind = ast.literal_eval(value), annotated(note)
+                expects = ast.unparse(note).strip("'\"")
+            case _:
+                raise ValueError(f"line {node.lineno} is {ast.unparse(node)!r}")
+        if not fits(default, kind):
+            raise ValueError(f"{name} is declared {expects}, but its default is {default!r}")
+        about = comments.get(node.end_lineno or 0, "")
+        found[name] = Parameter(name, default, kind, expects, about)
+    return found
 
 
 def resolve(
@@ -145,39 +141,31 @@ def resolve(
     """What each notebook is given: {notebook: {name: value}}.
 
     notebooks: the parameters of each; assignments: "NAME=VALUE", each for every notebook that has
-    NAME. Raises ParameterError for a name that no notebook has, a value of another type or out of
-    range.
+    NAME. Raises ParameterError for a name that no notebook has, a value of another type or, where
+    a training's configuration knows it, out of range.
     """
     known = sorted({name for parameters in notebooks.values() for name in parameters} - {"profile"})
-    given = dict(_split(assignment, known) for assignment in assignments)
-    values = {}
+    given = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        name = name.strip()
+        if not equals:
+            raise ParameterError(f"-p {assignment}: write it as -p NAME=VALUE or -p NAME VALUE")
+        if name == "profile":
+            raise ParameterError(f"-p {assignment}: all notebooks have the one of --profile {text}")
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
+            raise ParameterError(f"-p {assignment}: no notebook has a parameter {name}; {hint}")
+        given[name] = text
+    trained, values = {field.name for field in fields(TrainingConfig)}, {}
     for notebook, parameters in notebooks.items():
         try:
             chosen = {n: parameters[n].value(text) for n, text in given.items() if n in parameters}
-            _check_ranges(chosen, profile)
+            several = {name for name, value in chosen.items() if isinstance(value, list | tuple)}
+            single = {name: chosen[name] for name in trained & chosen.keys() - several}
+            model_config("baseline", profile=profile, **single)
         except ValueError as error:
             raise ParameterError(f"{notebook}: {error}") from error
         values[notebook] = ({"profile": profile} if "profile" in parameters else {}) | chosen
     return values
-
-
-def _split(assignment: str, known: list[str]) -> tuple[str, str]:
-    """NAME and VALUE of one assignment. Raises ParameterError unless a notebook has NAME."""
-    name, equals, text = assignment.partition("=")
-    name = name.strip()
-    if not equals:
-        raise ParameterError(f"-p {assignment}: write it as -p NAME=VALUE or -p NAME VALUE")
-    if name == "profile":
-        raise ParameterError(f"-p {assignment}: all notebooks have the one of --profile {text}")
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=NEAR)
-        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
-        raise ParameterError(f"-p {assignment}: no notebook has a parameter {name}; {hint}")
-    return name, text
-
-
-def _check_ranges(values: dict[str, Any], profile: str) -> None:
-    """Raise ValueError where the training's configuration would, for what it knows."""
-    trained = {field.name for field in fields(TrainingConfig)} & values.keys()
-    single = {name: values[name] for name in trained if not isinstance(values[name], list | tuple)}
-    model_config("baseline", profile=profile, **single)

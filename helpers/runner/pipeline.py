@@ -1,6 +1,5 @@
 """The whole report: every notebook, several at a time where they can be, then one document."""
 
-import os
 import resource
 import shutil
 import time
@@ -11,26 +10,22 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from dask.system import CPU_COUNT  # cores that this process may use
+
 from helpers import paths
 from helpers.errors import Failure, Refusal
 from helpers.progress import clock, describe
 from helpers.provenance import digest
-from helpers.runner import jobs, publish
+from helpers.runner import publish
 from helpers.runner.cache import Entry, ResultCache, changes, notebook_parts, rendering_parts
-from helpers.runner.jobs import Job
+from helpers.runner.jobs import MEMORY_UNIT, Job
 from helpers.runner.parameters import Parameter, read_notebook, read_parameters, resolve
 from helpers.runner.terminal import Terminal
 
 Render = Callable[[Path, Path], Any]  # (executed notebooks, folder): report.html and report.pdf
 
 POLL = 0.2  # seconds between two looks at the notebooks
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+NOTHING = {"seconds": 0.0, "memory_gb": 0.0}
 
 
 @dataclass(frozen=True)
@@ -46,11 +41,6 @@ class Source:
     needs: tuple[str, ...]
     after: tuple[str, ...]
 
-    @property
-    def name(self) -> str:
-        """The file's name without its ending."""
-        return self.file.stem
-
 
 def discover(folder: Path) -> dict[str, Source]:
     """The notebooks of a folder by name, in their order.
@@ -61,13 +51,13 @@ def discover(folder: Path) -> dict[str, Source]:
     """
     placed = filter(None, map(_source, sorted(folder.glob("*.ipynb"))))
     found = sorted(placed, key=lambda source: source.order)
+    if not found:
+        raise Refusal(f"no notebooks in {folder}")
     for one, other in pairwise(found):
         if one.order == other.order:
             both = f"{one.file.name} and {other.file.name}"
             raise Refusal(f"{both} share place {one.order:g}: move one")
-    if not found:
-        raise Refusal(f"no notebooks in {folder}")
-    sources = {source.name: source for source in found}
+    sources = {source.file.stem: source for source in found}
     width(waiting_for(sources))
     return sources
 
@@ -76,12 +66,10 @@ def _source(file: Path) -> Source | None:
     """A notebook as its metadata describes it; None when it has no place in the report."""
     about = read_notebook(file)["metadata"].get("report", {})
     digits = file.stem[: len(file.stem) - len(file.stem.lstrip("0123456789"))]
-    order = about.get("order", int(digits) if digits else None)
-    if order is None:
-        return None
     try:
+        order = about.get("order", digits)
         needs, after = (tuple(map(str, about.get(name, ()))) for name in ("needs", "after"))
-        return Source(file, float(order), needs, after)
+        return None if order == "" else Source(file, float(order), needs, after)
     except (TypeError, ValueError) as error:
         raise Refusal(f"{file}: its report metadata cannot be read ({error})") from error
 
@@ -107,181 +95,165 @@ def known_parameters(folder: Path = paths.NOTEBOOKS) -> dict[str, dict[str, Para
     return {name: read_parameters(source.file) for name, source in discover(folder).items()}
 
 
-@dataclass(frozen=True)
-class End:
-    """How a notebook ended: with an entry in the cache unless it failed, with a job if it ran."""
-
-    name: str
-    entry: Entry | None = None
-    job: Job | None = None
-
-    @property
-    def cost(self) -> dict[str, float]:
-        """Seconds, and GB of memory, of the run that made the entry, or of the one that failed."""
-        found = self.entry or self.job
-        return found.cost if found else {"seconds": 0.0, "memory_gb": 0.0}
-
-    @property
-    def remark(self) -> str:
-        """What the summary says beside the cost."""
-        if self.entry:
-            return "" if self.job else "kept"
-        return "FAILED" if self.job else "NOT RUN"
-
-
 class Runner:
     """Runs notebooks, each after those it waits for, unless the cache has what it would make.
 
-    A notebook that fails stops none of the others but those that need its results.
+    A notebook that fails stops none of the others but those that need its results. Once it has
+    ended it is in `entries`, or in `failed`: with its job, or None when it was not run.
     """
 
     def __init__(self, sources: dict[str, Source], workers: int | None, terminal: Terminal):
-        self.sources, self.terminal = sources, terminal
-        self.waits = waiting_for(sources)
-        self.workers = workers or min(cores(), width(self.waits))
-        self.threads = max(1, cores() // self.workers)
+        self.sources, self.terminal, self.waits = sources, terminal, waiting_for(sources)
+        self.workers = workers or min(CPU_COUNT, width(self.waits))
+        self.threads = max(1, CPU_COUNT // self.workers)
         self.running: dict[str, Job] = {}
+        self.entries: dict[str, Entry] = {}
+        self.failed: dict[str, Job | None] = {}
+        self.kept: list[str] = []  # names of those that did not have to run
         self.parts: dict[str, Callable[[], dict[str, str]]] = {}  # what each is made from, now
-        self.ended: dict[str, End] = {}
         self.training: dict[str, str] = {}  # what the status line says of a notebook
 
-    def run(self, folder: Path, values: dict[str, dict[str, Any]]) -> list[End]:
+    def run(self, folder: Path, values: dict[str, dict[str, Any]]) -> None:
         """Run what has to run in a staging folder, in any event leaving no process behind.
 
         values: the parameters of each notebook, by its name.
         """
         try:
-            while len(self.ended) < len(self.sources):
-                for name in self._ready():
-                    if len(self.running) < self.workers:
+            while left := self.sources.keys() - self.entries.keys() - self.failed.keys():
+                for name in (one for one in self.sources if one in left - self.running.keys()):
+                    ready = self.waits[name] <= self.entries.keys() | self.failed.keys()
+                    if ready and len(self.running) < self.workers:
                         self._begin(name, folder / name, values[name])
                 self._look()
                 if self.running:
                     time.sleep(POLL)
         finally:
             self.terminal.close()
-            jobs.stop(self.running.values())
-        return [self.ended[name] for name in self.sources]
-
-    def _ready(self) -> list[str]:
-        """The notebooks that wait for nothing more, in their order."""
-        left = [name for name in self.sources if name not in self.running | self.ended]
-        return [name for name in left if self.waits[name] <= self.ended.keys()]
+            for job in self.running.values():
+                job.stop()
 
     def _begin(self, name: str, folder: Path, values: dict[str, Any]) -> None:
         """Take a notebook from the cache, else run it in a folder of its own; say which and why."""
         source = self.sources[name]
-        needed = [self.ended[one] for one in source.needs if one in self.ended]
-        entries = [end.entry for end in needed if end.entry]
-        if len(entries) < len(needed):
-            lacking = ", ".join(end.name for end in needed if not end.entry)
-            self.ended[name] = End(name)
-            self.terminal.line(f"{name}: not run, since it needs {lacking}")
-            return
-        given = {file: one for entry in entries for file, one in entry.under("results").items()}
+        if lacking := ", ".join(one for one in source.needs if one in self.failed):
+            self.failed[name] = None
+            return self.terminal.line(f"{name}: not run, since it needs {lacking}")
+        needed = [self.entries[one] for one in source.needs if one in self.entries]
+        given = {file: one for entry in needed for file, one in entry.under("results").items()}
         self.parts[name] = partial(notebook_parts, source.file, values, given)
         parts = self.parts[name]()
-        entry, why = _kept(name).find(parts)
+        entry, why = ResultCache(f"notebooks/{name}").find(parts)
         self.terminal.line(f"{name}: {'unchanged, kept' if entry else f'runs ({why})'}")
         if entry:
-            self.ended[name] = End(name, entry)
+            self.entries[name] = entry
+            self.kept.append(name)
         else:
-            self.running[name] = Job(source.file, folder, values, entries, parts, self.threads)
+            self.running[name] = Job(source.file, folder, values, needed, parts, self.threads)
 
     def _look(self) -> None:
-        """Report what has happened in the notebooks that run."""
+        """Report what has happened in the notebooks that run; epochs move the status line."""
         for name, job in list(self.running.items()):
             finished = job.finished()
-            self._report_training(job)
+            for event in job.events.new():
+                self.training[name] = f"{name}: {describe(event)}"
+                if event["event"] != "epoch" or not self.terminal.live:
+                    self.terminal.line(self.training.pop(name))
             if finished:
-                self.ended[name] = self._end(self.running.pop(name))
+                self._end(self.running.pop(name))
         shown = " | ".join(self.training.get(name, name) for name in self.running)
-        self.terminal.status(shown, len(self.ended), len(self.sources))
+        self.terminal.status(shown, len(self.entries | self.failed), len(self.sources))
 
-    def _end(self, job: Job) -> End:
+    def _end(self, job: Job) -> None:
         """Keep what a notebook has made, unless it failed."""
-        self.training.pop(job.name, None)
+        name, parts, now = job.name, job.parts, self.parts[job.name]()
         how = f"FAILED ({job.failure}) after" if job.failure else "done in"
-        self.terminal.line(f"{job.name}: {how} {clock(job.cost['seconds'])}")
+        self.terminal.line(f"{name}: {how} {clock(job.cost['seconds'])}")
         if job.failure:
-            return End(job.name, job=job)
-        parts = self.parts[job.name]()
-        if parts != job.parts:
-            what = changes(parts, job.parts)
-            self.terminal.line(f"{job.name}: {what} while it ran; the next run repeats it")
-            parts = job.parts | {"something, while it ran,": digest(parts)}
-        return End(job.name, _kept(job.name).add(parts, job.products(), job.cost), job)
+            self.failed[name] = job
+            return
+        if now != parts:
+            what = changes(now, parts)
+            self.terminal.line(f"{name}: {what} while it ran; the next run repeats it")
+            parts = parts | {"something, while it ran,": digest(now)}
+        self.entries[name] = ResultCache(f"notebooks/{name}").add(parts, job.products(), job.cost)
 
-    def _report_training(self, job: Job) -> None:
-        """On a terminal, epochs move the status line; everything else is a line."""
-        for event in job.events.new():
-            text = f"{job.name}: {describe(event)}"
-            if event["event"] == "epoch" and self.terminal.live:
-                self.training[job.name] = text
-            else:
-                self.training.pop(job.name, None)
-                self.terminal.line(text)
+    def costs(self, rendering: dict[str, float], began: float) -> dict[str, Any]:
+        """What run.json says of the cost: of the runs that made the parts, of the largest process.
 
+        rendering: its seconds and GB; began: when this run did.
+        """
+        ended = self.entries | self.failed
+        found = {name: end.cost if (end := ended[name]) else NOTHING for name in self.sources}
+        memory = max(cost["memory_gb"] for cost in (rendering, *found.values()))
+        return {
+            "workers": self.workers,
+            "threads": self.threads,
+            "minutes": {name: round(cost["seconds"] / 60, 2) for name, cost in found.items()},
+            "rendering_minutes": round(rendering["seconds"] / 60, 2),
+            "total_minutes": round((time.monotonic() - began) / 60, 2),
+            "peak_memory_gb": round(memory, 2),
+            "kept": self.kept,
+        }
 
-def _kept(name: str) -> ResultCache:
-    """What is kept of a notebook's runs."""
-    return ResultCache(f"notebooks/{name}")
-
-
-def default_output(profile: str) -> Path:
-    """Where a profile's report goes: report/latest, or a folder of the profile's name."""
-    return paths.REFERENCE / ("latest" if profile == "report" else profile)
+    def summary(self, costs: dict[str, Any]) -> None:
+        """Print minutes and memory, and again what failed and where to look."""
+        say, marks = self.terminal.line, dict.fromkeys(self.kept, "kept")
+        marks |= {name: "FAILED" if job else "NOT RUN" for name, job in self.failed.items()}
+        say("")
+        for name, minutes in costs["minutes"].items():
+            say(f"{name:<22}{minutes:7.1f} min  {marks.get(name, '')}".rstrip())
+        say(f"{'rendering':<22}{costs['rendering_minutes']:7.1f} min")
+        say(f"{'total':<22}{costs['total_minutes']:7.1f} min, {self.workers} at a time")
+        peak = f"{costs['peak_memory_gb']:7.1f} GB in the largest process, rendering counted"
+        say(f"{'peak memory':<22}{peak}\n")
+        for job in filter(None, self.failed.values()):
+            say(f"{job.name}: {job.failure}\n  notebook {job.result}\n  log      {job.log}\n")
 
 
 def default_render(notebooks: Path, output: Path) -> None:
-    """Make report.html and report.pdf in `output` from executed notebooks.
-
-    Raises Failure, naming notebook and cell, when they cannot become a report.
-    """
+    """Make report.html and report.pdf in `output` from a folder of executed notebooks."""
     from helpers.report import render  # the slowest import here
-    from helpers.report.errors import ReportError
 
-    try:
-        render(notebooks, output)
-    except ReportError as error:
-        raise Failure(str(error)) from error
+    render(notebooks, output)
 
 
 def make_report(
-    profile: str = "report",
-    output: Path | None = None,
-    workers: int | None = None,
-    assignments: Sequence[str] = (),
-    *,
-    folder: Path = paths.NOTEBOOKS,
-    render: Render = default_render,
+    profile: str, output: Path, workers: int | None = None, assignments: Sequence[str] = (), *,
+    folder: Path = paths.NOTEBOOKS, render: Render = default_render,
     terminal: Terminal | None = None,
-) -> None:
+) -> None:  # fmt: skip
     """Run those notebooks of a folder that have to run; publish the report if anything changed.
 
     assignments: "NAME=VALUE", for every notebook with that parameter. Raises Refusal before
     anything starts, and Failure, with nothing published, when a notebook failed.
     """
-    runner = Runner(discover(folder), workers, terminal or Terminal())
+    terminal, output = terminal or Terminal(), output.resolve()
+    runner = Runner(discover(folder), workers, terminal)
     values = resolve(known_parameters(folder), assignments, profile)
-    output = (output or default_output(profile)).resolve()
     if output / "notebooks" == folder.resolve():
         raise Refusal(f"{output} holds the sources of the notebooks: name another --output")
     with publish.staging(output) as staged:
-        began, ended = time.monotonic(), runner.run(staged, values)
-        if not all(end.entry for end in ended):
-            _summary(ended, _record(runner, ended, time.monotonic() - began), runner.terminal)
-            raise Failure(_left(staged))
-        cost = _fill(staged, [end.entry for end in ended if end.entry], render, runner.terminal)
+        left = f"nothing is published; what ran is in {staged} until the next run, "
+        left += "which runs only what is missing"
+        began = time.monotonic()
+        runner.run(staged, values)
+        if runner.failed:
+            runner.summary(runner.costs(NOTHING, began))
+            raise Failure(left)
+        try:
+            rendering = _fill(staged, [*runner.entries.values()], render, terminal)
+        except BaseException:  # Ctrl-C too
+            terminal.line(left)
+            raise
         run: dict[str, Any] = {"profile": profile, "parameters": list(assignments)}
         if publish.is_published(staged, output, run):
-            runner.terminal.line("nothing changed")
+            terminal.line("nothing changed")
         else:
-            run |= _record(runner, ended, time.monotonic() - began, cost)
-            publish.publish(staged, output, run)
-            _summary(ended, run, runner.terminal)
+            costs = runner.costs(rendering, began)
+            publish.publish(staged, output, run | costs)
+            runner.summary(costs)
         shutil.rmtree(staged)
-    runner.terminal.line(f"{output / 'report.html'}\n{output / 'report.pdf'}")
+    terminal.line(f"{output / 'report.html'}\n{output / 'report.pdf'}")
 
 
 def _fill(
@@ -301,61 +273,25 @@ def _fill(
         return documents.cost
     terminal.line(f"all notebooks done, rendering ({why})")
     began = time.monotonic()
-    try:
-        render(staged / "notebooks", staged)
-    except BaseException:  # Ctrl-C too
-        terminal.line(_left(staged))
-        raise
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * jobs.MEMORY_UNIT / 1e9
+    render(staged / "notebooks", staged)
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MEMORY_UNIT / 1e9
     cost = {"seconds": time.monotonic() - began, "memory_gb": used}
     return kept.add(parts, {name: staged / name for name in publish.DOCUMENTS}, cost).cost
 
 
-def _left(staged: Path) -> str:
-    return (
-        f"nothing is published; what ran is in {staged} until the next run, "
-        "which runs only what is missing"
-    )
-
-
-def _record(
-    runner: Runner, ended: list[End], seconds: float, rendering: dict[str, float] | None = None
-) -> dict[str, Any]:
-    """What run.json says of the cost: of the runs that made the parts, of the largest process."""
-    costs = [end.cost for end in ended] + [rendering or {"seconds": 0.0, "memory_gb": 0.0}]
-    return {
-        "workers": runner.workers,
-        "threads": runner.threads,
-        "minutes": {end.name: round(end.cost["seconds"] / 60, 2) for end in ended},
-        "rendering_minutes": round(costs[-1]["seconds"] / 60, 2),
-        "total_minutes": round(seconds / 60, 2),
-        "peak_memory_gb": round(max(cost["memory_gb"] for cost in costs), 2),
-        "kept": [end.name for end in ended if end.entry and not end.job],
-    }
-
-
-def _summary(ended: list[End], run: dict, terminal: Terminal) -> None:
-    """Minutes and memory, and again what failed and where to look."""
-    terminal.line("")
-    for end in ended:
-        minutes = f"{end.cost['seconds'] / 60:7.1f} min"
-        terminal.line(f"{end.name:<22}{minutes}  {end.remark}".rstrip())
-    terminal.line(f"{'rendering':<22}{run['rendering_minutes']:7.1f} min")
-    terminal.line(f"{'total':<22}{run['total_minutes']:7.1f} min, {run['workers']} at a time")
-    peak = f"{run['peak_memory_gb']:7.1f} GB in the largest process, rendering counted"
-    terminal.line(f"{'peak memory':<22}{peak}\n")
-    for job in (end.job for end in ended if end.job and not end.entry):
-        terminal.line(f"{job.name}: {job.failure}\n  notebook {job.result}\n  log      {job.log}\n")
-
-
 def render_again(output: Path, render: Render = default_render) -> None:
-    """Render a folder's report again from its executed notebooks; Refusal when it has none."""
+    """Render a folder's report again; Refusal unless its notebooks have run to their ends."""
     notebooks = output / "notebooks"
-    if not any(notebooks.glob("*.ipynb")) or notebooks == paths.NOTEBOOKS:
+    found = {file.name: read_notebook(file)["cells"] for file in sorted(notebooks.glob("*.ipynb"))}
+    if not found or notebooks == paths.NOTEBOOKS:
         hint = "make them first, with python -m helpers report"
         raise Refusal(f"no executed notebooks in {output}: {hint}")
+    for name, cells in found.items():
+        code = (cell for cell in cells if cell["cell_type"] == "code")
+        if any("".join(one["source"]).strip() and not one.get("execution_count") for one in code):
+            raise Refusal(f"{notebooks / name} has not run to its end: run it again")
     with publish.staging(output) as staged:
         render(notebooks, staged)
-        publish.exchange(staged, output, stale=[])
+        publish.publish(staged, output)
         shutil.rmtree(staged)
     print(output / "report.html", output / "report.pdf", sep="\n")

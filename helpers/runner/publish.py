@@ -17,20 +17,17 @@ from filelock import FileLock, Timeout
 from helpers import paths
 from helpers.errors import Failure, Refusal
 from helpers.results import write_json
-from helpers.runner.cache import is_inside
 
 FOLDERS = ("notebooks", "results", "figures")  # where a notebook leaves what it makes
 DOCUMENTS = ("report.html", "report.pdf")
-PRODUCTS = (*DOCUMENTS, "run.json")
 
 
 @contextmanager
 def staging(output: Path) -> Iterator[Path]:
-    """A fresh folder output/staging for one run, locked against a second one.
+    """A fresh folder output/staging for one run; Refusal when another run has it.
 
-    What a killed process had begun to publish is finished first. The folder is kept when the run
-    fails, so that its notebooks can be looked at, and emptied by the next run. Raises Refusal when
-    another run has it.
+    What a killed process had begun to publish is finished first. The folder stays when the run
+    fails, so that its notebooks can be looked at, until the next run.
     """
     output.mkdir(parents=True, exist_ok=True)
     folder = output / "staging"
@@ -41,9 +38,8 @@ def staging(output: Path) -> Iterator[Path]:
             folder.mkdir()
             yield folder
     except Timeout as error:
-        raise Refusal(
-            f"another run is writing to {output}: wait for it, or name another --output"
-        ) from error
+        hint = "wait for it, or name another --output"
+        raise Refusal(f"another run is writing to {output}: {hint}") from error
 
 
 def figures_folder(output: Path) -> Path:
@@ -51,14 +47,15 @@ def figures_folder(output: Path) -> Path:
     return paths.ROOT / "figures" if output == paths.REFERENCE else output / "figures"
 
 
-def targets(folder: Path, output: Path) -> dict[Path, Path]:
-    """Where each file of the staging folder is published."""
+def moves(folder: Path, output: Path) -> dict[str, str]:
+    """Where each file of the staging folder goes: paths relative to the two folders."""
     places = {name: output / name for name in FOLDERS} | {"figures": figures_folder(output)}
-    files = {folder / name: output / name for name in PRODUCTS if (folder / name).exists()}
+    found = {name: name for name in DOCUMENTS if (folder / name).exists()}
     for name, place in places.items():
-        found = (file for file in (folder / name).rglob("*") if file.is_file())
-        files |= {file: place / file.relative_to(folder / name) for file in found}
-    return files
+        for file in (file for file in (folder / name).rglob("*") if file.is_file()):
+            target = place / file.relative_to(folder / name)
+            found[file.relative_to(folder).as_posix()] = os.path.relpath(target, output)
+    return found
 
 
 def record(output: Path) -> dict:
@@ -72,55 +69,45 @@ def record(output: Path) -> dict:
 
 def is_published(folder: Path, output: Path, about: dict) -> bool:
     """Whether the output folder holds what the staging folder does, and `about` is true of it."""
-    before, files = record(output), targets(folder, output)
-    names = [*_names(files, output), "run.json"]
-    if before.get("files") != sorted(names) or any(before.get(k) != v for k, v in about.items()):
-        return False
-    return all(new.is_file() and new.read_bytes() == old.read_bytes() for old, new in files.items())
+    before, files = record(output), moves(folder, output)
+    expected = about | {"files": sorted([*files.values(), "run.json"])}
+    pairs = [(folder / source, output / name) for source, name in files.items()]
+    return expected.items() <= before.items() and all(
+        new.is_file() and new.read_bytes() == old.read_bytes() for old, new in pairs
+    )
 
 
-def _names(files: dict[Path, Path], output: Path) -> list[str]:
-    """The published files as run.json lists them."""
-    return [os.path.relpath(file, output) for file in files.values()]
-
-
-def publish(folder: Path, output: Path, run: dict) -> None:
+def publish(folder: Path, output: Path, run: dict | None = None) -> None:
     """Move a finished run from its staging folder to the output folder, and write its run.json.
 
     Files of the run before are replaced, and removed where this one has none of that name; files
-    that no run has made stay. Raises Failure, with nothing changed, when something is in the way.
+    that no run has made stay. Without `run` nothing is removed, and run.json stays. Raises Failure,
+    with nothing changed, when something is in the way.
     """
-    names = _names(targets(folder, output), output)
-    write_json(folder / "run.json", run | {"files": sorted([*names, "run.json"])})
-    exchange(folder, output, stale=record(output).get("files", []))
-
-
-def exchange(folder: Path, output: Path, stale: list[str]) -> None:
-    """Publish what is in the staging folder; stale: names of files that go unless it has them."""
-    files = targets(folder, output)
-    for name in stale:
-        _target(output, name)
-    for target in files.values():
+    stale, files = record(output).get("files", []) if run else [], moves(folder, output)
+    if run:
+        files["run.json"] = "run.json"
+        write_json(folder / "run.json", run | {"files": sorted(files.values())})
+    gone = {_target(output, name): name for name in stale if name not in files.values()}
+    for target in (_target(output, name) for name in files.values()):
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir() or not os.access(target.parent, os.W_OK):
             raise Failure(f"cannot write {target}: nothing is published")
-    path = os.path.relpath
-    moves = {path(old, folder): path(new, output) for old, new in files.items()}
-    gone = sorted({*stale} - {*moves.values()})
-    write_json(folder / "journal.json", {"moves": moves, "gone": gone})
+    write_json(folder / "journal.json", {"moves": files, "gone": sorted(gone.values())})
     finish(output)
 
 
 def finish(output: Path) -> None:
     """Do what is left of a journal, if there is one; any part of it may have been done before."""
-    folder = output / "staging"
-    journal = folder / "journal.json"
+    folder, journal = output / "staging", output / "staging" / "journal.json"
     if not journal.exists():
         return
     steps = json.loads(journal.read_text())
     for source, name in steps["moves"].items():
         if (folder / source).exists():
-            _move(folder / source, _target(output, name))
+            target = _target(output, name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(folder / source, target)  # in one step, but for another disk
     for name in steps["gone"]:
         _target(output, name).unlink(missing_ok=True)
     journal.unlink()
@@ -129,18 +116,7 @@ def finish(output: Path) -> None:
 def _target(output: Path, name: str) -> Path:
     """The file of a name in a journal or run.json. Raises Failure when it lies elsewhere."""
     file = Path(os.path.normpath(output / name))
-    if not any(is_inside(file.parent, folder) for folder in (output, figures_folder(output))):
+    places = (output.resolve(), figures_folder(output).resolve())
+    if not any(file.parent.resolve().is_relative_to(place) for place in places):
         raise Failure(f"{output} lists a file elsewhere, {name}: remove its run.json and staging/")
     return file
-
-
-def _move(source: Path, target: Path) -> None:
-    """Put a file in the place of another in one step, from another disk too."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if source.stat().st_dev != target.parent.stat().st_dev:
-        near = target.with_name(f".{target.name}.new")
-        shutil.copyfile(source, near)
-        near.replace(target)
-        source.unlink()
-    else:
-        source.replace(target)

@@ -2,8 +2,10 @@
 
 import dataclasses
 import itertools
+import math
 from pathlib import Path
-from typing import Any
+
+from dask.system import CPU_COUNT
 
 from helpers import provenance
 from helpers.config import TrainingConfig, model_config
@@ -33,32 +35,30 @@ def parse_grid(points: list[str]) -> dict[str, list]:
             raise ValueError(f"{point!r} is not of the form {form}")
         if name in grid:
             raise ValueError(f"{name} is given twice: write {name}=VALUE,VALUE")
-        grid[name] = [value for part in values.split(",") for value in _values(part)]
+        grid[name] = []
+        for part in values.split(","):
+            first, dots, last = part.partition("..")
+            if dots and first.isdigit() and last.isdigit():
+                grid[name] += range(int(first), min(int(last), int(first) + MOST) + 1)
+            else:
+                grid[name].append(literal(part))
         if not 0 < len(grid[name]) <= MOST:
             raise ValueError(f"{point!r} holds no value, or more than {MOST:,}")
     return grid
-
-
-def _values(text: str) -> range | list:
-    """One value, a number or None where it reads as one, or the integers of FIRST..LAST."""
-    first, dots, last = text.partition("..")
-    if dots and first.isdigit() and last.isdigit():
-        return range(int(first), min(int(last), int(first) + MOST) + 1)
-    return [literal(text)]
 
 
 def configurations(grid: dict[str, list], profile: str) -> list[TrainingConfig]:
     """Every combination of the grid, each once; without "model" that of the baseline."""
     for name in grid:
         check_choice("what to combine", name, ("model", *FIELDS))
+    if math.prod(map(len, grid.values())) > MOST:
+        raise ValueError(f"the grid has more than {MOST:,} combinations")
     grid = {"model": ["baseline"]} | grid
     configs = []
-    for values in itertools.islice(itertools.product(*grid.values()), MOST + 1):
+    for values in itertools.product(*grid.values()):
         point = dict(zip(grid, values, strict=True))
         model = model_config(str(point.pop("model")), profile=profile)
         configs.append(dataclasses.replace(model, **point))
-    if len(configs) > MOST:
-        raise ValueError(f"the grid has more than {MOST:,} combinations")
     return list(dict.fromkeys(configs))
 
 
@@ -67,13 +67,11 @@ def _train(config: TrainingConfig) -> list[dict]:
     from helpers.training import fit_or_load  # a worker pays for TensorFlow, the caller does not
 
     run = fit_or_load(config)
-    names = {name: "training_loss" if name == "loss" else name for name in run.history}
-    about = _about(run)  # its "loss" is the configuration's
-    rows = []
-    for epoch in range(config.epochs):
-        course = {names[key]: round(values[epoch], 4) for key, values in run.history.items()}
-        rows.append(about | {"epoch": epoch + 1} | course)
-    return rows
+    course = {"training_loss" if key == "loss" else key: run.history[key] for key in run.history}
+    return [
+        _about(run) | {"epoch": epoch + 1} | {key: round(course[key][epoch], 4) for key in course}
+        for epoch in range(config.epochs)
+    ]
 
 
 def _measure(config: TrainingConfig) -> list[dict]:
@@ -100,38 +98,36 @@ def refuse_uncommitted(trial: bool) -> None:
 
 
 def sweep(
-    configs: list[TrainingConfig], table: Path, jobs: int = 1, scheduler: str | None = None,
-    terminal: Terminal | None = None, measure: bool = False, trial: bool = False,
-) -> None:
+    configs: list[TrainingConfig], table: Path, jobs: int | None = None,
+    scheduler: str | None = None, terminal: Terminal | None = None, measure: bool = False,
+    trial: bool = False,
+) -> None:  # fmt: skip
     """Train the configurations and put their rows into the table after each one.
 
     jobs: trainings at a time on this machine; scheduler: the address of a Dask cluster to train on
     instead; measure: write what `metrics.suite` finds of each trained model, in place of the course
     of its training; trial: take code that no commit holds. What is in the cache is not trained
-    again, so a sweep that was stopped goes on where it was. Rows of other configurations that the
-    table holds stay. Raises Failure, with the others in the table, when some could not be trained,
-    and Refusal when the table is of the other kind.
+    again. Rows of other configurations that the table holds stay. Raises Failure, with the others
+    in the table, when some could not be trained, and Refusal when the table is of the other kind.
     """
     refuse_uncommitted(trial)
     terminal, kinds = terminal or Terminal(), ("courses", "measures")
     if table.exists() and ("epoch" in tables.read(table)) == measure:
         held, wanted = kinds[not measure], kinds[measure]
         raise Refusal(f"{table} holds {held} of trainings, not {wanted}: name another table")
-    jobs = min(jobs, len(configs))
+    jobs = min(jobs or CPU_COUNT, len(configs))
     where = f"on {scheduler}" if scheduler else f"{jobs} at a time"
     terminal.line(f"{len(configs)} training{'s' * (len(configs) > 1)}, {where}")
-    names = _names(configs)
+    shown = [name for name in FIELDS if name not in ("architecture", "latent_dim", "loss")]
+    differ = [name for name in shown if len({getattr(config, name) for config in configs}) > 1]
+
+    def name(config: TrainingConfig) -> str:
+        """What people call it: its label and what else differs among those of the sweep."""
+        return ", ".join([config.label, *(f"{one} {getattr(config, one)}" for one in differ)])
+
     with workers(jobs, scheduler, terminal) as pool:
-        ended = pool.run(_measure if measure else _train, configs, names.__getitem__)
+        ended = pool.run(_measure if measure else _train, configs, name)
         for number, (config, rows) in enumerate(ended, 1):
             tables.merge(table, rows, trial=trial)
             loss = f"loss on test images {rows[-1]['val_loss']:.2f}"
-            terminal.line(f"[{number}/{len(configs)}] {names[config]}: {loss}")
-
-
-def _names(configs: list[TrainingConfig]) -> dict[Any, str]:
-    """What people call each configuration: its label and what else differs among them."""
-    shown = [name for name in FIELDS if name not in ("architecture", "latent_dim", "loss")]
-    differ = [name for name in shown if len({getattr(config, name) for config in configs}) > 1]
-    more = {config: [f"{name} {getattr(config, name)}" for name in differ] for config in configs}
-    return {config: ", ".join([config.label, *more[config]]) for config in configs}
+            terminal.line(f"[{number}/{len(configs)}] {name(config)}: {loss}")

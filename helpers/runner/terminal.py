@@ -27,12 +27,11 @@ class Terminal:
 
     def status(self, text: str, done: int, total: int) -> None:
         """Show how much is done, with a text; nothing where output is not a terminal."""
-        if not self.live:
-            return
-        if self.bar is None:
+        if self.live and self.bar is None:
             self.bar = tqdm(file=self.stream, bar_format=BAR, leave=False, dynamic_ncols=True)
-        self.bar.n, self.bar.total = done, total
-        self.bar.set_description_str(text)
+        if self.bar is not None:
+            self.bar.n, self.bar.total = done, total
+            self.bar.set_description_str(text)
 
     def close(self) -> None:
         """Take the bar away."""

@@ -14,27 +14,39 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import psutil
+from dask.system import CPU_COUNT
+from distributed import Client, KilledWorker, LocalCluster, get_worker
+from distributed.comm import get_address_host
 
 from helpers import paths
 from helpers.errors import Failure, Refusal
 from helpers.progress import describe
 from helpers.runner.terminal import Events, Terminal
 
-LOCAL = "127.0.0.1"
+LOCAL, LOG = "127.0.0.1", "workers.log"  # what workers of this machine write, in the cache
 POLL = 0.3  # seconds between two looks at the calls
 CONNECT = 10  # seconds that a scheduler has to answer
 PATIENCE = 60  # seconds until worker processes of this machine must have been replaced
 START = "dask worker {} --nworkers 2 --nthreads 1"
-GONE = (
-    "the Dask scheduler is gone; finished epochs are kept: start it again, and the same command "
-    "goes on from there"
-)
+GONE = "the Dask scheduler is gone; finished epochs are kept: start it again, and the same command "
+GONE += "goes on from there"
+
+
+@dataclass
+class Call:
+    """One call: its item, its name for people, its events and what the status line says of it."""
+
+    item: Any
+    name: str
+    events: Events
+    shown: str = ""
 
 
 class WorkerPool:
@@ -44,7 +56,7 @@ class WorkerPool:
     whether the workers are this machine's own.
     """
 
-    def __init__(self, client, folder: Path, terminal: Terminal, local: bool = False):
+    def __init__(self, client: Client, folder: Path, terminal: Terminal, local: bool = False):
         self.client, self.folder, self.terminal, self.local = client, folder, terminal, local
         self.numbers = itertools.count()  # of its calls
         self.lonely: float | None = None  # since when there have been no workers
@@ -54,92 +66,66 @@ class WorkerPool:
     ) -> Iterator[tuple[Any, Any]]:
         """(item, function(item)) for every item, in the order in which they end.
 
-        name: what people call an item. An item that fails stops none of the others: once they are
-        done, Failure says which failed and why. Raises Refusal when a worker cannot be used as it
-        was started.
+        name: what people call an item. One that fails stops none of the others: Failure names it
+        once they are done. Raises Refusal when a worker cannot be used as it was started.
         """
-        file = "{}.jsonl".format
-        calls = [Call(one, name(one), self.folder / file(next(self.numbers))) for one in items]
-        waiting, failures = calls[::-1], []
-        running: dict[Any, Call] = {}
+        files = (Events(self.folder / f"{number}.jsonl") for number in self.numbers)
+        calls = [Call(one, name(one), file) for one, file in zip(items, files, strict=False)]
+        waiting, failures, running = calls[::-1], [], dict[Any, Call]()
         while waiting or running:
             hosts = self._hosts()
             while waiting and len(running) < len(hosts):  # none queues behind a fatal one
                 call = waiting.pop()
-                given = (function, call.item, call.progress, paths.cache(), hosts)
+                given = (function, call.item, call.events.file, paths.cache(), hosts)
                 running[self.client.submit(_call, *given, pure=False)] = call
             time.sleep(POLL)
-            self._report(running.values(), len(waiting), len(calls))
+            self._report(list(running.values()), len(waiting), len(calls))
             for future in [future for future in running if future.done()]:
                 call = running.pop(future)  # with the last reference its result leaves the cluster
-                if failure := _failure(future):
-                    failures.append(f"{call.name}: FAILED ({failure})")
-                    self.terminal.line(failures[-1])
-                else:
-                    yield call.item, future.result()
+                if future.status == "cancelled":
+                    raise Failure(GONE)
+                match future.exception():
+                    case None:
+                        yield call.item, future.result()
+                        continue
+                    case Refusal() as error:
+                        raise error
+                    case KilledWorker() as error:
+                        died = f"{error.allowed_failures + 1} workers died of it"
+                        why = f"{died}, perhaps for want of memory"
+                    case error:
+                        why = f"{type(error).__name__}: {error}"
+                failures.append(f"{call.name}: FAILED ({why})")
+                self.terminal.line(failures[-1])
         if failures:
             summary = f"{len(failures)} of {len(calls)} failed; the others are done"
             raise Failure("\n  ".join([summary, *failures]))
 
-    def renew(self) -> None:
-        """Replace the processes of all workers by new ones."""
-        self.client.restart()
-
     def _hosts(self) -> list[str]:
         """The machine of each worker. Says when there are none; Failure when none will come."""
         try:
-            hosts = [_host(address) for address in self.client.nthreads()]
+            hosts = [get_address_host(address) for address in self.client.nthreads()]
         except OSError as error:
             raise Failure(GONE) from error
         if hosts:
             self.lonely = None
         elif self.lonely is None:
             self.lonely = time.monotonic()
-            if not self.local:
-                where = START.format(self.client.scheduler.address)
-                self.terminal.line(f"waiting for workers: {where}")
+            if not self.local and (scheduler := self.client.scheduler):
+                self.terminal.line(f"waiting for workers: {START.format(scheduler.address)}")
         elif self.local and time.monotonic() - self.lonely > PATIENCE:
-            raise Failure(f"the worker processes have ended; their messages are in {_log()}")
+            raise Failure(f"the worker processes have ended; see {paths.cache() / LOG}")
         return hosts
 
-    def _report(self, running: Iterable["Call"], waiting: int, total: int) -> None:
+    def _report(self, running: list[Call], waiting: int, total: int) -> None:
         """Epochs move the status line; that a training starts, or waits for one, is a line."""
         for call in running:
             for event in call.events.new():
                 call.shown = describe(event | {"model": call.name})
                 if event["event"] in ("start", "waiting"):
                     self.terminal.line(call.shown)
-        shown = [call.shown for call in running if call.shown]
-        self.terminal.status(" | ".join(shown), total - len(list(running)) - waiting, total)
-
-
-class Call:
-    """One call: its item, its name for people, its events and what the status line says of it."""
-
-    def __init__(self, item: Any, name: str, progress: Path):
-        self.item, self.name, self.progress = item, name, progress
-        self.events, self.shown = Events(progress), ""
-
-
-def _failure(future) -> str | None:
-    """Why a call failed; None when it did not. Raises Refusal and Failure where none can go on."""
-    from distributed import KilledWorker
-
-    if future.status == "cancelled":
-        raise Failure(GONE)
-    error = future.exception()
-    if isinstance(error, Refusal):
-        raise error
-    if isinstance(error, KilledWorker):
-        return f"{error.allowed_failures + 1} workers died of it, perhaps for want of memory"
-    return f"{type(error).__name__}: {error}" if error else None
-
-
-def _host(address: str) -> str:
-    """The machine in an address such as tcp://10.0.0.1:40123."""
-    from distributed.comm import get_address_host
-
-    return get_address_host(address)
+        shown = " | ".join(call.shown for call in running if call.shown)
+        self.terminal.status(shown, total - len(running) - waiting, total)
 
 
 def _call(function: Callable, item: Any, progress: Path, cache: Path, hosts: list[str]) -> Any:
@@ -147,26 +133,18 @@ def _call(function: Callable, item: Any, progress: Path, cache: Path, hosts: lis
 
     hosts: the machine of each worker; those on one machine divide its cores.
     """
-    from dask import system
-    from distributed import get_worker
-
     worker = get_worker()
-    if worker.state.nthreads != 1:
-        raise Refusal(
-            f"the worker {worker.address} has {worker.state.nthreads} threads, but trains one "
-            f"model at a time: start it with {START.format(worker.scheduler.address)}"
-        )
+    if (threads := worker.state.nthreads) != 1:
+        how = f"trains one model at a time: start it with {START.format(worker.scheduler.address)}"
+        raise Refusal(f"the worker {worker.address} has {threads} threads, but {how}")
     try:
         progress.touch()
     except OSError as error:
-        raise Refusal(
-            f"the worker {worker.address} cannot write to {cache} ({error}): name a folder that "
-            "all machines share in HELPERS_CACHE"
-        ) from error
+        hint = "name a folder that all machines share in HELPERS_CACHE"
+        raise Refusal(f"{worker.address} cannot write to {cache} ({error}): {hint}") from error
     os.environ.update(HELPERS_CACHE=str(cache), HELPERS_PROGRESS=str(progress))
-    neighbours = max(1, hosts.count(_host(worker.address)))
-    threads = max(1, system.CPU_COUNT // neighbours)  # of the cores that the process may use
-    os.environ.setdefault("HELPERS_THREADS", str(threads))
+    neighbours = max(1, hosts.count(get_address_host(worker.address)))
+    os.environ.setdefault("HELPERS_THREADS", str(max(1, CPU_COUNT // neighbours)))
     return function(item)
 
 
@@ -197,51 +175,44 @@ def _progress() -> Iterator[Path]:
     for left in paths.cache().glob(f"{mine}*"):
         if not psutil.pid_exists(int(left.name.removeprefix(mine).partition("-")[0])):
             shutil.rmtree(left, ignore_errors=True)
-    prefix = f"{mine}{os.getpid()}-"
     options: dict[str, Any] = {"dir": paths.cache(), "ignore_cleanup_errors": True}
-    with tempfile.TemporaryDirectory(prefix=prefix, **options) as folder:
+    with tempfile.TemporaryDirectory(prefix=f"{mine}{os.getpid()}-", **options) as folder:
         yield Path(folder)
 
 
-@contextmanager
-def _cluster(address: str) -> Iterator[Any]:
+def _cluster(address: str) -> Client:
     """A client of the scheduler at the address."""
-    from distributed import Client
-
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what it says is said here
-    how = f"start one with 'dask scheduler', then workers with '{START.format(address)}'"
     try:
         client = Client(address, timeout=CONNECT)
     except (OSError, ValueError) as error:
+        how = f"start one with 'dask scheduler', then workers with '{START.format(address)}'"
         raise Refusal(f"no Dask scheduler answers at {address} ({error}): {how}") from error
-    with client:
-        try:
-            client.run(import_module, __name__)
-        except ImportError as error:
-            hint = "install the same code there"
-            raise Refusal(f"a worker cannot import what it is to run ({error}): {hint}") from error
-        yield client
+    try:
+        client.run(import_module, __name__)
+    except ImportError as error:
+        client.close()
+        hint = "install the same code there"
+        raise Refusal(f"a worker cannot import what it is to run ({error}): {hint}") from error
+    return client
 
 
 @contextmanager
-def _this_machine(jobs: int) -> Iterator[Any]:
+def _this_machine(jobs: int) -> Iterator[Client]:
     """A client of a cluster of this machine's own, whose nannies replace workers that die."""
-    from distributed import Client, LocalCluster
-
-    _log().parent.mkdir(parents=True, exist_ok=True)
-    _log().write_bytes(b"")
+    log = paths.cache() / LOG
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_bytes(b"")
+    options = {
+        "host": LOCAL, "dashboard_address": f"{LOCAL}:0",  # None would take port 8787
+        "memory_limit": 0,  # Dask would stop what the machine can still hold
+        "silence_logs": logging.CRITICAL,
+    }  # fmt: skip
     with (
-        LocalCluster(
-            n_workers=jobs,
-            threads_per_worker=1,
-            host=LOCAL,
-            dashboard_address=f"{LOCAL}:0",  # None would take port 8787
-            memory_limit=0,  # Dask would stop what the machine can still hold
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
+        LocalCluster(n_workers=jobs, threads_per_worker=1, **options) as cluster,
         Client(cluster) as client,
     ):
-        client.register_worker_callbacks(partial(_step_aside, _log()))
+        client.register_worker_callbacks(partial(_step_aside, log))
         yield client
 
 
@@ -251,8 +222,3 @@ def _step_aside(log: Path) -> None:
     with log.open("ab") as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
-
-
-def _log() -> Path:
-    """What the worker processes of this machine write."""
-    return paths.cache() / "workers.log"

@@ -16,10 +16,9 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from helpers import paths, provenance
-from helpers.__main__ import _assignments, main
+from helpers.__main__ import main
 from helpers.errors import Failure, Refusal
 from helpers.runner import pipeline
-from helpers.runner.cache import Entry
 from helpers.runner.terminal import Events, Terminal
 
 CODE = paths.ROOT  # of the package that is tested
@@ -141,7 +140,7 @@ def test_order_and_parallelism(good):
 def test_notebooks_get_parameters_threads_and_a_folder(good):
     a = seen(good[0], "a")
     assert (a["profile"], a["seed"], a["rate"], a["names"]) == ("smoke", 7, 1e-5, ["x", "ÿ: 1"])
-    assert a["threads"] == a["omp"] == str(max(1, pipeline.cores() // 2))
+    assert a["threads"] == a["omp"] == str(max(1, pipeline.CPU_COUNT // 2))
     assert Path(a["folder"]) == good[0] / "staging" / "00_a"
 
 
@@ -217,12 +216,11 @@ def test_a_failed_rendering_keeps_the_last_report(tmp_path, monkeypatch):
     output = tmp_path / "out"
     output.mkdir()
     (output / "report.html").write_text("before")
-    ended = pipeline.End("00_a", Entry(tmp_path, {}, {}, {"seconds": 1.0, "memory_gb": 1.0}))
-    monkeypatch.setattr(pipeline.Runner, "run", lambda self, folder, values: [ended])
+    monkeypatch.setattr(pipeline.Runner, "run", lambda self, folder, values: None)
     text = io.StringIO()
     with pytest.raises(OSError, match="disk full"):
         pipeline.make_report(
-            output=output, folder=tmp_path / "n", render=fail, terminal=Terminal(text)
+            "smoke", output, folder=tmp_path / "n", render=fail, terminal=Terminal(text)
         )
     assert published(output) == {"report.html": b"before"}
     assert f"what ran is in {output / 'staging'}" in text.getvalue()
@@ -239,21 +237,21 @@ def test_an_output_that_cannot_be_a_folder_is_named(tmp_path, capsys):
 def test_wrong_parameters_are_refused_before_anything_starts(tmp_path, wrong):
     write_notebook(tmp_path / "n", "00_a", "1/0")
     with pytest.raises(Refusal, match="seed"):
-        pipeline.make_report(
-            output=tmp_path / "out", assignments=[wrong], folder=tmp_path / "n", render=render
-        )
+        pipeline.make_report("smoke", tmp_path / "out", None, [wrong], folder=tmp_path / "n")
     assert not (tmp_path / "out").exists()
 
 
 def test_odd_folders_are_refused(tmp_path):
-    with pytest.raises(Refusal, match="no notebooks in"):
-        pipeline.make_report(output=tmp_path / "out", folder=tmp_path, render=render)
+    def refused(match, output, folder):
+        with pytest.raises(Refusal, match=match):
+            pipeline.make_report("smoke", output, folder=folder, render=render)
+
+    refused("no notebooks in", tmp_path / "out", tmp_path)
     write_notebook(tmp_path / "notebooks", "00_a")
-    with pytest.raises(Refusal, match="holds the sources"):
-        pipeline.make_report(output=tmp_path, folder=tmp_path / "notebooks", render=render)
+    refused("holds the sources", tmp_path, tmp_path / "notebooks")
     write_notebook(tmp_path / "notebooks", "00_a-Copy1")
-    with pytest.raises(Refusal, match="00_a-Copy1.ipynb and 00_a.ipynb share place 0"):
-        pipeline.make_report(output=tmp_path / "out", folder=tmp_path / "notebooks", render=render)
+    both = "00_a-Copy1.ipynb and 00_a.ipynb share place 0"
+    refused(both, tmp_path / "out", tmp_path / "notebooks")
 
 
 def test_place_and_needs_come_from_the_notebook_itself(tmp_path):
@@ -286,12 +284,16 @@ def test_a_run_goes_to_a_folder_that_git_ignores_unless_it_is_the_reference(monk
     assert main(["report", "--reference", "--profile", "smoke"]) == 2
     assert main(["report", "--reference", "-p", "seed=1"]) == 2
     assert main(["report", "--output", str(report)]) == 2
+    assert main(["report", "--reference", "--output", "mine"]) == 2
     assert len(went) == 4
 
 
-def test_parameters_are_given_in_both_ways():
-    words = [["a=1"], ["b", "2"], ["c=3", "d=x=y"], ["e", "=f"], ["g"]]
-    assert list(_assignments(words)) == ["a=1", "b=2", "c=3", "d=x=y", "e==f", "g"]
+def test_parameters_are_given_in_both_ways(monkeypatch):
+    given = []
+    monkeypatch.setattr(pipeline, "make_report", lambda *words, **_: given.extend(words[3]))
+    words = ["a=1", "b 2", "c=3 d=x=y", "e =f", "g"]
+    assert main(["report", *(part for word in words for part in ("-p", *word.split()))]) == 0
+    assert given == ["a=1", "b=2", "c=3", "d=x=y", "e==f", "g"]
 
 
 def run_cli(*arguments: str, **options) -> subprocess.CompletedProcess:
@@ -329,7 +331,11 @@ def test_render_needs_executed_notebooks(tmp_path):
 
 
 def test_render_again_replaces_the_documents(tmp_path, capsys):
-    write_notebook(tmp_path / "notebooks", "00_a")
+    write_notebook(tmp_path / "notebooks", "00_a", " ")
+    with pytest.raises(Refusal, match="00_a.ipynb has not run to its end"):
+        pipeline.render_again(tmp_path, render)
+    file = tmp_path / "notebooks" / "00_a.ipynb"
+    file.write_text(file.read_text().replace('"execution_count": null', '"execution_count": 1', 1))
     pipeline.render_again(tmp_path, render)
     assert (tmp_path / "report.html").read_text() == "00_a"
     assert capsys.readouterr().out == f"{tmp_path / 'report.html'}\n{tmp_path / 'report.pdf'}\n"
@@ -618,8 +624,7 @@ def test_what_is_damaged_in_the_cache_is_made_again(project):
     text = project.report()
     assert (
         "00_first: runs (what was kept of it is damaged: "
-        "results/00_first.json is not what was kept)"
-        in text
+        "results/00_first.json is not what was kept)" in text
     )
     assert "smoky" not in (project.output / "results" / "00_first.json").read_text()
     assert project.ran() == {"00_first", "08_claims"}

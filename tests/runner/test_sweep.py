@@ -11,13 +11,13 @@ import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
-from pathlib import Path
 
 import dask
 import numpy as np
 import psutil
 import pytest
 from distributed import Client, LocalCluster
+from processes import dies, listening
 
 from helpers import paths, provenance
 from helpers.config import model_config
@@ -185,13 +185,6 @@ def is_training(cache):
     return log.exists() and log.read_text().count("dense: epoch ") > 4
 
 
-def listening(process):
-    """The addresses on which a process and its descendants listen, of both versions of IP."""
-    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-    sockets = [found for one in family for found in one.net_connections("inet")]
-    return {found.laddr.ip for found in sockets if found.status == psutil.CONN_LISTEN}
-
-
 def test_ctrl_c_ends_a_sweep_and_all_its_workers(own_cache, start_sweep):
     process = start_sweep(*LONG)
     wait_until(lambda: is_training(own_cache), process)
@@ -231,17 +224,8 @@ with socket.create_server(({address!r}, 0), family=family): print(flush=True); s
         assert listening(process) == {address}
 
 
-def dies(how):
-    """Kill the worker that this runs in: never, always, or once, when a file is not there yet."""
-    if how == "always" or (how != "never" and not Path(how).exists()):
-        if how != "always":
-            Path(how).touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return how
-
-
 def test_a_worker_of_this_machine_that_dies_is_replaced(own_cache, tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # the workers import `dies`
+    monkeypatch.setenv("PYTHONPATH", str(paths.ROOT / "tests"))  # the workers import `dies`
     once, told = str(tmp_path / "once"), io.StringIO()
     few = dask.config.set({"distributed.scheduler.allowed-failures": 1})
     failed = "1 of 2 failed.*\n  always: FAILED .2 workers died of it"
