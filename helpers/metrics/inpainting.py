@@ -127,6 +127,13 @@ def _state(model, hidden, mask, z):
     return {"z": z, "filled": filled, "mean": mean, "log_var": log_var, "target": target}
 
 
+def _log_acceptance(now, new):
+    """The ratio ln [p(z'|visible) q(z|z')] / [p(z|visible) q(z'|z)]: shape (n,)."""
+    there = _log_normal(new["z"], now["mean"], now["log_var"])
+    back = _log_normal(now["z"], new["mean"], new["log_var"])
+    return new["target"] - now["target"] + back - there
+
+
 def metropolis_gibbs(model, hidden, mask, steps, seed, average=1, warm_up=WARM_UP) -> Scored:
     """`pseudo_gibbs` with accepted or rejected proposals: fillings and acceptance rates (n,).
 
@@ -145,10 +152,7 @@ def metropolis_gibbs(model, hidden, mask, steps, seed, average=1, warm_up=WARM_U
     total, accepted = np.zeros_like(hidden), np.zeros(len(hidden), int)
     for step in range(steps):
         new = _state(model, hidden, mask, draw(now["mean"], now["log_var"], rng))
-        there = _log_normal(new["z"], now["mean"], now["log_var"])
-        back = _log_normal(now["z"], new["mean"], new["log_var"])
-        ratio = new["target"] - now["target"] + back - there
-        accept = -rng.standard_exponential(len(hidden)) < ratio
+        accept = -rng.standard_exponential(len(hidden)) < _log_acceptance(now, new)
         now = {key: np.where(_rows(accept, now[key]), new[key], now[key]) for key in now}
         accepted += accept
         if step >= steps - average:
