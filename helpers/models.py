@@ -89,7 +89,7 @@ def build_encoder_decoder(
 
 def in_batches(function: Callable, values: np.ndarray, size: int = 500) -> list[np.ndarray]:
     """NumPy arrays: each of the several tensors that a function gives, for `size` rows at once."""
-    parts = [function(values[start : start + size]) for start in range(0, len(values) or 1, size)]
+    parts = [function(values[start : start + size]) for start in range(0, len(values), size)]
     arrays = [[ops.convert_to_numpy(tensor) for tensor in part] for part in parts]
     return [np.concatenate(column) for column in zip(*arrays, strict=True)]
 

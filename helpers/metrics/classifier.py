@@ -108,6 +108,8 @@ def build_network() -> keras.Model:
 def _outputs(network, images):
     if np.shape(images)[1:] != IMAGE_SHAPE:
         raise ValueError(f"images of shape {np.shape(images)}: the classifier takes (n, 28, 28, 1)")
+    if len(images) == 0:
+        return [np.empty((0, size), "float32") for size in (FEATURES, 10)]
     return in_batches(network, images, READ_AT_ONCE)
 
 
