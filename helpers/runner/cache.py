@@ -60,7 +60,8 @@ class ResultCache:
                 return None, changes(parts, *(_read(old).parts for old in self._by_use()))
             entry = _read(folder)
             for name, expected in entry.files.items():
-                if sha256(folder / name) != expected:
+                inside = (folder / name).resolve().is_relative_to(folder.resolve())
+                if not inside or sha256(folder / name) != expected:
                     raise ValueError(f"{name} is not what was kept")
         except (OSError, ValueError, KeyError, TypeError) as error:
             shutil.rmtree(folder, ignore_errors=True)
