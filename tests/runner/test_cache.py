@@ -1,6 +1,7 @@
 """What counts as a change of a notebook, and what is kept in the cache."""
 
 import json
+import os
 
 import pytest
 
@@ -176,6 +177,18 @@ def test_a_damaged_entry_is_removed_and_named(cache, file, name, text):
     (entry.folder / name).write_text(text)
     assert cache.find({"a": "1"})[1].startswith("what was kept of it is damaged: ")
     assert cache.find({"a": "1"}) == (None, "for the first time")
+
+
+def test_an_entry_whose_manifest_leaves_its_folder_is_not_used(cache, tmp_path, file):
+    entry = cache.add({"a": "1"}, {"x": file}, {})
+    outside = tmp_path / "evil.txt"
+    outside.write_text("planted")
+    manifest = json.loads((entry.folder / "manifest.json").read_text())
+    name = os.path.relpath(outside, entry.folder)
+    manifest["files"] = {name: provenance.sha256(outside)}
+    (entry.folder / "manifest.json").write_text(json.dumps(manifest))
+    found, why = cache.find({"a": "1"})
+    assert found is None and "evil.txt" in why
 
 
 def test_a_failed_copy_leaves_nothing(cache, tmp_path, file):
