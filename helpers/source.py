@@ -193,9 +193,12 @@ def _changed_functions(node: ast.stmt, value: Any, origin: Module) -> list[str]:
             own = {member: vars(value)[member] for member in vars(value).keys() - fields}
             members = {f"{name}.{member}": inner for member, inner in own.items()}
     functions = {member: _function(inner) for member, inner in members.items()}
+    generated = {member for member, function in functions.items()  # by @dataclass
+                 if getattr(function, "__module__", "") == "dataclasses"
+                 or isinstance(function, FunctionType)
+                 and function.__code__.co_filename == "<string>"}  # fmt: skip
     live = {member: _signature(function.__code__) for member, function in functions.items()
-            if isinstance(function, FunctionType)
-            and function.__code__.co_filename != "<string>"}  # fmt: skip  # a dataclass's own
+            if isinstance(function, FunctionType) and member not in generated}  # fmt: skip
     file = {member: _signature(origin.codes[member]) for member in expected}
     return [name for name in sorted(live | file) if live.get(name) != file.get(name)]
 

@@ -86,17 +86,18 @@ def project(tmp_path_factory):
     package = copy / "helpers"
     wide = json.dumps({"architecture": "wide", "latent_dim": 2, "loss": "bce"})
     insert(package / "config.py", '    "1-D": {', f'    "wide": {wide},\n')
-    insert(package / "models.py", "\n\ndef _chain(", "\n\n" + block("A fourth architecture"))
-    insert(package / "losses.py", "\n\ndef gaussian_kl(", "\n\n" + block("A pixel loss"))
-    with (package / "metrics" / "suite.py").open("a") as suite:
-        suite.write("\n\n" + block("A metric"))
+    added = {"models.py": "A fourth architecture", "losses.py": "A pixel loss"}
+    for name, section in (added | {"metrics/suite.py": "A metric"}).items():
+        with (package / name).open("a") as module:
+            module.write("\n\n" + block(section))
     columns = package / "evidence" / "columns.json"
     declared = json.loads(columns.read_text())
     declared["measures"]["mean_norm"] = "mean distance of the test images' codes from the origin"
     columns.write_text(json.dumps(declared))
     report = {"report": {"order": 5, "level": 2, "needs": ["00_baseline"]}}
     assert block("A notebook section", "json").startswith('"report": {"order":')
-    section = new_notebook(cells=SECTION, metadata=report)
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    section = new_notebook(cells=SECTION, metadata=report | kernel)
     nbformat.write(section, copy / "notebooks" / "09_wider.ipynb")
     sums = write_idx(copy / "digits" / "kmnist")
     entry = block("Another data set").strip().replace("\n", "\n    ")

@@ -200,9 +200,9 @@ def test_no_progress_and_no_error_is_left_in_the_page(page):
 
 def test_the_inpainted_digits_are_the_originals_with_their_true_labels(page):
     from helpers import data
-    from helpers.metrics import inpainting
+    from helpers.metrics import holes
 
-    labels = data.test_set()[1][inpainting.original_choice()]
+    labels = data.test_set()[1][holes.original_choice()]
     stored = page.find("img", alt=re.compile("mask|hidden|hole|square", re.I))
     assert stored is not None
     text = plain(page.get_text(" "))
@@ -301,7 +301,7 @@ def test_every_live_figure_runs_and_can_be_reached_by_keyboard(opened):
         figures.nth(n).scroll_into_view_if_needed()
         page.locator(".live[data-ready]").nth(n).wait_for(state="attached")
     assert {figures.nth(n).get_attribute("data-figure") for n in range(figures.count())} == {
-        "plane", "slider", "sliders", "inpainting"
+        "plane", "slider", "sliders", "board"
     }  # fmt: skip
     for n in range(figures.count()):
         assert not figures.nth(n).locator(".live-static").is_visible()
@@ -313,7 +313,7 @@ def test_every_live_figure_runs_and_can_be_reached_by_keyboard(opened):
         page.wait_for_timeout(300)
         assert (
             figures.nth(n).inner_text() != before
-            or figures.nth(n).get_attribute("data-figure") == "inpainting"
+            or figures.nth(n).get_attribute("data-figure") == "board"
         )
 
 

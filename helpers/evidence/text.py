@@ -87,9 +87,11 @@ def seed_table(evidence: Evidence, names, columns, shown=None, transposed=False)
     table = spread_table(evidence, names, columns, shown)
     if table.empty:
         return pd.DataFrame({"model": [NOTHING]})
-    turned = table.drop(columns="model").set_index("recipe").T
-    turned = turned.rename_axis(index="measure", columns=None).reset_index()
-    return turned if transposed else table
+    if transposed:
+        turned = table.drop(columns="model").set_index("recipe").T
+        return turned.rename_axis(index="measure", columns=None).reset_index()
+    table.attrs["align"] = "ll" + "r" * (len(table.columns) - 2)
+    return table
 
 
 @dataclass(frozen=True)
