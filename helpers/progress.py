@@ -103,5 +103,6 @@ class Progress:
         if file := os.environ.get("HELPERS_PROGRESS"):
             with open(file, "a") as events:
                 events.write(json.dumps(line) + "\n")
-        if not _shows_bars():
+        watched = "ipykernel" in sys.modules and file  # the runner says it, not the notebook
+        if not watched and (event in ("cached", "waiting") or not _shows_bars()):
             print(describe(line), file=sys.stderr, flush=True)
