@@ -56,7 +56,7 @@ def _prepare(threads: int) -> None:
 class Digits(keras.utils.PyDataset):
     """Batches of float images from uint8 ones: in their order, or one that (seed, epoch) decides.
 
-    labels: given beside the images where there are some. Only one batch is ever held as floats.
+    labels: of the images, where there are some. Only one batch is ever held as floats.
     """
 
     def __init__(self, images: np.ndarray, batch_size: int, seed: int = 0,

@@ -53,7 +53,7 @@ TABLES = {  # of the report, in report/results or in its folder `exploratory`
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of table: the columns that identify a row, and those that it may have beside them."""
+    """A kind of table: the columns that identify a row, and the others that it may have."""
 
     name: str
     identity: list[str]

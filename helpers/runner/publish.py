@@ -43,7 +43,7 @@ def staging(output: Path) -> Iterator[Path]:
 
 
 def figures_folder(output: Path) -> Path:
-    """Where figures go: figures/ at the top for the reference run, else beside the report."""
+    """Where figures go: figures/ at the top for the reference run, else next to the report."""
     return paths.ROOT / "figures" if output == paths.REFERENCE else output / "figures"
 
 
