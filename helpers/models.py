@@ -10,6 +10,7 @@ from keras import layers, ops
 from helpers.losses import PIXEL_LOSSES, gaussian_kl
 
 IMAGE_SHAPE = (28, 28, 1)
+ACTIVE = 0.01  # a latent dimension is in use when its mean varies more (Burda et al. 2016)
 DENSE_UNITS = 83  # gives the fully connected model the baseline's number of weights, within 0.3 %
 
 
@@ -92,6 +93,11 @@ def in_batches(function: Callable, values: np.ndarray, size: int = 500) -> list[
     parts = [function(values[start : start + size]) for start in range(0, len(values), size)]
     arrays = [[ops.convert_to_numpy(tensor) for tensor in part] for part in parts]
     return [np.concatenate(column) for column in zip(*arrays, strict=True)]
+
+
+def active_dimensions(means: np.ndarray) -> np.ndarray:
+    """Which latent dimensions are in use, from the images' means (n, latent_dim): (latent_dim,)."""
+    return means.var(axis=0) > ACTIVE
 
 
 @keras.saving.register_keras_serializable("helpers")

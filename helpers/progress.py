@@ -49,7 +49,7 @@ class Progress:
     $HELPERS_PROGRESS names a file, each event is also appended to it as a line of JSON.
     """
 
-    def __init__(self, model: str, epochs: int):
+    def __init__(self, model: str, epochs: float):
         self.model, self.epochs, self.shown = model, epochs, 0.0
         self.first_epoch, self.began = 0, time.monotonic()
         self.bar: tqdm | None = None
@@ -74,8 +74,9 @@ class Progress:
         if self.bar is not None and time.monotonic() - self.shown > SECONDS_BETWEEN:
             self._draw(self.bar, epoch + share, float(logs["loss"]))
 
-    def epoch(self, epoch: int, loss: float) -> None:
-        """`epoch` epochs are finished."""
+    def epoch(self, epoch: float, loss: float) -> None:
+        """`epoch` epochs are finished, the last one perhaps cut short."""
+        epoch = min(epoch, self.epochs)
         event = "done" if epoch == self.epochs else "epoch"
         self._tell(event, epoch, loss=float(loss), seconds_left=self._left(epoch))
         if self.bar is not None:
@@ -97,7 +98,7 @@ class Progress:
         pace = (time.monotonic() - self.began) / max(done - self.first_epoch, 1e-9)
         return pace * (self.epochs - done)
 
-    def _tell(self, event: str, epoch: int, **more: float) -> None:
+    def _tell(self, event: str, epoch: float, **more: float) -> None:
         """Say an event in a line where no bar does; append it to the runner's file."""
         line = {"model": self.model, "event": event, "epoch": epoch, "epochs": self.epochs} | more
         if file := os.environ.get("HELPERS_PROGRESS"):

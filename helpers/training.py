@@ -1,5 +1,6 @@
 """Train once and keep: `fit_or_load` gives the trained model of a configuration."""
 
+import math
 import sys
 import time
 import warnings
@@ -15,15 +16,17 @@ import numpy as np
 from helpers import data, provenance
 from helpers.checkpoints import ModelFolder, State
 from helpers.config import TrainingConfig
-from helpers.models import VAE
+from helpers.models import VAE, active_dimensions
 from helpers.optimizers import build_optimizer
 from helpers.progress import Progress
 
 HISTORY = (
-    "loss", "rate", "distortion", "eval_loss", "val_loss", "val_rate", "val_distortion", "seconds",
+    "loss", "rate", "distortion", "eval_loss", "val_loss", "val_rate", "val_distortion",
+    "val_active", "seconds",
 )  # fmt: skip
 DRAWS_PER_EPOCH = 100_000  # more than the draws of any epoch: epochs never share noise
 EVALUATED = 10_000  # training images, the first ones, on which "eval_loss" is measured
+ENCODED = 1_000  # test images, the first ones, whose codes tell which dimensions are in use
 EVALUATION_DRAWS = 2**30  # where the noise of every evaluation starts: no epoch comes here
 
 
@@ -84,7 +87,8 @@ class Run:
 
     history: one value per epoch, in nats per image: loss, rate and distortion on training images
     (means while the weights move); eval_loss on the first EVALUATED of them and val_… on the test
-    images, with the weights at the epoch's end and the same noise; and the seconds of training.
+    images, with the weights at the epoch's end and the same noise; val_active, the number of latent
+    dimensions in use; and the seconds of training.
     """
 
     config: TrainingConfig
@@ -143,14 +147,18 @@ class EpochCallback(keras.callbacks.Callback):
 
 
 class CheckpointCallback(EpochCallback):
-    """Per epoch also: noise before it; evaluation, seconds and a checkpoint after it."""
+    """Per epoch also: noise before it; evaluation, seconds and a checkpoint after it.
 
-    def __init__(self, digits: Digits, held_out: np.ndarray, state: State,
+    Training stops after `steps` steps, which may be within an epoch.
+    """
+
+    def __init__(self, digits: Digits, held_out: np.ndarray, steps: int, state: State,
                  save: Callable[[State], None], progress: Progress):  # fmt: skip
         super().__init__(digits, progress)
-        self.state, self.save = state, save
+        self.steps, self.state, self.save = steps, state, save
         self.seen = Digits(digits.images[:EVALUATED], digits.batch_size)
         self.unseen = Digits(held_out, digits.batch_size)
+        self.encoded = data.as_input(held_out[:ENCODED])
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch)
@@ -159,12 +167,15 @@ class CheckpointCallback(EpochCallback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.trained = time.perf_counter()
+        self.model.stop_training = self.current * len(self.digits) + batch + 1 == self.steps
         super().on_train_batch_end(batch, logs)
 
     def on_epoch_end(self, epoch, logs=None):
         seen, unseen = self._evaluate(self.seen), self._evaluate(self.unseen)
         found = logs | {f"val_{name}": value for name, value in unseen.items()}
-        found |= {"eval_loss": seen["loss"], "seconds": self.trained - self.started}
+        active = active_dimensions(self.model.encode(self.encoded)[0]).sum()
+        found |= {"eval_loss": seen["loss"], "val_active": active}
+        found["seconds"] = self.trained - self.started
         for name in HISTORY:
             self.state["history"][name].append(float(found[name]))
         self.save(self.state)
@@ -190,9 +201,10 @@ def train(config: TrainingConfig, arrays: dict[str, np.ndarray], state: State,
     done = len(state["history"]["loss"])
     progress.start(done)
     held_out = arrays["test-images"][: config.n_train]
-    told = CheckpointCallback(digits, held_out, state, save, progress)
+    told = CheckpointCallback(digits, held_out, config.steps, state, save, progress)
+    epochs = math.ceil(config.steps / len(digits))
     state["model"].fit(  # `Digits` shuffles; Keras would shuffle batches by the global generator
-        digits, initial_epoch=done, epochs=config.epochs, shuffle=False, callbacks=[told], verbose=0
+        digits, initial_epoch=done, epochs=epochs, shuffle=False, callbacks=[told], verbose=0
     )
     return state
 

@@ -22,7 +22,8 @@ from helpers.losses import PIXEL_LOSSES
         ("latent_dim", 0, "from 1 to 256"),
         ("latent_dim", 2.0, "integer"),
         ("latent_dim", True, "integer"),
-        ("epochs", -1, "from 1"),
+        ("epochs", 0, "above 0, up to 10000"),
+        ("epochs", float("nan"), "above 0"),
         ("seed", -1, "from 0"),
         ("n_train", 60_001, "from 1 to 60,000"),
         ("dataset", "fashion", "did you mean 'fashion_mnist'"),
@@ -63,6 +64,13 @@ def test_every_field_changes_the_key():
     assert len(keys | {TrainingConfig().key}) == len(changes) + 1
     assert set(changes) == {field.name for field in dataclasses.fields(TrainingConfig)}
     assert TrainingConfig(beta=4).key == TrainingConfig(beta=4.0).key
+
+
+def test_a_length_may_be_part_of_an_epoch():
+    assert TrainingConfig(epochs=2.4).steps == round(2.4 * 938)
+    assert TrainingConfig(epochs=1e-9).steps == 1
+    whole = TrainingConfig(epochs=3.0)
+    assert whole.key == TrainingConfig(epochs=3).key and type(whole.epochs) is int
 
 
 def test_a_changed_recipe_changes_the_key_of_its_own_models_alone(monkeypatch):

@@ -12,7 +12,8 @@ import pytest
 
 from helpers import data
 from helpers.config import TrainingConfig
-from helpers.training import Digits, build_model, fit_or_load, load_model, model_folder
+from helpers.metrics import bounds
+from helpers.training import ENCODED, Digits, build_model, fit_or_load, load_model, model_folder
 
 CONFIG = TrainingConfig(epochs=3, n_train=1_500, latent_dim=3)
 TRAIN = """
@@ -266,6 +267,22 @@ def test_progress_is_told_to_whoever_is_given(own_cache, capfd):
     again = Told()
     fit_or_load(config, again)
     assert again.events == ["cached", "exit"] and "epoch" not in capfd.readouterr().err
+
+
+def test_the_last_epoch_may_be_cut_short(own_cache, capfd):
+    config = TrainingConfig(epochs=1.5, n_train=640)
+    run = fit_or_load(config)
+    assert len(run.history["loss"]) == 2
+    assert run.model.optimizer.iterations == config.steps == 15  # of 10 an epoch
+    assert "epoch 1.5/1.5" in capfd.readouterr().err
+    assert float(run.model.optimizer.learning_rate) == pytest.approx(0, abs=1e-4)
+
+
+def test_dimensions_in_use_are_counted_as_the_measures_count_them(own_cache):
+    run = fit_or_load(TrainingConfig(epochs=1, n_train=1_000, latent_dim=5))
+    images = data.as_input(data.load("mnist")["test-images"][:ENCODED])
+    counted = np.sum(bounds.active_units(run.model, images) > bounds.ACTIVE)
+    assert run.history["val_active"] == [counted] and counted > 0
 
 
 def test_one_step_is_enough(own_cache):

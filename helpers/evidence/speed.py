@@ -1,61 +1,137 @@
-"""What the benchmark's two tables say: the loss that a recipe reaches, and how soon."""
+"""The benchmark's runs and what they say: how soon each recipe reaches the same loss, and why.
 
+Per model the target is a loss on fixed images: where the best seed of the plain recipe ends. Time
+to target as in AlgoPerf (Dahl et al. 2023): rivals get the same number of tuning trials, and the
+seeds of trials are not those of the comparison.
+"""
+
+from collections.abc import Iterable
+from itertools import product
 from math import ceil
 
 import pandas as pd
 
-from helpers.config import MODELS
+from helpers.config import MODELS, TrainingConfig, model_config
 from helpers.evidence.statistics import select
 from helpers.wording import number, spread
 
 RUNS, STEPS = "benchmark_runs.csv", "benchmark_steps.csv"  # see tables.find
-FAR = 5  # nats above the best seed of a model: seeds whose training goes well end closer together
+TRIALS, FACTORIAL = "benchmark_trials.csv", "benchmark_factorial.csv"
+RIVALS = {"plain": "keras", "Adam": "adam", "fast": "fast"}  # what readers call a recipe: its name
 SEED = ["model", "seed"]
+LENGTHS = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 12)  # epochs of a rival, until one reaches the target
 SIZES = {"train": 60_000, "all": 70_000}  # images of a split, where a run has used all
+
+SPACES = {  # the highest learning rates that are tried, the same for both optimisers
+    "constant": (0.0005, 0.001, 0.002, 0.004, 0.008),
+    "cosine": (0.0015, 0.003, 0.006, 0.012, 0.024),
+}
+TUNING_SEED = 100
+EPOCHS = {64: 3, 128: 6}  # epochs of trials by batch size: 2,814 steps each
+CELLS = list(product(("adam", "fast"), SPACES, EPOCHS))  # recipe, schedule, batch size
+CROSSED = ("baseline", "deeper", "10-D")  # models of the factorial
+
+
+def _cell(model: str, cell: tuple, peak: float, seed: int) -> TrainingConfig:
+    """The run of a cell of the factorial at a peak."""
+    recipe, schedule, batch = cell
+    text = f"{recipe} schedule={schedule} peak={peak:g}"
+    fields = {"recipe": text, "batch_size": batch, "epochs": EPOCHS[batch], "seed": seed}
+    return model_config(model, **fields)
+
+
+def trials(models: Iterable[str]) -> list[TrainingConfig]:
+    """Every tuning trial: the rivals' of each model, and of CROSSED every cell's."""
+    rivals = [cell for cell in CELLS if cell[1:] == ("cosine", 64)]
+    return [
+        _cell(model, cell, peak, TUNING_SEED)
+        for model in models
+        for cell in (CELLS if model in CROSSED else rivals)
+        for peak in SPACES[cell[1]]
+    ]
+
+
+def best_peak(table: pd.DataFrame, model: str, cell: tuple) -> float:
+    """The peak whose trial ends lowest, of a model and cell; ValueError where trials lack."""
+    ends: dict[float, float] = {}
+    for peak in SPACES[cell[1]]:
+        about = _cell(model, cell, peak, TUNING_SEED).as_dict()
+        fields = {name: about[name] for name in ("recipe", "batch_size", "epochs", "seed")}
+        for loss in final_rows(table, model=model, **fields)["eval_loss"]:
+            ends[peak] = loss
+    if len(ends) < len(SPACES[cell[1]]):
+        raise ValueError(f"{TRIALS} lacks trials of {model}, {cell}: run the benchmark")
+    return min(ends, key=ends.__getitem__)
+
+
+def factorial(table: pd.DataFrame, seeds: Iterable[int]) -> list[TrainingConfig]:
+    """The runs of the factorial: every cell of CROSSED at the best of its trials' peaks."""
+    points = list(product(CROSSED, CELLS))
+    tuned = {(model, cell): best_peak(table, model, cell) for model, cell in points}
+    return [_cell(*point, tuned[point], seed) for point in points for seed in seeds]
 
 
 def final_rows(runs: pd.DataFrame, **which) -> pd.DataFrame:
     """The last epochs of the runs whose columns have given values, shortest run first."""
     ends = select(runs, **which)
-    return ends[ends["epoch"] == ends["epochs"]].sort_values("epochs", kind="stable")
+    last = ends["epoch"] == ends["epochs"].map(ceil)
+    return ends[last].sort_values("epochs", kind="stable")
 
 
-def fast_run(runs: pd.DataFrame, model: str, seed: int) -> pd.Series | None:
-    """The last epoch of the shortest fast run that ends as low as the longest plain run."""
-    own = select(runs, model=model, seed=seed)
-    plain, fast = (final_rows(own, recipe=recipe) for recipe in ("keras", "fast"))
-    reached = fast[fast["eval_loss"] <= plain["eval_loss"].iloc[-1]] if len(plain) else plain
+def targets(runs: pd.DataFrame) -> pd.DataFrame:
+    """By model, the last row of the plain run that ends lowest."""
+    plain = final_rows(runs, recipe=RIVALS["plain"]).drop_duplicates(SEED, keep="last")
+    return plain.loc[plain.groupby("model", sort=False)["eval_loss"].idxmin()].set_index("model")
+
+
+def soonest(runs: pd.DataFrame, model: str, seed: int, recipe: str, target: float):
+    """The row of the shortest training by which a recipe reaches a loss; None when none does.
+
+    At a constant rate every epoch of a run ends a shorter one; else only whole runs count.
+    """
+    own = {"model": model, "seed": seed, "recipe": recipe}
+    plain = recipe == RIVALS["plain"]
+    rows = select(runs, **own).sort_values("epoch") if plain else final_rows(runs, **own)
+    reached = rows[rows["eval_loss"] <= target]
     return reached.iloc[0] if len(reached) else None
 
 
 def training_seconds(row: pd.Series, steps: pd.DataFrame, form: str) -> float:
-    """Seconds up to an epoch's end: steps times the median seconds of a step; NaN: not timed."""
+    """Seconds up to a row's epoch: steps times the median seconds of a step; NaN: not timed."""
     images = SIZES[row["split"]] if pd.isna(row["n_train"]) else row["n_train"]
-    count = row["epoch"] * ceil(images / row["batch_size"])
+    count = round(min(row["epoch"], row["epochs"]) * ceil(images / row["batch_size"]))
     timed = select(steps, model=row["model"], form=form)["seconds_per_step"]
     return float(count * float(timed.median()))
 
 
 def comparison(runs: pd.DataFrame, steps: pd.DataFrame) -> pd.DataFrame:
-    """What the two tables say of each model and seed that both recipes trained.
+    """A row per model, rival and seed: "epochs", "seconds" and "loss" when it reaches the target.
 
-    "target": the plain run's final loss on the fixed training images; "epochs", "loss", "val_loss":
-    of the shortest fast run that reaches it (NaN: none); "…_seconds", "ratio": time to that loss.
+    "ratio": the speed-up against the soonest plain seed, 0 where a run does not reach the target;
+    "gain": loss on the test images less the best plain seed's. What was not timed is left out, and
+    so are seeds that neither reached the target nor were trained for the last of LENGTHS.
     """
-    taken = {"epochs": "plain_epochs", "eval_loss": "target", "val_loss": "plain_val_loss"}
-    reached = {"epochs": "epochs", "eval_loss": "loss", "val_loss": "val_loss"}
-    names = [*SEED, *taken.values(), "plain_seconds", *reached.values(), "fast_seconds"]
     found = []
-    for _, plain in final_rows(runs, recipe="keras").drop_duplicates(SEED, keep="last").iterrows():
-        row = {**plain[SEED], **plain[[*taken]].rename(taken)}
-        row["plain_seconds"] = training_seconds(plain, steps, "plain")
-        if (fast := fast_run(runs, *plain[SEED])) is not None:
-            row |= fast[[*reached]].rename(reached)
-            row["fast_seconds"] = training_seconds(fast, steps, "fast")
-        found.append(row)
-    table = pd.DataFrame(found, columns=names).dropna(subset="plain_seconds")
-    table["ratio"] = table["plain_seconds"] / table["fast_seconds"].astype(float)
-    return table.sort_values(SEED, key=model_order, ignore_index=True)
+    for model, best in targets(runs).iterrows():
+        for rival, recipe in RIVALS.items():
+            for seed in sorted(select(runs, model=model, recipe=recipe)["seed"].unique()):
+                row = {"model": model, "rival": rival, "seed": seed, "target": best["eval_loss"]}
+                end = soonest(runs, str(model), seed, recipe, best["eval_loss"])
+                longest = select(runs, model=model, recipe=recipe, seed=seed)["epochs"].max()
+                if end is None and longest < LENGTHS[-1]:
+                    continue
+                if end is not None:
+                    row |= {"epochs": min(end["epoch"], end["epochs"]), "loss": end["eval_loss"]}
+                    row["seconds"] = training_seconds(end, steps, rival)
+                    row["gain"] = end["val_loss"] - best["val_loss"]
+                found.append(row)
+    names = ["model", "rival", "seed", "target", "epochs", "loss", "seconds", "gain"]
+    table = pd.DataFrame(found, columns=names)
+    plain = table[table["rival"] == "plain"].groupby("model")["seconds"].min()
+    table = table[table["model"].isin(plain.dropna().index)]
+    table = table[table["seconds"].notna() | table["epochs"].isna()]
+    table["ratio"] = (table["model"].map(plain) / table["seconds"].astype(float)).fillna(0.0)
+    return table.sort_values("model", key=model_order, kind="stable", ignore_index=True)
 
 
 def model_order(names: pd.Series) -> pd.Series:
@@ -64,55 +140,59 @@ def model_order(names: pd.Series) -> pd.Series:
     return names if names.name == "seed" else names.map(lambda name: places.get(name, len(places)))
 
 
-def courses(runs: pd.DataFrame, steps: pd.DataFrame, model: str) -> tuple[tuple, tuple]:
-    """What `plots.loss_against_time` draws: the plain runs' course, and the ends of fast runs.
-
-    Minutes (epochs,) and losses (seeds, epochs); minutes (runs,) and losses (runs,).
+def courses(runs: pd.DataFrame, steps: pd.DataFrame, model: str) -> dict[str, list[tuple]]:
+    """What `plots.loss_against_time` draws: by rival, minutes and losses of plain runs' courses,
+    one a seed, or of the ends of the others' runs, one in all.
     """
 
-    def minutes(rows, form):
-        return [training_seconds(row, steps, form) / 60 for _, row in rows.iterrows()]
+    def points(rows, rival):
+        minutes = [training_seconds(row, steps, rival) / 60 for _, row in rows.iterrows()]
+        return minutes, rows["eval_loss"].to_list()
 
-    plain = select(runs, model=model, recipe="keras")
+    plain = select(runs, model=model, recipe=RIVALS["plain"])
     plain = plain[plain["epochs"] == plain["epochs"].max()]
-    by_seed = [course.to_list() for _, course in plain.groupby("seed")["eval_loss"]]
-    first = select(plain, seed=plain["seed"].iloc[0])
-    ends = final_rows(runs, model=model, recipe="fast")
-    return (minutes(first, "plain"), by_seed), (minutes(ends, "fast"), ends["eval_loss"].to_list())
+    found = {"plain": [points(course, "plain") for _, course in plain.groupby("seed")]}
+    for rival in ("Adam", "fast"):
+        ends = final_rows(runs, model=model, recipe=RIVALS[rival])
+        found |= {rival: [points(ends, rival)]} if len(ends) else {}
+    return found
 
 
 def recipe_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """For each model of a `comparison` the median over seeds, and range, of what recipes need."""
+    """For each model and rival of a `comparison`: seeds that reach the target, medians, ranges."""
     table = []
-    for model, every in rows.groupby("model", sort=False):
-        reached = every[every["ratio"].notna()]
+    for (model, rival), every in rows.groupby(["model", "rival"], sort=False):
+        reached = every[every["ratio"] > 0]
         table.append({
-            "model": model, "seeds": len(every),
-            "plain: loss": spread([*every["target"]]),
-            "plain: minutes": spread([*every["plain_seconds"] / 60]),
-            "fast: epochs": spread([*reached["epochs"]], 0),
-            "fast: minutes": spread([*reached["fast_seconds"] / 60]),
-            "speed-up": spread([*reached["ratio"]]),
-            "test loss, fast − plain": spread([*reached["val_loss"] - reached["plain_val_loss"]]),
+            "model": model, "target": number(every["target"].iloc[0]), "recipe": rival,
+            "seeds there": f"{len(reached)} of {len(every)}",
+            "epochs": spread([*reached["epochs"]]),
+            "minutes": spread([*reached["seconds"] / 60]),
+            "speed-up": spread([*every["ratio"]]),
+            "test loss − plain": spread([*reached["gain"]]),
         })  # fmt: skip
     return pd.DataFrame(table)
 
 
-def best_seeds(rows: pd.DataFrame) -> pd.DataFrame:
-    """For each model of a `comparison`, the seed whose plain run ends lowest."""
-    return rows.loc[rows.groupby("model", sort=False)["target"].idxmin()]
+def effects(runs: pd.DataFrame) -> pd.DataFrame:
+    """What each factor changes in each model: a row per factor, with one gain for each seed.
 
-
-def together(rows: pd.DataFrame) -> list[float]:
-    """The speed-up of all models one after the other, for each seed that reaches all losses."""
-    models = rows["model"].nunique()
-    by_seed = [each for _, each in rows.groupby("seed") if each["ratio"].notna().sum() == models]
-    return [sum(each["plain_seconds"]) / sum(each["fast_seconds"]) for each in by_seed]
-
-
-def far_from_best(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows whose plain run ends more than FAR nats above the best seed of the same model."""
-    return rows[rows["target"] > rows.groupby("model")["target"].transform("min") + FAR]
+    "gains": loss at the first level less loss at the second, nats per image, averaged over the
+    cells of the other factors; "whole": the gain from the first cell to the last.
+    """
+    factors = {"optimiser": ("adam", "fast"), "schedule": tuple(SPACES), "batch": (128, 64)}
+    parts = runs["recipe"].str.extract(r"^(?P<optimiser>\w+) schedule=(?P<schedule>\w+)")
+    ends = runs.assign(**parts, batch=runs["batch_size"])
+    ends = ends[ends["epoch"] == ends["epochs"].map(ceil)]
+    found = []
+    for model, rows in ends.groupby("model", sort=False):
+        losses = rows.set_index([*factors, "seed"])["eval_loss"].sort_index()
+        first, last = (losses.xs(tuple(level[end] for level in factors.values())) for end in (0, 1))
+        for factor, (before, after) in factors.items():
+            by_level = losses.groupby([factor, "seed"]).mean()
+            row = {"model": model, "factor": factor, "gains": by_level[before] - by_level[after]}
+            found.append(row | {"whole": first - last})
+    return pd.DataFrame(found)
 
 
 def step_table(steps: pd.DataFrame) -> pd.DataFrame:

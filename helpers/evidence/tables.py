@@ -31,13 +31,14 @@ PROVENANCE = (  # the keys of provenance.about()
 
 FLOATS = ("history", "measures", "times")  # sections of columns.json that hold floats alone
 TYPES = {str: "string", int: "int64", float: "float64", type(None): "Int64"}
-OTHERS = {"epoch": "int64", "round": "int64", "threads": "Int64", "peak": "float64",
-          "kernels": "boolean"}  # fmt: skip
+OTHERS = {"epochs": "object", "epoch": "int64", "round": "int64", "threads": "Int64",
+          "peak": "float64", "kernels": "boolean"}  # fmt: skip
 REQUIRED = {"model", "form", "epoch", "round"} | {  # columns without empty cells
     name for name, default in CONFIGURATION.items() if default is not None
 }
 PARSERS: dict[str, Callable[[str], Any]] = {
     "int64": int, "Int64": int, "float64": float, "string": str,
+    "object": lambda text: int(text) if text.isdecimal() else float(text),  # 3 stays 3
     "boolean": {"True": True, "False": False}.__getitem__,
 }  # fmt: skip
 
@@ -73,8 +74,8 @@ def declared() -> dict[str, str]:
     found |= {name: TYPES[type(default)] for name, default in CONFIGURATION.items()}
     for section, columns in sections().items():
         other = "float64" if section in FLOATS else "string"
-        found |= {name: OTHERS.get(name, other) for name in columns}
-    return found
+        found |= dict.fromkeys(columns, other)
+    return {name: OTHERS.get(name, type) for name, type in found.items()}
 
 
 def kinds() -> dict[str, Kind]:

@@ -1,4 +1,4 @@
-"""The plain recipe of the keras.io example against the report's: the step, and time to a loss.
+"""Recipes against each other: tuning trials, time to the same loss, and what each factor does.
 
 Losses decide nothing about time and times nothing about loss, so the two are measured apart.
 Trainings run several at a time and may be stopped and continued; they give losses. Steps are timed
@@ -18,16 +18,13 @@ import dask
 
 from helpers import paths, provenance
 from helpers.config import MODELS, model_config
-from helpers.evidence import tables
-from helpers.evidence.speed import RUNS, STEPS, comparison, fast_run, recipe_table, step_table
+from helpers.evidence import speed, tables
 from helpers.runner.jobs import MEMORY_UNIT
 from helpers.runner.sweep import refuse_uncommitted, sweep
 from helpers.runner.terminal import Terminal
 from helpers.runner.workers import workers
 
 PLAIN: dict[str, Any] = {"recipe": "keras", "batch_size": 128}  # with 30 epochs: keras.io
-LENGTHS = (1, 2, 3, 4, 5, 6, 8, 12)  # epochs of the fast recipe, until one reaches the plain loss
-FORMS = ("plain", "fast")
 TIMED = 5_120  # images that a timing trains on, after as many that warm up
 
 
@@ -37,7 +34,7 @@ def benchmark(
     folder: Path = paths.REFERENCE / "results", terminal: Terminal | None = None,
     trial: bool = False,
 ) -> None:  # fmt: skip
-    """Train by both recipes, time their steps, write both tables and print the comparison.
+    """Train by every recipe, time their steps, write both tables and print the comparison.
 
     epochs: of the plain recipe; rounds: timings of each step; images: train on the first ones
     alone; folder: where the tables go; jobs, scheduler, trial: see `sweep`.
@@ -47,23 +44,38 @@ def benchmark(
     options = (jobs, scheduler, terminal)
     fixed: dict[str, Any] = PLAIN | {"epochs": epochs, "n_train": images}
     plain = [model_config(model, seed=seed, **fixed) for model, seed in points]
-    sweep(plain, folder / RUNS, *options, trial=trial)
-    for length in (length for length in LENGTHS if length < epochs):
-        runs = tables.read(folder / RUNS)
-        left = [point for point in points if fast_run(runs, *point) is None]
-        if fast := [model_config(m, seed=s, epochs=length, n_train=images) for m, s in left]:
-            sweep(fast, folder / RUNS, *options, trial=trial)
-    steps = tables.merge(folder / STEPS, measure_steps(models, rounds, terminal), trial=trial)
-    rows = comparison(tables.read(folder / RUNS), steps)
-    shown = ["model", "seed", "target", "plain_seconds", "loss", "fast_seconds", "ratio"]
-    for table in (step_table(steps), rows[shown].round(2), recipe_table(rows)):
+    sweep(plain, folder / speed.RUNS, *options, trial=trial)
+    for recipe in list(speed.RIVALS.values())[1:]:
+        for length in (length for length in speed.LENGTHS if length < epochs):
+            runs = tables.read(folder / speed.RUNS)
+            goals = speed.targets(runs)["eval_loss"]
+            fields = {"recipe": recipe, "epochs": length, "n_train": images}
+            left = [model_config(model, seed=seed, **fields) for model, seed in points
+                    if speed.soonest(runs, model, seed, recipe, goals[model]) is None]
+            if left:
+                sweep(left, folder / speed.RUNS, *options, trial=trial)
+    steps = tables.merge(folder / speed.STEPS, measure_steps(models, rounds, terminal), trial=trial)
+    rows = speed.comparison(tables.read(folder / speed.RUNS), steps)
+    for table in (speed.step_table(steps), rows.round(2), speed.recipe_table(rows)):
         terminal.line(f"{table.to_string(index=False, na_rep='not reached')}\n")
+
+
+def factorial(
+    models: list[str], seeds: list[int], jobs: int | None = None, scheduler: str | None = None,
+    folder: Path = paths.REFERENCE / "results", terminal: Terminal | None = None,
+    trial: bool = False,
+) -> None:  # fmt: skip
+    """Tune every rival and every cell of the factorial, then train the factorial's runs."""
+    terminal, table = terminal or Terminal(), folder / speed.TRIALS
+    sweep(speed.trials(models), table, jobs, scheduler, terminal, trial=trial)
+    runs = speed.factorial(tables.read(table), seeds)
+    sweep(runs, folder / speed.FACTORIAL, jobs, scheduler, terminal, trial=trial)
 
 
 def measure_steps(models: list[str], rounds: int, terminal: Terminal) -> list[dict]:
     """Time the steps of both recipes in turns: a row for each model, form and round."""
     rows: list[dict] = []
-    points = list(product(range(1, rounds + 1), models, FORMS))
+    points = list(product(range(1, rounds + 1), models, speed.RIVALS))
     with (
         dask.config.set({"distributed.nanny.pre-spawn-environ": {}}),  # it would set single threads
         workers(1, terminal=terminal) as pool,
@@ -82,8 +94,8 @@ def time_steps(what: tuple[str, str]) -> dict:
     """Seconds of a training step of a model, of its multiplications alone at the rate of a large
     matrix product, and the most memory of this process, which should do nothing else.
 
-    what: model and form. "plain" is Keras as the example uses it: `fit` on an array of floats,
-    Adam, every setting of TensorFlow at its default; "fast" is what `fit_or_load` does.
+    what: model and rival. "plain" is Keras as the example uses it: `fit` on an array of floats,
+    Adam, every setting of TensorFlow at its default; the others are what `fit_or_load` does.
     """
     import keras
 
@@ -108,7 +120,7 @@ def time_steps(what: tuple[str, str]) -> dict:
         vae.compile(optimizer=keras.optimizers.Adam())
         vae.fit(training_set()[0], batch_size=size, epochs=1, verbose=0, callbacks=[watch])
     else:
-        config = model_config(model)
+        config = model_config(model, recipe=speed.RIVALS[form])
         vae, size = build_model(config), config.batch_size
         data = Digits(split_images(config.split), size, config.seed)
         vae.fit(data, shuffle=False, epochs=1, verbose=0, callbacks=[watch])

@@ -5,6 +5,7 @@ import itertools
 import math
 from pathlib import Path
 
+import pandas as pd
 from dask.system import CPU_COUNT
 
 from helpers import provenance
@@ -70,7 +71,7 @@ def _train(config: TrainingConfig) -> list[dict]:
     course = {"training_loss" if key == "loss" else key: run.history[key] for key in run.history}
     return [
         _about(run) | {"epoch": epoch + 1} | {key: round(course[key][epoch], 4) for key in course}
-        for epoch in range(config.epochs)
+        for epoch in range(len(course["seconds"]))
     ]
 
 
@@ -90,6 +91,16 @@ def _about(run) -> dict:
     return {"model": run.config.label} | run.config.as_dict() | about
 
 
+def _held(table: Path, measure: bool) -> set[TrainingConfig]:
+    """The configurations whose rows, made by the code of now, a table holds."""
+    rows = tables.read(table)
+    now = {"training_code": provenance.training_code()}
+    now |= {"measuring_code": provenance.measuring_code()} if measure else {}
+    same = rows[(rows[list(now)] == pd.Series(now)).all(axis=1)][list(FIELDS)].drop_duplicates()
+    points = same.astype(object).replace({pd.NA: None}).to_dict("records")
+    return {TrainingConfig(**point) for point in points}
+
+
 def refuse_uncommitted(trial: bool) -> None:
     """Raise Refusal where the code is that of no commit, unless it is a trial."""
     commit = provenance.about()["commit"]
@@ -106,15 +117,22 @@ def sweep(
 
     jobs: trainings at a time on this machine; scheduler: the address of a Dask cluster to train on
     instead; measure: write what `metrics.suite` finds of each trained model, in place of the course
-    of its training; trial: take code that no commit holds. What is in the cache is not trained
-    again. Rows of other configurations that the table holds stay. Raises Failure, with the others
-    in the table, when some could not be trained, and Refusal when the table is of the other kind.
+    of its training; trial: take code that no commit holds. What is in the cache, or by the same
+    code in the table, is not trained again. Other rows of the table stay. Raises Failure, with the
+    others in the table, when some could not be trained, and Refusal when the table is of the other
+    kind.
     """
     refuse_uncommitted(trial)
     terminal, kinds = terminal or Terminal(), ("courses", "measures")
     if table.exists() and ("epoch" in tables.read(table)) == measure:
-        held, wanted = kinds[not measure], kinds[measure]
-        raise Refusal(f"{table} holds {held} of trainings, not {wanted}: name another table")
+        there, wanted = kinds[not measure], kinds[measure]
+        raise Refusal(f"{table} holds {there} of trainings, not {wanted}: name another table")
+    held = _held(table, measure)
+    found, configs = len(configs), [config for config in configs if config not in held]
+    if found > len(configs):
+        terminal.line(f"{found - len(configs)} of {found} trainings are in {table} already")
+    if not configs:
+        return
     jobs = min(jobs or CPU_COUNT, len(configs))
     where = f"on {scheduler}" if scheduler else f"{jobs} at a time"
     terminal.line(f"{len(configs)} training{'s' * (len(configs) > 1)}, {where}")

@@ -11,15 +11,15 @@ from distributed import Client
 from processes import listening
 
 from helpers import paths
-from helpers.evidence import tables
-from helpers.evidence.speed import RUNS, STEPS
+from helpers.evidence import speed, tables
+from helpers.evidence.speed import RIVALS, RUNS, STEPS
 from helpers.models import ARCHITECTURES, VAE
 from helpers.runner import benchmark
 from helpers.runner.benchmark import multiply_adds, time_steps
 from helpers.runner.terminal import Terminal
 
 
-@pytest.mark.parametrize("form", benchmark.FORMS)
+@pytest.mark.parametrize("form", RIVALS)
 def test_steps_are_timed_for_real(form, monkeypatch):
     monkeypatch.setattr(benchmark, "TIMED", 512)
     row = time_steps(("baseline", form))
@@ -45,7 +45,7 @@ def test_multiplications_are_those_that_tensorflow_counts(architecture):
 
 
 def test_a_cut_down_benchmark_runs_resumes_and_prints(own_cache, tmp_path, monkeypatch):
-    monkeypatch.setattr(benchmark, "LENGTHS", (1,))
+    monkeypatch.setattr(speed, "LENGTHS", (1,))
     out, folder = io.StringIO(), tmp_path / "tables"
     options = {"epochs": 2, "rounds": 1, "images": 600, "folder": folder, "trial": True}
     options["terminal"] = Terminal(out)
@@ -58,23 +58,38 @@ def test_a_cut_down_benchmark_runs_resumes_and_prints(own_cache, tmp_path, monke
     monkeypatch.setattr(Client, "restart", restarted)
     benchmark.benchmark(["baseline"], [0], **options)
     runs, steps = tables.read(folder / RUNS), tables.read(folder / STEPS)
-    assert sorted(zip(runs["recipe"], runs["epoch"], strict=True)) == [
-        ("fast", 1),
-        ("keras", 1),
-        ("keras", 2),
-    ]
-    assert set(steps["form"]) == {"plain", "fast"} and steps["keras"].notna().all()
+    found = sorted(zip(runs["recipe"], runs["epoch"], strict=True))
+    assert found == [("adam", 1), ("fast", 1), ("keras", 1), ("keras", 2)]
+    assert set(steps["form"]) == set(RIVALS) and steps["keras"].notna().all()
     assert steps["peak_memory_gb"].between(0.1, 10).all()
     assert "baseline" in out.getvalue().rstrip().splitlines()[-1]
-    assert out.getvalue().count("baseline: training for") == 2
+    assert out.getvalue().count("baseline: training for") == 3
     assert addresses == {"127.0.0.1"}
     rows = steps.to_dict("records")
     monkeypatch.setattr(benchmark, "measure_steps", lambda *_: rows)
     benchmark.benchmark(["baseline"], [0], **options)
-    assert out.getvalue().count("baseline: training for") == 2
-    order = {"by": ["recipe", "epoch"], "ignore_index": True}  # rows written again come last
-    again = tables.read(folder / RUNS).sort_values(**order)
-    assert again.equals(runs.sort_values(**order))  # seconds too: nothing was trained again
+    assert out.getvalue().count("baseline: training for") == 3
+    assert tables.read(folder / RUNS).equals(runs)  # seconds too: nothing was trained again
+
+
+def test_the_factorial_tunes_then_trains_the_best_and_goes_on_where_it_stopped(
+    own_cache, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(speed, "SPACES", {"cosine": (0.003, 0.006)})
+    monkeypatch.setattr(speed, "CELLS", [("adam", "cosine", 64), ("fast", "cosine", 64)])
+    monkeypatch.setattr(speed, "CROSSED", ("baseline",))
+    monkeypatch.setattr(speed, "EPOCHS", {64: 0.02})  # 19 steps
+    out = io.StringIO()
+    options = {"folder": tmp_path / "tables", "terminal": Terminal(out), "trial": True}
+    benchmark.factorial(["baseline"], [1], **options)
+    trials, runs = (tables.read(tmp_path / "tables" / name) for name in
+                    (speed.TRIALS, speed.FACTORIAL))  # fmt: skip
+    assert len(trials) == 4 and len(runs) == 2 and set(runs["epochs"]) == {0.02}
+    assert set(trials["seed"]) == {speed.TUNING_SEED} and set(runs["seed"]) == {1}
+    said = out.getvalue()
+    benchmark.factorial(["baseline"], [1], **options)
+    assert "4 of 4 trainings are in" in out.getvalue().removeprefix(said)
+    assert "training for" not in out.getvalue().removeprefix(said)
 
 
 def test_unknown_models_and_seeds_are_refused():

@@ -4,6 +4,7 @@ import io
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -124,6 +125,11 @@ def test_a_sweep_writes_a_tidy_table_and_continues_from_it(tmp_path, own_cache):
     before = rows.set_index(["model", "seed", "epoch"])
     assert len(after) == 6 and after.loc[before.index].equals(before)  # the seconds too
     assert not list(own_cache.glob("progress-*"))
+    shutil.rmtree(own_cache / "models")
+    said = len(told.getvalue())
+    sweep(configurations(grid | {"seed": [0, 1, 2]}, "smoke"), table, **options)  # elsewhere
+    assert told.getvalue()[said:].startswith(f"2 of 3 trainings are in {table} already\n1 training")
+    assert len(list((own_cache / "models").glob("*/run.json"))) == 1
 
 
 def test_code_that_is_not_committed_is_refused_unless_it_is_a_trial(tmp_path, monkeypatch):
