@@ -9,13 +9,10 @@ from nbconvert.exporters import Exporter
 from nbconvert.exporters.exporter import FilenameExtension
 from nbformat import NotebookNode
 
-from helpers.report import html, maths, typeset
-from helpers.report.cells import parse
-from helpers.report.document import Document
-from helpers.report.errors import ReportError as ReportError
-from helpers.report.errors import collect
+from helpers.report import cells, html, maths, typeset
+from helpers.report.document import Document, collect
+from helpers.report.document import ReportError as ReportError
 from helpers.report.maths import Formulas
-from helpers.report.notebooks import merge, read_notebooks
 from helpers.report.numbering import number
 
 
@@ -24,7 +21,7 @@ def render(notebooks: Path, output: Path) -> None:
 
     ReportError: the notebooks cannot become a report; the message names each cell at fault.
     """
-    made = build(merge(read_notebooks(notebooks)))
+    made = build(cells.read_notebooks(notebooks))
     files = {"report.html": html.page(*made).encode(), "report.pdf": typeset.pdf(*made)}
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".", dir=output) as folder:
@@ -34,24 +31,25 @@ def render(notebooks: Path, output: Path) -> None:
             Path(folder, name).replace(output / name)
 
 
-def build(notebook: NotebookNode) -> tuple[Document, Formulas]:
-    """A merged notebook's document, numbered, and its formulas; ReportError: all that is wrong."""
-    with collect() as problems:
-        document = number(parse(notebook, problems), problems)
-        formulas = maths.convert(document, problems)
+def build(notebooks: dict[str, NotebookNode]) -> tuple[Document, Formulas]:
+    """The document of notebooks, numbered, and its formulas; ReportError: all that is wrong."""
+    with collect() as note:
+        cells.check(notebooks, note)
+    with collect() as note:
+        document = number(cells.parse(notebooks, note), note)
+        formulas = maths.convert(document, note)
     return document, formulas
 
 
 class _ReportExporter(Exporter):
-    """One executed notebook, merged or single, as a report of its own."""
+    """One executed notebook as a report of its own."""
     write: Callable[[Document, Formulas], str | bytes]
 
     def from_notebook_node(self, nb: NotebookNode, resources: Any = None, **kw: Any) -> Any:
         """The report and resources; ReportError names what is wrong and where."""
         nb, resources = super().from_notebook_node(nb, resources, **kw)
-        if not nb.metadata.get("report", {}).get("merged"):
-            nb = merge({resources.get("metadata", {}).get("name") or "notebook": nb})
-        return self.write(*build(nb)), resources
+        name = resources.get("metadata", {}).get("name") or "notebook"
+        return self.write(*build({name: nb})), resources
 
 
 class ReportHTMLExporter(_ReportExporter):

@@ -5,12 +5,11 @@
 
 import re
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from helpers.report import pandoc
-from helpers.report.document import Ast, Document, transform
-from helpers.report.errors import Problems
+from helpers.report.document import Ast, Document, Note, transform
 
 _BOLD = re.compile(r"\\(?:mathbf|bm)\s*(?:\{\s*([A-Za-z0-9])\s*\}|([A-Za-z0-9]))")
 _FUNCTION = "\u2061"  # says "function application", shows nothing
@@ -30,10 +29,8 @@ _TYPST = [  # what pandoc 3.9 writes, and what Typst 0.15 takes or sets well
 ]
 
 
-@dataclass(frozen=True)
-class Formula:
+class Formula(NamedTuple):
     """A formula in both forms."""
-
     mathml: str
     typst: str
 
@@ -41,7 +38,7 @@ class Formula:
 Formulas = dict[tuple[str, bool], Formula]
 
 
-def convert(document: Document, problems: Problems) -> Formulas:
+def convert(document: Document, note: Note) -> Formulas:
     """Every formula of the document, by TeX and whether it is displayed."""
     texts: list[Ast] = []
     transform(document, texts.append)
@@ -53,7 +50,7 @@ def convert(document: Document, problems: Problems) -> Formulas:
     made = dict(zip(found, write(list(found)), strict=True))
     for formula, answer in made.items():
         if isinstance(answer, str):
-            problems.add(found[formula].place, f"formula {formula[0].strip()!r}: {answer}")
+            note(found[formula].place, f"formula {formula[0].strip()!r}: {answer}")
     return {k: answer for k, answer in made.items() if isinstance(answer, Formula)}
 
 
@@ -67,15 +64,15 @@ def write(formulas: list[tuple[str, bool]]) -> list[Formula | str]:
     plain = [(tex.replace("{,}", r"\text{,}"), display) for tex, display in formulas]
     upright = [(_BOLD.sub(lambda m: _bold(m[1] or m[2]), tex), display) for tex, display in plain]
     apart = [(_CASES.sub(lambda m: m[0].replace("&", r"\quad &"), tex), d) for tex, d in plain]
-    both = zip(pandoc.maths(upright, "html5"), pandoc.maths(apart, "typst"), strict=True)
+    answers = pandoc.call("maths", upright, "html5"), pandoc.call("maths", apart, "typst")
     made: list[Formula | str] = []
-    for (tex, _), ((mathml, reason), (typst, _)) in zip(formulas, both, strict=True):
-        if not mathml.startswith("<math"):
+    for (tex, _), (mathml, reason), (typst, _) in zip(formulas, *answers, strict=True):
+        if not mathml.lstrip().startswith("<math"):
             made.append(reason.partition("expecting")[0].strip().splitlines()[-1])
         elif unfit := _UNFIT.search(tex):
             made.append(f"{unfit[0]} comes out wrong in the PDF: write it without")
         else:
-            made.append(Formula(_for_browsers(mathml), _for_typst(typst)))
+            made.append(Formula(_for_browsers(mathml.strip()), _for_typst(typst.strip())))
     return made
 
 

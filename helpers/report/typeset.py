@@ -9,8 +9,7 @@ from typing import Any
 import typst
 
 from helpers.report import pandoc, writing
-from helpers.report.document import Document, Figure, Heading, Prose, Table
-from helpers.report.errors import ReportError
+from helpers.report.document import Document, Element, ReportError
 from helpers.report.maths import Formula, Formulas
 
 _MARKUP = re.compile(r"#[a-z]+(\([^)]*\))?|[\[\]*;]")
@@ -27,20 +26,18 @@ TEXT_WIDTH, TEXT_HEIGHT = 453.0, 560.0  # points: A4's text width, how high a fi
 
 def pdf(document: Document, formulas: Formulas) -> bytes:
     """The whole PDF; the same document gives the same bytes. ReportError: Typst refuses it."""
-    name, date = pandoc.plain(document.title.blocks), writing.moment(document.date)
-    filters: dict = {"string": _string, "width": _width, "file": _file, "columns": _columns}
+    filters: dict = {"string": _string, "width": _width, "columns": _columns}
     filters["code_size"] = _code_size
-    shown = {"document": writing.strings(document, formulas, "typst", _formula), "name": name}
-    shown |= {"lists": _lists(document), "floats": _floats(document), "date": date}
-    text = writing.fill("report.typ.j2", filters, shown)
+    lists = {"Figures": _listed(document, "figure"), "Tables": _listed(document, "table")}
+    shown = {"lists": lists, "floats": _floats(document)}
+    text = writing.fill("report.typ.j2", document, formulas, _formula, filters, shown)
+    date = writing.moment(document.date)
+    options: Any = {"timestamp": int(date.timestamp()) if date else 0, "ignore_system_fonts": True}
     with tempfile.TemporaryDirectory() as folder:
-        for element in document.elements():
-            if isinstance(element, Figure):
-                Path(folder, _file(element)).write_bytes(element.picture)
+        for figure in document.elements("figure"):
+            Path(folder, f"{figure.label}.{figure.suffix}").write_bytes(figure.picture)
         source = Path(folder, "report.typ")
         source.write_text(text, "utf-8")
-        stamp = int(date.timestamp()) if date else 0
-        options: Any = {"timestamp": stamp, "ignore_system_fonts": True}
         try:
             return typst.compile(source, format="pdf", pdf_standards="ua-1", **options)
         except typst.TypstError as error:
@@ -61,25 +58,24 @@ def _floats(document: Document) -> set[str]:
     """Labels of the figures and tables that may float."""
     found, length = set(), 0
     for element in document.body:
-        if isinstance(element, Heading) and element.level == 1:
+        if element.kind == "heading" and element.level == 1:
             length = 0
-        elif isinstance(element, Prose):
+        elif element.kind == "prose":
             length += len(pandoc.plain(element.text.blocks))
-        elif isinstance(element, Figure | Table) and length > START:
+        elif element.kind in ("figure", "table") and length > START:
             found.add(element.label)
     return found
 
 
-def _lists(document: Document) -> dict[str, list[tuple[str, str, str]]]:
-    """Label, number and the beginning of the caption of all figures, and of all tables."""
-    lists: dict[str, list[tuple[str, str, str]]] = {"Figures": [], "Tables": []}
-    for element in document.elements():
-        if isinstance(element, Figure | Table) and element.label and element.caption:
+def _listed(document: Document, kind: str) -> list[tuple[str, str, str]]:
+    """Label, number and the beginning of the caption of each labelled element of a kind."""
+    found = []
+    for element in document.elements(kind):
+        if element.label:
             caption = pandoc.plain(element.caption.blocks)
             short = _SHORT_TITLE.match(caption)
-            entry = (element.label, element.number, short[0] if short else caption)
-            lists[f"{type(element).__name__}s"].append(entry)
-    return lists
+            found.append((element.label, element.number, short[0] if short else caption))
+    return found
 
 
 def _formula(formula: Formula, tex: str) -> str:
@@ -91,26 +87,24 @@ def _string(text: str) -> str:
     return f'"{text.translate(_ESCAPES)}"'
 
 
-def _file(figure: Figure) -> str:
-    return f"{figure.label}.{figure.suffix}"
-
-
-def _width(figure: Figure) -> str:
+def _width(figure: Element) -> str:
     """Its own width, or what fits the page."""
     width, height = writing.size(figure)
     return f"{width * min(1, TEXT_WIDTH / width, TEXT_HEIGHT / height):.1f}pt"
 
 
-def _columns(table: Table) -> str:
+def _columns(table: Element) -> str:
     """Widths: those of the text where the page has room; else long columns share what is left."""
-    cells = zip(table.header, *table.rows, strict=True)  # strings by now
-    columns = [[len(_MARKUP.sub("", str(cell))) for cell in column] for column in cells]
+    cells = zip(table.header, *table.rows, strict=True)
+    columns = [[len(_MARKUP.sub("", cell)) for cell in column] for column in cells]
     room = ROOM if len(columns) <= 5 else ROOM_OF_MANY
     if sum(max(column) + 3 for column in columns) <= room:
         return str(len(columns))
     weights = [math.sqrt(max(column) + sum(column) / len(column)) for column in columns]
-    shares = [f"{weight:.1f}fr" for weight in weights]
-    sides = ["auto" if max(c) <= SHORT else s for c, s in zip(columns, shares, strict=True)]
+    sides = [
+        "auto" if max(column) <= SHORT else f"{weight:.1f}fr"
+        for column, weight in zip(columns, weights, strict=True)
+    ]
     return f"({', '.join(sides)},)"
 
 

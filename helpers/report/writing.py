@@ -1,5 +1,6 @@
-"""What both outputs share: the pieces of a document as strings of HTML or Typst, and templates."""
+"""What both outputs share: a document's pieces as strings of HTML or Typst, in a template."""
 
+import json
 import os
 import re
 from collections.abc import Callable
@@ -11,19 +12,22 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from helpers.report import maths, pandoc
-from helpers.report.document import Ast, Figure, transform
+from helpers.report.document import Ast, Document, Element, transform
 from helpers.report.maths import Formula, Formulas
 
 FOLDER = Path(__file__).parent
 
 
-def strings(
-    value: Any, formulas: Formulas, to: str, write_maths: Callable[[Formula, str], str]
-) -> Any:
-    """A document (or a part) with every Ast written in "html5" or "typst".
+def fill(
+    template: str, document: Document, formulas: Formulas,
+    write_maths: Callable[[Formula, str], str], filters: dict, shown: dict,
+) -> str:  # fmt: skip
+    """A template of the package, filled with a document's pieces and what else it shows.
 
     `write_maths(formula, tex)` gives the text that stands for a formula.
     """
+    to = "html5" if ".html." in template else "typst"
+
     def change(node: dict) -> dict | None:
         if node["t"] != "Math":
             return None
@@ -31,12 +35,21 @@ def strings(
         return {"t": "RawInline", "c": [to, text]}
 
     pieces: list[Ast] = []
-    transform(value, pieces.append)
-    written = iter(pandoc.write([pandoc.replace(text.blocks, change) for text in pieces], to))
-    return transform(value, lambda text: next(written))
+    transform(document, pieces.append)
+    trees = [pandoc.replace(text.blocks, change) for text in pieces]
+    heads = {"pandoc-api-version": [1, 23], "meta": {}}
+    answers = pandoc.call("write", [json.dumps(heads | {"blocks": tree}) for tree in trees], to)
+    written = map(str.strip, answers)
+    shown |= {"name": pandoc.plain(document.title.blocks), "date": moment(document.date)}
+    shown["document"] = transform(document, lambda text: next(written))
+    loader = FileSystemLoader(FOLDER / "templates")
+    options: dict = {"trim_blocks": True, "lstrip_blocks": True, "undefined": StrictUndefined}
+    environment = Environment(autoescape=to == "html5", loader=loader, **options)
+    environment.filters |= filters
+    return environment.get_template(template).render(shown)
 
 
-def size(figure: Figure) -> tuple[float, float]:
+def size(figure: Element) -> tuple[float, float]:
     """Width and height of a picture in points; 72 dots an inch where a PNG does not say."""
     if figure.suffix == "png":
         density = re.search(rb"pHYs(.{8})\x01", figure.picture, re.S)
@@ -46,11 +59,10 @@ def size(figure: Figure) -> tuple[float, float]:
     root = re.search(r"<svg\b[^>]*>", figure.picture.decode())
     start = root[0] if root else ""
     found = re.findall(r'\s(?:width|height)="([\d.]+)(pt|px)?"', start)
-    if len(found) == 2:
-        width, height = (float(side) * (1 if unit == "pt" else 0.75) for side, unit in found)
-    else:
+    if len(found) != 2:
         box = re.search(r'viewBox="\S+ \S+ ([\d.]+) ([\d.]+)"', start)
-        width, height = (0.75 * float(side) for side in box.groups()) if box else (360.0, 270.0)
+        found = [(side, "px") for side in (box.groups() if box else ("480", "360"))]
+    width, height = (float(side) * (1 if unit == "pt" else 0.75) for side, unit in found)
     return width, height
 
 
@@ -59,12 +71,3 @@ def moment(date: str) -> datetime | None:
     if epoch := os.environ.get("SOURCE_DATE_EPOCH"):
         return datetime.fromtimestamp(int(epoch), UTC)
     return datetime.fromisoformat(date).astimezone(UTC) if date else None
-
-
-def fill(template: str, filters: dict[str, Callable], shown: dict[str, Any]) -> str:
-    """A template of the package, filled; values in HTML are escaped."""
-    options: dict = {"loader": FileSystemLoader(FOLDER / "templates"), "trim_blocks": True}
-    options |= {"undefined": StrictUndefined, "lstrip_blocks": True}
-    environment = Environment(autoescape=".html." in template, **options)
-    environment.filters |= filters
-    return environment.get_template(template).render(shown)

@@ -7,28 +7,34 @@ model; then the static picture stands alone:
     {"figure": name, "data": {...}, "networks": {name: a packed network}}
 
 Nothing of it asks the network for anything. `item` is always what an image is called, `static` the
-picture in the live figure's place.
+picture in the live figure's place; all four raise ValueError for what does not fit together.
+`fragment`, `networks`, `style` and `script` are what a page needs to show them.
 """
 
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from html import escape
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
+from helpers.errors import check_choice
 from helpers.plots import CLASS_COLOURS, HIDDEN
-from helpers.report.live import page
-from helpers.report.live.weights import pack
 
+FOLDER = Path(__file__).parent
 LIMIT = 3.0  # of the sliders: standard deviations of the prior
 SHORT = 32767  # the largest 16-bit integer
 LOSSES = ("bce", "mse")  # pixel losses that the board's chain computes
 DIGITS = tuple("0123456789")
+TYPES = {"Dense": "dense", "Conv2D": "convolution", "Conv2DTranspose": "transposed"}
+TYPES |= {"Reshape": "reshape", "Flatten": "reshape"}
+ACTIVATIONS = ("linear", "relu", "sigmoid")
 
 
 @dataclass(frozen=True)
@@ -44,8 +50,8 @@ class LiveFigure:
 
         class Live(anywidget.AnyWidget):
             """One live figure."""
-            _esm = page.module() + "export default { render };\n"
-            _css = page.style()
+            _esm = script("export default { render };\n")
+            _css = style()
             figure = traitlets.Unicode().tag(sync=True)
             data = traitlets.Dict().tag(sync=True)
             networks = traitlets.Dict().tag(sync=True)
@@ -60,14 +66,11 @@ def plane(
     """The latent plane: test images' means (n, 2), coloured by label (n,), and a point's image.
 
     start: the point shown first; names: of the labels. Points are rounded to 1/32767 of the largest
-    coordinate. Raises ValueError unless the model and the points have two dimensions, and for a
-    label without a name.
+    coordinate.
     """
     means = np.asarray(means, "float64")
-    if means.shape != (len(labels), 2):
-        wanted = f"the plane takes ({len(labels)}, 2)"
-        raise ValueError(f"means of shape {means.shape} for {len(labels)} labels: {wanted}")
-    _check_dimension(model, (2,), "the plane")
+    check_choice("shape of means", means.shape, [(len(labels), 2)])
+    check_choice("latent dimensions of the plane", _latent_dim(model), [2])
     scale = np.abs(means).max() / SHORT or 1.0
     data = {
         "means": {"scale": scale, "values": _base64(np.round(means / scale), "<i2")},
@@ -84,10 +87,9 @@ def slider(
 ) -> LiveFigure:
     """One latent dimension: a slider through the prior's quantiles (n,), some shown beside it.
 
-    quantiles: as `latent.prior_quantiles` gives them, of which `samples` are shown. Raises
-    ValueError unless the model has one dimension.
+    quantiles: as `latent.prior_quantiles` gives them, of which `samples` are shown.
     """
-    _check_dimension(model, (1,), "the slider")
+    check_choice("latent dimensions of the slider", _latent_dim(model), [1])
     rounded = [round(float(z), 5) for z in quantiles]
     data = {"quantiles": rounded, "samples": samples, "item": item}
     return _figure("slider", data, model, ["decoder"], static)
@@ -99,10 +101,10 @@ def sliders(
 ) -> LiveFigure:
     """A slider for each latent dimension, with its KL in nats (d,) and whether it is active (d,).
 
-    seed: of "Sample from the prior". Raises ValueError unless both have as many values as the model
-    has dimensions.
+    seed: of "Sample from the prior".
     """
-    _check_dimension(model, (len(kl), len(active)), "the sliders")
+    dimensions = _latent_dim(model)
+    check_choice("values in kl and active", (len(kl), len(active)), [(dimensions, dimensions)])
     data = {"kl": [round(float(nats), 3) for nats in kl], "active": [bool(unit) for unit in active]}
     data |= {"limit": LIMIT, "seed": seed, "item": item}
     return _figure("sliders", data, model, ["decoder"], static)
@@ -117,14 +119,11 @@ def board(
 
     mask: the hole at first, bool (28, 28), True where hidden; the reader paints another. steps: of
     the chain; warm_up: its first steps, pseudo-Gibbs in any case, which its mean leaves out; seed:
-    of the chain; names: of the labels. Images are stored with 8 bits. Raises ValueError for shapes
-    that do not fit.
+    of the chain; names: of the labels. Images are stored with 8 bits.
     """
     images, mask = np.asarray(images), np.asarray(mask)
-    shapes = (images.shape, mask.shape)
-    if shapes != ((len(labels), 28, 28, 1), (28, 28)):
-        wanted = "takes (n, 28, 28, 1), (28, 28), n"
-        raise ValueError(f"images and mask of shapes {shapes}, {len(labels)} labels: {wanted}")
+    shapes, fitting = (images.shape, mask.shape), ((len(labels), 28, 28, 1), (28, 28))
+    check_choice("shapes of images and mask", shapes, [fitting])
     loss = model.pixel_loss.key
     data = {
         "images": _base64(np.round(images * 255), "uint8"), "hole": _base64(mask, "uint8"),
@@ -136,10 +135,97 @@ def board(
     return _figure("board", data, model, ["encoder", "decoder"], static)
 
 
+def fragment(content: dict, static: str) -> str:
+    """HTML of a figure: `static` (HTML) until it runs, on paper, and without JavaScript."""
+    name, data = escape(content["figure"]), _json(content["data"])
+    start = f'<div class="live" data-figure="{name}"><div class="live-static">{static}</div>'
+    return f'{start}<script type="application/json">{data}</script></div>'
+
+
+def networks(contents: Iterable[dict]) -> str:
+    """HTML that holds the networks of a page's figures, each once, anywhere in the page's body."""
+    found = {name: net for content in contents for name, net in content["networks"].items()}
+    blocks = [f'data-network="{escape(name)}">{_json(net)}' for name, net in found.items()]
+    return "".join(f'<script type="application/json" {block}</script>\n' for block in blocks)
+
+
+def style() -> str:
+    """The figures' style sheet."""
+    return (FOLDER / "figures.css").read_text("utf-8")
+
+
+def script(end: str = "activate(document);\n") -> str:
+    """The engine and the figures as one module without imports and exports, and what it ends with.
+
+    It stands once in a page, after the networks; a policy allows its SHA-256.
+    """
+    texts = [(FOLDER / name).read_text("utf-8") for name in ("engine.js", "figures.js")]
+    lines = [line for text in texts for line in text.splitlines() if not line.startswith("import ")]
+    return "".join(line.removeprefix("export ") + "\n" for line in lines) + end
+
+
+def pack(network: Any) -> dict:
+    """A Keras model, a chain of layers that may end in several dense heads, ready for JSON.
+
+    Returns {"layers": [...], "weights": base64 of little-endian float32}; a layer has its type, the
+    shapes of input and output without the batch, and, where it has weights, kernel, strides and
+    activation. Kernels lie as (rows, columns, channels, filters), also those of transposed
+    convolutions. An encoder's two heads become one dense layer: means, log-variances.
+
+    Float32, because rounding shows: on the report's models, float16 changes decoded pixels by up to
+    0.005 and 16-bit integers, scaled per filter, by up to 0.0006. Raises ValueError for a layer
+    that the engine does not have.
+    """
+    layers = [layer for layer in network.layers if type(layer).__name__ != "InputLayer"]
+    stack, heads = layers[: -len(network.outputs)], layers[-len(network.outputs) :]
+    sources = [network.inputs[0], *(layer.output for layer in stack)]
+    for number, layer in enumerate(layers):
+        if layer.input is not sources[min(number, len(stack))]:
+            problem = "does not follow the layer before it: only a chain can be packed"
+            raise ValueError(f"layer {layer.name} {problem}")
+    described, last = [_described(layer) for layer in stack], [_described(head) for head in heads]
+    if len(last) > 1:
+        if {(head["type"], head.get("activation")) for head in last} != {("dense", "linear")}:
+            raise ValueError("of several outputs each must be a dense layer without activation")
+        last[0]["output"] = [sum(head["output"][0] for head in last)]
+    arrays = [array for layer in stack for array in _arrays(layer)]
+    arrays += [np.concatenate(pair, axis=-1) for pair in zip(*map(_arrays, heads), strict=True)]
+    values = np.concatenate([array.ravel() for array in arrays])
+    return {"layers": [*described, last[0]], "weights": _base64(values, "<f4")}
+
+
+def _described(layer: Any) -> dict:
+    """A layer without its weights; ValueError for an option that the engine does not have."""
+    check_choice("layer", type(layer).__name__, TYPES)
+    described = {"type": TYPES[type(layer).__name__], "input": list(layer.input.shape[1:])}
+    described["output"] = list(layer.output.shape[1:])
+    if described["type"] == "reshape":
+        return described
+    check_choice(f"activation of {layer.name}", layer.activation.__name__, ACTIVATIONS)
+    described["activation"] = layer.activation.__name__
+    if described["type"] == "dense":
+        check_choice(f"axes of the input of {layer.name}", len(described["input"]), [1])
+        return described
+    options = (layer.data_format, tuple(layer.dilation_rate), getattr(layer, "groups", 1))
+    what = f"data_format, dilation_rate and groups of {layer.name}"
+    check_choice(what, options, [("channels_last", (1, 1), 1)])
+    return described | {"kernel": list(layer.kernel_size), "strides": list(layer.strides)}
+
+
+def _arrays(layer: Any) -> list[np.ndarray]:
+    """Kernel and bias of a layer, or nothing; the kernel's last axes are channels and filters."""
+    if not layer.weights:
+        return []
+    kernel, *bias = [np.asarray(weight) for weight in layer.get_weights()]
+    if TYPES[type(layer).__name__] == "transposed":
+        kernel = np.swapaxes(kernel, -1, -2)
+    return [kernel, *(bias or [np.zeros(kernel.shape[-1], "float32")])]
+
+
 def _figure(figure: str, data: dict, model: Any, parts: list[str], static: Figure) -> LiveFigure:
     """The figure; networks go by the digest of what is in them."""
     try:
-        packed = pack(model, parts)
+        packed = {part: pack(getattr(model, part)) for part in parts}
     except ValueError:  # a model that the engine cannot run
         return LiveFigure(None, static)
     texts = {part: json.dumps(network, sort_keys=True) for part, network in packed.items()}
@@ -148,12 +234,8 @@ def _figure(figure: str, data: dict, model: Any, parts: list[str], static: Figur
     return LiveFigure({"figure": figure, "data": data | names, "networks": networks}, static)
 
 
-def _check_dimension(model: Any, allowed: Sequence[int], what: str) -> None:
-    """Raise ValueError unless the model's latent dimension is each of `allowed`."""
-    dimension = model.decoder.inputs[0].shape[-1]
-    if set(allowed) != {dimension}:
-        wanted = f"{what} needs {' and '.join(map(str, allowed))}"
-        raise ValueError(f"a model of {dimension} latent dimensions: {wanted}")
+def _latent_dim(model: Any) -> int:
+    return model.decoder.inputs[0].shape[-1]
 
 
 def _labels(labels: np.ndarray, names: Sequence[str], item: str) -> dict:
@@ -166,4 +248,9 @@ def _labels(labels: np.ndarray, names: Sequence[str], item: str) -> dict:
 
 def _base64(array: np.ndarray, kind: str) -> str:
     """The bytes of an array, as numbers of a kind."""
-    return base64.b64encode(np.ascontiguousarray(array.astype(kind)).tobytes()).decode()
+    return base64.b64encode(array.astype(kind).tobytes()).decode()
+
+
+def _json(value: Any) -> str:
+    """JSON that may stand inside a script element."""
+    return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c")
