@@ -4,6 +4,7 @@ import base64
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import groupby
 from math import inf
 from pathlib import Path
@@ -49,11 +50,9 @@ def read_notebooks(folder: Path) -> dict[str, NotebookNode]:
                 note(file.name, f"not a notebook: {str(error).partition(chr(10))[0]}")
                 continue
             digits = re.match(r"\d+", file.stem)
-            order = _about(notebook).get("order", int(digits[0]) if digits else inf)
-            if not isinstance(order, int | float):
-                note(file.name, f"report.order of its metadata is no number: {order!r}")
-            else:
-                found.append((order, file.stem, notebook))
+            order = int(digits[0]) if digits else inf
+            order = notebook.metadata.get("report", {}).get("order", order)
+            found.append((order, file.stem, notebook))
     return {name: notebook for _, name, notebook in sorted(found, key=lambda entry: entry[:2])}
 
 
@@ -64,28 +63,28 @@ def check(notebooks: dict[str, NotebookNode], note: Note) -> None:
         if code and not any(cell.execution_count for cell in code):
             note(f"{name}.ipynb", "not executed: its code cells have never run")
         for number, cell in enumerate(notebook.cells, start=1):
-            place = Place(name, number, _first_line(cell.source))
+            place = Place(name, number, cell.source)
             for output in cell.get("outputs", []):
                 if output.output_type == "error":
                     note(place, f"failed: {output.ename}: {output.evalue}")
             try:
-                _options(cell)
+                cell_options(cell.source)
             except ValueError as error:
                 note(place, " ".join(str(error).split()))
 
 
 def parse(notebooks: dict[str, NotebookNode], note: Note) -> Document:
     """The document of executed notebooks, by name: the abstract, the sections, the appendices."""
-    abouts = {name: _about(notebook) for name, notebook in notebooks.items()}
+    abouts = {name: book.metadata.get("report", {}) for name, book in notebooks.items()}
     drafts: list[Element] = []
     for name, about in abouts.items():
         if (part := about.get("part")) and len(notebooks) > 1:  # begins with this notebook
             text = f"# {part['title']}\n\n{part.get('text', '')}".strip()
-            place = Place(name, 0, _first_line(text), shift=part["level"] - 1)
+            place = Place(name, 0, text, shift=part["level"] - 1)
             drafts.append(Element("prose", place, _text(text, place)))
         for number, cell in enumerate(notebooks[name].cells, start=1):
             drafts += _Cell(cell, name, number, about.get("level", 1) - 1, note).drafts()
-    titled = next((about for about in abouts.values() if about.get("title")), {})
+    titled = next((about for about in abouts.values() if about.get("title")), NotebookNode())
     start = Place(next(iter(notebooks)), 1, "title page")
     titles = [_text(titled.get(key, ""), start) for key in ("title", "subtitle")]
     (title, subtitle), drafts = _parsed([titles, drafts])
@@ -94,34 +93,17 @@ def parse(notebooks: dict[str, NotebookNode], note: Note) -> Document:
         part: _joined(element for element in elements if element.place.part == part)
         for part in ("abstract", "body", "appendix")
     }
-    times = [book.metadata.get("papermill", {}).get("end_time") for book in notebooks.values()]
-    levels = [about.get("level", 1) for about in abouts.values()]
-    begins = [about.get("part", about).get("level", 1) for about in abouts.values()][1:]
-    rows = zip(notebooks, levels, begins, strict=False)
-    parents = {name: level for name, level, below in rows if below > level}
-    date = max(filter(None, times), default="")
+    ends = {book.metadata.get("papermill", {}).get("end_time") or "" for book in notebooks.values()}
+    date = datetime.fromisoformat(max(ends)).astimezone(UTC) if any(ends) else None
+    begins = [about.get("part", about).get("level", 1) for about in abouts.values()]
+    levels = {name: about.get("level", 1) for name, about in abouts.items()}
+    below = zip(levels, begins[1:], strict=False)
+    parents = {name: levels[name] for name, level in below if level > levels[name]}
     return Document(title, subtitle, date, list(notebooks), parents, **bodies)
 
 
-def _about(notebook: NotebookNode) -> dict:
-    """What a notebook's metadata say under "report"."""
-    return notebook.metadata.get("report", {})
-
-
-def _first_line(source: str) -> str:
-    return next(iter(source.strip().splitlines()), "")
-
-
-def _options(cell: NotebookNode) -> tuple[dict[str, Any], str]:
-    """A code cell's options and the rest of its source; ValueError for no YAML."""
-    return cell_options(cell.source) if cell.cell_type == "code" else ({}, cell.source)
-
-
 def _text(text: object, place: Place, form: str = "markdown") -> Ast:
-    """A text, Markdown or HTML, that `_parsed` parses.
-
-    Without an end of line pandoc's CommonMark loses the last row of a pipe table.
-    """
+    """A text that `_parsed` parses; without its end of line a pipe table loses its last row."""
     return Ast([{"t": "Unparsed", "c": [f"{text}\n", form]}], place)
 
 
@@ -141,12 +123,12 @@ class _Cell:
 
     def __init__(self, cell: NotebookNode, name: str, number: int, shift: int, note: Note):
         self.cell, self.note = cell, note
-        self.options, self.source = _options(cell)
+        self.options, self.source = cell_options(cell.source)
         tags = self.options.get("tags") or []
         self.tags = [*cell.metadata.get("tags", []), *([tags] if isinstance(tags, str) else tags)]
         part = next((part for part in ("abstract", "appendix") if part in self.tags), "body")
         shift = 1 if part == "appendix" else shift  # an appendix begins at level 2
-        self.place = Place(name, number, _first_line(cell.source), part, shift)
+        self.place = Place(name, number, cell.source, part, shift)
 
     def drafts(self) -> list[Element]:
         """Markdown, or the code, folded or a listing, and what the outputs bring."""

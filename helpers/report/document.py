@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
 
@@ -15,19 +16,19 @@ class ReportError(Failure):
 
 @dataclass(frozen=True)
 class Place:
-    """A cell: its notebook's name, its number from 1, its first line; and where it goes.
+    """A cell: its notebook's name, its number from 1, its source; and where it goes.
 
     part: "abstract", "body" or "appendix"; shift: how far its headings move down.
     """
     notebook: str
     cell: int
-    line: str
+    source: str
     part: str = "body"
     shift: int = 0
 
     def __str__(self) -> str:
-        line = self.line if len(self.line) <= 50 else self.line[:49] + "…"
-        return f"{self.notebook}.ipynb, cell {self.cell} (“{line}”)"
+        line = next(iter(self.source.strip().splitlines()), "")
+        return f"{self.notebook}.ipynb, cell {self.cell} (“{line:.50}”)"
 
 
 Note = Callable[[Place | str, str], None]  # notes what is wrong with a cell or a notebook's file
@@ -84,18 +85,13 @@ class Element:
     rows: list = field(default_factory=list)  # lists of Ast; of the bibliography: references
     align: str = ""  # one of l, c, r for each column
 
-    @property
-    def appendix(self) -> bool:
-        """Whether it belongs to an appendix."""
-        return self.place.part == "appendix"
-
 
 @dataclass
 class Document:
     """A report: title page, sections, and what follows them."""
     title: Any  # Ast
     subtitle: Any  # Ast
-    date: str
+    date: datetime | None  # when it was computed
     notebooks: list[str]
     parents: dict[str, int]  # title's level of each notebook that has further notebooks below it
     abstract: list[Element]

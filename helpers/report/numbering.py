@@ -21,25 +21,25 @@ _WORLD = ("https://", "http://", "mailto:", "doi:")
 
 def number(document: Document, note: Note) -> Document:
     """The document with its numbers, and every reference turned into a link that names them."""
-    merged = len(document.notebooks) > 1
     headings = [element for element in document.body if element.kind == "heading"]
-    if not document.title.blocks and merged:
+    if not document.title.blocks and len(document.notebooks) > 1:
         note(f"{document.notebooks[0]}.ipynb", "no notebook's metadata has report.title")
     elif not document.title.blocks and headings:  # of a lone notebook the first is the title
-        for heading in headings[1:]:
-            heading.level -= headings[0].level
-        document.title = headings[0].text
-        document.body.remove(headings[0])
+        first, *others = headings
+        for heading in others:
+            heading.level -= first.level
+        document.title = first.text
+        document.body.remove(first)
     if document.appendix:
         document.appendix.insert(0, _unnumbered("Appendices"))
-    _number_headings(document, merged, note)
-    resolver = _Resolver(document, merged, note)
+    headings = [e for e in document.body + document.appendix if e.kind == "heading"]
+    _number_headings(headings, document, note)
+    resolver = _Resolver(document, headings, note)
     document = transform(document, resolver.resolve)
     if resolver.cited:
         references = [resolver.reference(*cited) for cited in enumerate(resolver.cited, start=1)]
         heading = _unnumbered("References")
-        bibliography = Element("bibliography", heading.place, rows=references)
-        document.appendix += [heading, bibliography]
+        document.appendix += [heading, Element("bibliography", heading.place, rows=references)]
     return document
 
 
@@ -50,38 +50,35 @@ def _unnumbered(title: str) -> Element:
     return Element("heading", place, text, title.lower(), level=1)
 
 
-def _number_headings(document: Document, merged: bool, note: Note) -> None:
+def _number_headings(headings: list[Element], document: Document, note: Note) -> None:
     """Sections 1, 1.1, …; appendices A, A.1, …; anchors from notebooks' names and headings' words.
 
     Where further notebooks stand below a notebook, they have the numbers, its own headings none.
     """
     counts, before = [0] * DEEPEST, 0
     used: Counter[str] = Counter()
-    for heading in _headings(document):
+    for heading in headings:
         level, name = heading.level, heading.place.notebook
+        if name == "report":  # the appendices begin
+            counts, before = [0] * DEEPEST, level
+            continue
         what = f"heading at level {level} of the report"
         if level > DEEPEST:
             note(heading.place, f"{what}; the deepest is {DEEPEST}")
         elif level > before + 1:
             note(heading.place, f"{what} after one at level {before}")
         before = level
-        if name == "report":
-            counts = [0] * DEEPEST
-        else:  # a notebook's first heading is reached by the notebook's name
-            first = heading.place.cell == 1 and merged
-            heading.label = name if first else f"{name}-{heading.label}"
+        first = heading.place.cell == 1 and len(document.notebooks) > 1  # has the notebook's name
+        heading.label = name if first else f"{name}-{heading.label}"
         used[heading.label] += 1
         if used[heading.label] > 1:
             heading.label += f"-{used[heading.label]}"
-        if name != "report" and (level <= document.parents.get(name, level) or heading.appendix):
+        in_appendix = heading.place.part == "appendix"
+        if in_appendix or level <= document.parents.get(name, level):
             counts = [*counts[: level - 1], counts[min(level, DEEPEST) - 1] + 1]
-            lettered = heading.appendix and [ascii_uppercase[counts[1] - 1], *counts[2:]]
+            lettered = in_appendix and [ascii_uppercase[counts[1] - 1], *counts[2:]]
             heading.number = ".".join(map(str, lettered or counts))
             counts += [0] * (DEEPEST - level)
-
-
-def _headings(document: Document) -> list[Element]:
-    return [e for e in document.body + document.appendix if e.kind == "heading"]
 
 
 def _number_labels(document: Document, note: Note) -> dict[str, Element]:
@@ -113,13 +110,13 @@ def _plain_slug(text: str) -> str:
 class _Resolver:
     """Turns links into references, and numbers citations in the order in which it meets them."""
 
-    def __init__(self, document: Document, merged: bool, note: Note):
+    def __init__(self, document: Document, headings: list[Element], note: Note):
         self.labels, self.note = _number_labels(document, note), note
-        self.merged, self.notebooks = merged, document.notebooks
+        self.notebooks = document.notebooks
         self.known = json.loads(Path(__file__).with_name("references.json").read_text("utf-8"))
         self.cited: list[str] = []
         self.sections: dict[tuple[str, str], Element] = {}
-        for heading in _headings(document):
+        for heading in headings:
             slug = heading.label.removeprefix(f"{heading.place.notebook}-")
             words = pandoc.plain(heading.text.blocks)
             for key in (slug, words, *([""] if heading.place.cell else [])):
@@ -163,14 +160,13 @@ class _Resolver:
         notebook, name = (match[1], match[2] or "") if match else (place.notebook, target[1:])
         if element := self.labels.get(name):
             shown = f"({element.number})" if element.kind == "equation" else element.number
-            words = f"{element.kind.capitalize()}\u00a0{shown}"
-            return pandoc.link(f"#{name}", [pandoc.string(words)])
+            numbered = pandoc.string(f"{element.kind.capitalize()}\u00a0{shown}")
+            return pandoc.link(f"#{name}", [numbered])
         if heading := self.sections.get((notebook, _plain_slug(name))):
-            return pandoc.link(
-                f"#{heading.label}", inlines if keep else self._section(heading, inlines)
-            )
+            words = inlines if keep else self._section(heading, inlines)
+            return pandoc.link(f"#{heading.label}", words)
         labelled = name.split("-")[0] in KINDS.values()
-        if not self.merged and (notebook not in self.notebooks or labelled or not name):
+        if len(self.notebooks) == 1 and (notebook not in self.notebooks or labelled or not name):
             return {"t": "Span", "c": [["", [], []], inlines or [pandoc.string(name)]]}
         if notebook not in self.notebooks:
             hint = nearest(notebook, self.notebooks)
@@ -184,7 +180,7 @@ class _Resolver:
     def _section(self, heading: Element, inlines: list[dict]) -> list[dict]:
         """The words of a reference to a section."""
         if heading.number:
-            name = "Appendix" if heading.appendix else "Section"
+            name = "Appendix" if heading.place.part == "appendix" else "Section"
             return [pandoc.string(f"{name}\u00a0{heading.number}")]
         title, above = heading.text.blocks[0]["c"], self.sections.get((heading.place.notebook, ""))
         if above is None or not above.number:
@@ -207,10 +203,10 @@ class _Resolver:
         """Authors. Title (a link). Venue, year."""
         entry, string = self.known[key], pandoc.string
         title = {"t": "Emph", "c": [string(entry["title"])]}
-        authors = [string(entry["authors"] + ". ")] if entry["authors"] else []
+        title = pandoc.link(entry["url"], [title]) if entry["url"] else title
+        authors = f"{entry['authors']}. " if entry["authors"] else ""
         year = "" if str(entry["year"]) in entry["venue"] else f", {entry['year']}"
-        inlines = [*authors, pandoc.link(entry["url"], [title]) if entry["url"] else title]
-        inlines.append(string(f". {entry['venue']}{year}."))
+        inlines = [string(authors), title, string(f". {entry['venue']}{year}.")]
         place = Place("references", number, key)
         text = Ast([{"t": "Plain", "c": inlines}], place)
         return Element("reference", place, text, f"cite-{key}", str(number))

@@ -6,17 +6,16 @@ model; then the static picture stands alone:
 
     {"figure": name, "data": {...}, "networks": {name: a packed network}}
 
-Nothing of it asks the network for anything. `item` is always what an image is called, `static` the
-picture in the live figure's place; all four raise ValueError for what does not fit together.
-`fragment`, `networks`, `style` and `script` are what a page needs to show them.
+`item` is always what an image is called, `static` the picture in the live figure's place; all four
+raise ValueError for what does not fit together. A page that shows them holds figures.css, each
+network once and, after these, `script`; it asks the network for nothing.
 """
 
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +50,7 @@ class LiveFigure:
         class Live(anywidget.AnyWidget):
             """One live figure."""
             _esm = script("export default { render };\n")
-            _css = style()
+            _css = FOLDER / "figures.css"
             figure = traitlets.Unicode().tag(sync=True)
             data = traitlets.Dict().tag(sync=True)
             networks = traitlets.Dict().tag(sync=True)
@@ -60,23 +59,22 @@ class LiveFigure:
 
 
 def plane(
-    model: Any, means: np.ndarray, labels: np.ndarray, start: Sequence[float] = (0.0, 0.0), *,
+    model: Any, means: np.ndarray, labels: np.ndarray, *,
     static: Figure, names: Sequence[str] = DIGITS, item: str = "digit",
 ) -> LiveFigure:
     """The latent plane: test images' means (n, 2), coloured by label (n,), and a point's image.
 
-    start: the point shown first; names: of the labels. Points are rounded to 1/32767 of the largest
-    coordinate.
+    names: of the labels. Points are rounded to 1/32767 of the largest coordinate.
     """
     means = np.asarray(means, "float64")
     check_choice("shape of means", means.shape, [(len(labels), 2)])
-    check_choice("latent dimensions of the plane", _latent_dim(model), [2])
+    check_choice("latent dimensions of the plane", model.decoder.inputs[0].shape[-1], [2])
     scale = np.abs(means).max() / SHORT or 1.0
     data = {
         "means": {"scale": scale, "values": _base64(np.round(means / scale), "<i2")},
         "colours": [to_hex(CLASS_COLOURS[n % len(CLASS_COLOURS)]) for n in range(len(names))],
         "extent": max(float(np.abs(means).max()) * 1.05, 3.0),
-        "start": [float(z) for z in start],
+        "start": [0.0, 0.0],
         **_labels(labels, names, item),
     }
     return _figure("plane", data, model, ["decoder"], static)
@@ -89,7 +87,7 @@ def slider(
 
     quantiles: as `latent.prior_quantiles` gives them, of which `samples` are shown.
     """
-    check_choice("latent dimensions of the slider", _latent_dim(model), [1])
+    check_choice("latent dimensions of the slider", model.decoder.inputs[0].shape[-1], [1])
     rounded = [round(float(z), 5) for z in quantiles]
     data = {"quantiles": rounded, "samples": samples, "item": item}
     return _figure("slider", data, model, ["decoder"], static)
@@ -103,7 +101,7 @@ def sliders(
 
     seed: of "Sample from the prior".
     """
-    dimensions = _latent_dim(model)
+    dimensions = model.decoder.inputs[0].shape[-1]
     check_choice("values in kl and active", (len(kl), len(active)), [(dimensions, dimensions)])
     data = {"kl": [round(float(nats), 3) for nats in kl], "active": [bool(unit) for unit in active]}
     data |= {"limit": LIMIT, "seed": seed, "item": item}
@@ -117,9 +115,9 @@ def board(
 ) -> LiveFigure:
     """Images (n, 28, 28, 1) with a hole, filled by one encoding and decoding, and by a chain.
 
-    mask: the hole at first, bool (28, 28), True where hidden; the reader paints another. steps: of
-    the chain; warm_up: its first steps, pseudo-Gibbs in any case, which its mean leaves out; seed:
-    of the chain; names: of the labels. Images are stored with 8 bits.
+    mask: the hole at first, bool (28, 28), True where hidden; the reader paints another. steps and
+    seed: of the chain; warm_up: its first steps, pseudo-Gibbs in any case, which its mean leaves
+    out; names: of the labels. Images are stored with 8 bits.
     """
     images, mask = np.asarray(images), np.asarray(mask)
     shapes, fitting = (images.shape, mask.shape), ((len(labels), 28, 28, 1), (28, 28))
@@ -135,30 +133,8 @@ def board(
     return _figure("board", data, model, ["encoder", "decoder"], static)
 
 
-def fragment(content: dict, static: str) -> str:
-    """HTML of a figure: `static` (HTML) until it runs, on paper, and without JavaScript."""
-    name, data = escape(content["figure"]), _json(content["data"])
-    start = f'<div class="live" data-figure="{name}"><div class="live-static">{static}</div>'
-    return f'{start}<script type="application/json">{data}</script></div>'
-
-
-def networks(contents: Iterable[dict]) -> str:
-    """HTML that holds the networks of a page's figures, each once, anywhere in the page's body."""
-    found = {name: net for content in contents for name, net in content["networks"].items()}
-    blocks = [f'data-network="{escape(name)}">{_json(net)}' for name, net in found.items()]
-    return "".join(f'<script type="application/json" {block}</script>\n' for block in blocks)
-
-
-def style() -> str:
-    """The figures' style sheet."""
-    return (FOLDER / "figures.css").read_text("utf-8")
-
-
 def script(end: str = "activate(document);\n") -> str:
-    """The engine and the figures as one module without imports and exports, and what it ends with.
-
-    It stands once in a page, after the networks; a policy allows its SHA-256.
-    """
+    """The engine and the figures as one module without imports and exports, and its last line."""
     texts = [(FOLDER / name).read_text("utf-8") for name in ("engine.js", "figures.js")]
     lines = [line for text in texts for line in text.splitlines() if not line.startswith("import ")]
     return "".join(line.removeprefix("export ") + "\n" for line in lines) + end
@@ -167,14 +143,10 @@ def script(end: str = "activate(document);\n") -> str:
 def pack(network: Any) -> dict:
     """A Keras model, a chain of layers that may end in several dense heads, ready for JSON.
 
-    Returns {"layers": [...], "weights": base64 of little-endian float32}; a layer has its type, the
-    shapes of input and output without the batch, and, where it has weights, kernel, strides and
-    activation. Kernels lie as (rows, columns, channels, filters), also those of transposed
-    convolutions. An encoder's two heads become one dense layer: means, log-variances.
-
-    Float32, because rounding shows: on the report's models, float16 changes decoded pixels by up to
-    0.005 and 16-bit integers, scaled per filter, by up to 0.0006. Raises ValueError for a layer
-    that the engine does not have.
+    Returns {"layers": [...], "weights": base64 of little-endian float32}; shapes are without the
+    batch. Kernels lie as (rows, columns, channels, filters), also those of transposed convolutions.
+    An encoder's two heads become one dense layer: means, log-variances. Float32, because float16
+    would change decoded pixels by up to 0.005. ValueError for a layer that the engine lacks.
     """
     layers = [layer for layer in network.layers if type(layer).__name__ != "InputLayer"]
     stack, heads = layers[: -len(network.outputs)], layers[-len(network.outputs) :]
@@ -197,8 +169,8 @@ def pack(network: Any) -> dict:
 def _described(layer: Any) -> dict:
     """A layer without its weights; ValueError for an option that the engine does not have."""
     check_choice("layer", type(layer).__name__, TYPES)
-    described = {"type": TYPES[type(layer).__name__], "input": list(layer.input.shape[1:])}
-    described["output"] = list(layer.output.shape[1:])
+    shapes = {"input": list(layer.input.shape[1:]), "output": list(layer.output.shape[1:])}
+    described = {"type": TYPES[type(layer).__name__], **shapes}
     if described["type"] == "reshape":
         return described
     check_choice(f"activation of {layer.name}", layer.activation.__name__, ACTIVATIONS)
@@ -216,7 +188,7 @@ def _arrays(layer: Any) -> list[np.ndarray]:
     """Kernel and bias of a layer, or nothing; the kernel's last axes are channels and filters."""
     if not layer.weights:
         return []
-    kernel, *bias = [np.asarray(weight) for weight in layer.get_weights()]
+    kernel, *bias = layer.get_weights()
     if TYPES[type(layer).__name__] == "transposed":
         kernel = np.swapaxes(kernel, -1, -2)
     return [kernel, *(bias or [np.zeros(kernel.shape[-1], "float32")])]
@@ -234,10 +206,6 @@ def _figure(figure: str, data: dict, model: Any, parts: list[str], static: Figur
     return LiveFigure({"figure": figure, "data": data | names, "networks": networks}, static)
 
 
-def _latent_dim(model: Any) -> int:
-    return model.decoder.inputs[0].shape[-1]
-
-
 def _labels(labels: np.ndarray, names: Sequence[str], item: str) -> dict:
     """Labels as bytes, their names, and what an image is called."""
     numbers = np.asarray(labels)
@@ -249,8 +217,3 @@ def _labels(labels: np.ndarray, names: Sequence[str], item: str) -> dict:
 def _base64(array: np.ndarray, kind: str) -> str:
     """The bytes of an array, as numbers of a kind."""
     return base64.b64encode(array.astype(kind).tobytes()).decode()
-
-
-def _json(value: Any) -> str:
-    """JSON that may stand inside a script element."""
-    return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c")
