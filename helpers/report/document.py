@@ -1,10 +1,52 @@
-"""What stands in a report, in order, independent of HTML and PDF."""
+"""What stands in a report, in order, independent of HTML and PDF; and what is wrong with it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from difflib import get_close_matches
 from typing import Any
 
-from helpers.report.errors import Place
+from helpers.errors import Failure
+
+
+class ReportError(Failure):
+    """The notebooks cannot become a report; the message names each notebook and cell at fault."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A cell: its notebook's name, its number from 1, its source; and where it goes.
+
+    part: "abstract", "body" or "appendix"; shift: how far its headings move down.
+    """
+    notebook: str
+    cell: int
+    source: str
+    part: str = "body"
+    shift: int = 0
+
+    def __str__(self) -> str:
+        line = next(iter(self.source.strip().splitlines()), "")
+        return f"{self.notebook}.ipynb, cell {self.cell} (“{line:.50}”)"
+
+
+Note = Callable[[Place | str, str], None]  # notes what is wrong with a cell or a notebook's file
+
+
+@contextmanager
+def collect() -> Iterator[Note]:
+    """A function that notes a problem and its place; ReportError with all of them in the end."""
+    problems: dict[str, None] = {}
+    yield lambda place, message: problems.setdefault(f"{place}: {message}")
+    if problems:
+        raise ReportError("\n".join(problems))
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint: the known name most like this one."""
+    match = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; the nearest is {match[0]!r}" if match else ""
 
 
 @dataclass
@@ -16,121 +58,50 @@ class Ast:
 
 @dataclass
 class Element:
-    """Anything that stands in the report; `number` is "1.2", "A.1" or "3", "" if it has none."""
+    """Anything that stands in the report. Its kind says what it has, and how templates show it:
+
+    prose, equation, reference (of the bibliography): text; heading: text, level
+    figure, table, listing: caption; without a label they are not numbered
+    code (folded away in HTML, left out of the PDF), output (what a cell printed): code
+    fold: text, a title under which HTML folds away what follows; without a title its end
+
+    Every Ast becomes a string of HTML or Typst in the end.
+    """
+    kind: str
     place: Place
-    number: str = field(default="", kw_only=True)
-
-    @property
-    def kind(self) -> str:
-        """Name of the class in lower case, which chooses the template."""
-        return type(self).__name__.lower()
-
-
-@dataclass
-class Prose(Element):
-    """Running text."""
-    text: Ast
-
-
-@dataclass
-class Heading(Element):
-    """A section's title."""
-    level: int
-    text: Ast
-    anchor: str
-
-    @property
-    def appendix(self) -> bool:
-        """Whether it belongs to an appendix."""
-        return self.place.part == "appendix"
-
-
-@dataclass
-class Equation(Element):
-    """A displayed formula that stands on its own; numbered if it has a label."""
-    label: str
-    text: Ast
-
-
-@dataclass
-class Captioned(Element):
-    """What has a caption; without a label it is not numbered."""
-    label: str
-    caption: Ast | None
-
-
-@dataclass
-class Figure(Captioned):
-    """A picture (an SVG or PNG file), what moves in its place in HTML, and its numbers as CSV."""
-    alt: str
-    picture: bytes
-    suffix: str
-    live: dict | None = None
-    data: str = ""
-
-
-@dataclass
-class Table(Captioned):
-    """Header, rows of cells, and one of l, c, r for each column."""
-    header: list[Ast]
-    rows: list[list[Ast]]
-    align: str
-
-
-@dataclass
-class Listing(Captioned):
-    """Code to be read, in both outputs."""
-    code: str
+    text: Any = None  # Ast
+    label: str = ""  # its address in both outputs
+    number: str = ""  # "1.2", "A.1" or "3"
+    level: int = 0
+    caption: Any = None  # Ast
+    code: str = ""
     language: str = "python"
-
-
-@dataclass
-class Code(Element):
-    """Code that the HTML folds away and the PDF leaves out."""
-    code: str
-
-
-@dataclass
-class Output(Element):
-    """What a cell printed."""
-    code: str
-
-
-@dataclass
-class Fold(Element):
-    """Begins what the HTML folds away under a title, such as an answer; without a title its end."""
-    title: Ast | None
-
-
-@dataclass
-class Reference:
-    """An entry of the bibliography."""
-    number: int
-    anchor: str
-    text: Ast
-
-
-@dataclass
-class Bibliography(Element):
-    """The cited works."""
-    entries: list[Reference]
+    picture: bytes = b""
+    suffix: str = ""  # of the picture: svg or png
+    alt: str = ""
+    live: dict | None = None  # what moves in the figure's place in HTML
+    data: str = ""  # the figure's numbers as CSV
+    header: list = field(default_factory=list)  # Ast for each column
+    rows: list = field(default_factory=list)  # lists of Ast; of the bibliography: references
+    align: str = ""  # one of l, c, r for each column
 
 
 @dataclass
 class Document:
     """A report: title page, sections, and what follows them."""
-    title: Ast
-    subtitle: Ast
-    date: str
-    merged: bool
+    title: Any  # Ast
+    subtitle: Any  # Ast
+    date: datetime | None  # when it was computed
     notebooks: list[str]
+    parents: dict[str, int]  # title's level of each notebook that has further notebooks below it
     abstract: list[Element]
     body: list[Element]
     appendix: list[Element]
 
-    def elements(self) -> list[Element]:
-        """Everything in reading order."""
-        return [*self.abstract, *self.body, *self.appendix]
+    def elements(self, *kinds: str) -> list[Element]:
+        """Everything, or what is of these kinds, in reading order."""
+        found = [*self.abstract, *self.body, *self.appendix]
+        return [element for element in found if not kinds or element.kind in kinds]
 
 
 def transform(value: Any, change: Callable[[Ast], object]) -> Any:
@@ -139,7 +110,7 @@ def transform(value: Any, change: Callable[[Ast], object]) -> Any:
         return change(value)
     if isinstance(value, list):
         return [transform(part, change) for part in value]
-    if is_dataclass(value) and not isinstance(value, type | Place):
-        parts = {field.name: getattr(value, field.name) for field in fields(value)}
-        return replace(value, **{name: transform(part, change) for name, part in parts.items()})
+    if isinstance(value, Document | Element):
+        parts = {name: transform(part, change) for name, part in vars(value).items()}
+        return replace(value, **parts)
     return value

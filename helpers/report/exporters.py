@@ -1,6 +1,5 @@
 """Notebooks to reports: `render` for a folder, and two exporters for `jupyter nbconvert --to`."""
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,13 +8,8 @@ from nbconvert.exporters import Exporter
 from nbconvert.exporters.exporter import FilenameExtension
 from nbformat import NotebookNode
 
-from helpers.report import html, maths, typeset
-from helpers.report.cells import parse
-from helpers.report.document import Document
-from helpers.report.errors import ReportError as ReportError
-from helpers.report.errors import collect
-from helpers.report.maths import Formulas
-from helpers.report.notebooks import merge, read_notebooks
+from helpers.report import cells, maths, outputs
+from helpers.report.document import Document, collect
 from helpers.report.numbering import number
 
 
@@ -24,34 +18,32 @@ def render(notebooks: Path, output: Path) -> None:
 
     ReportError: the notebooks cannot become a report; the message names each cell at fault.
     """
-    made = build(merge(read_notebooks(notebooks)))
-    files = {"report.html": html.page(*made).encode(), "report.pdf": typeset.pdf(*made)}
+    made = build(cells.read_notebooks(notebooks))
+    files = {"report.html": outputs.page(*made).encode(), "report.pdf": outputs.pdf(*made)}
     output.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".", dir=output) as folder:
-        for name, content in files.items():
-            Path(folder, name).write_bytes(content)
-        for name in files:
-            Path(folder, name).replace(output / name)
+    for name, content in files.items():
+        (output / name).write_bytes(content)
 
 
-def build(notebook: NotebookNode) -> tuple[Document, Formulas]:
-    """A merged notebook's document, numbered, and its formulas; ReportError: all that is wrong."""
-    with collect() as problems:
-        document = number(parse(notebook, problems), problems)
-        formulas = maths.convert(document, problems)
+def build(notebooks: dict[str, NotebookNode]) -> tuple[Document, maths.Formulas]:
+    """The document of notebooks, numbered, and its formulas; ReportError: all that is wrong."""
+    with collect() as note:
+        cells.check(notebooks, note)
+    with collect() as note:
+        document = number(cells.parse(notebooks, note), note)
+        formulas = maths.convert(document, note)
     return document, formulas
 
 
 class _ReportExporter(Exporter):
-    """One executed notebook, merged or single, as a report of its own."""
-    write: Callable[[Document, Formulas], str | bytes]
+    """One executed notebook as a report of its own."""
+    write: Callable[[Document, maths.Formulas], str | bytes]
 
     def from_notebook_node(self, nb: NotebookNode, resources: Any = None, **kw: Any) -> Any:
         """The report and resources; ReportError names what is wrong and where."""
         nb, resources = super().from_notebook_node(nb, resources, **kw)
-        if not nb.metadata.get("report", {}).get("merged"):
-            nb = merge({resources.get("metadata", {}).get("name") or "notebook": nb})
-        return self.write(*build(nb)), resources
+        name = resources.get("metadata", {}).get("name") or "notebook"
+        return self.write(*build({name: nb})), resources
 
 
 class ReportHTMLExporter(_ReportExporter):
@@ -59,7 +51,7 @@ class ReportHTMLExporter(_ReportExporter):
     export_from_notebook = "Report (HTML)"
     output_mimetype = "text/html"
     file_extension = FilenameExtension(".html").tag(config=True)
-    write = staticmethod(html.page)
+    write = staticmethod(outputs.page)
 
 
 class ReportPDFExporter(_ReportExporter):
@@ -67,4 +59,4 @@ class ReportPDFExporter(_ReportExporter):
     export_from_notebook = "Report (PDF)"
     output_mimetype = "application/pdf"
     file_extension = FilenameExtension(".pdf").tag(config=True)
-    write = staticmethod(typeset.pdf)
+    write = staticmethod(outputs.pdf)

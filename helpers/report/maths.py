@@ -5,43 +5,30 @@
 
 import re
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
 from itertools import pairwise
+from string import ascii_letters, digits
 
 from helpers.report import pandoc
-from helpers.report.document import Ast, Document, transform
-from helpers.report.errors import Problems
+from helpers.report.document import Ast, Document, Note, transform
 
 _BOLD = re.compile(r"\\(?:mathbf|bm)\s*(?:\{\s*([A-Za-z0-9])\s*\}|([A-Za-z0-9]))")
-_FUNCTION = "\u2061"  # says "function application", shows nothing
+_CODES = [*range(0x1D41A, 0x1D434), *range(0x1D400, 0x1D41A), *range(0x1D7CE, 0x1D7D8)]
+_UPRIGHT = dict(zip(ascii_letters + digits, map(chr, _CODES), strict=True))  # pandoc would slant
 _CASES = re.compile(r"\\begin\{cases\}.*?\\end\{cases\}", re.S)
 _UNFIT = re.compile(r"\\(?:left\s*\.|right\s*\.|overset\b|underset\b|boxed\b|begin\{array\})")
 _QUOTED = re.compile(r'("(?:[^"\\]|\\.)*")')
-_TYPST = [  # what pandoc 3.9 writes, and what Typst 0.15 takes or sets well
-    (re.compile(pattern), better)
-    for pattern, better in (
-        (r"\.circle\b", ".o"),  # \odot, \otimes
-        (r"\bsect\b", "inter"),  # \cap
-        (r"#h\(0em\)", "thick"),  # \;
-        (r"#h\(-1em\)", "#h(-0.167em)"),  # \!
-        (r"#scale\(x: (\d+)%, y: \d+%\)\[(\\.|[^\]\\]+)\]", r"lr(size: #\1%, \2)"),  # \bigl(
-        (r"(?<![.\w])(parallel\b|∥|\\\|)", r' class("normal", \1)'),  # bars are no relations
-    )
-]
+_TYPST = {  # what pandoc 3.9 writes: what Typst 0.15 takes or sets well
+    r"\.circle\b": ".o",  # \odot, \otimes
+    r"\bsect\b": "inter",  # \cap
+    r"#h\(0em\)": "thick",  # \;
+    r"#h\(-1em\)": "#h(-0.167em)",  # \!
+    r"#scale\(x: (\d+)%, y: \d+%\)\[(\\.|[^\]\\]+)\]": r"lr(size: #\1%, \2)",  # \bigl(
+    r"(?<![.\w])(parallel\b|∥|\\\|)": r' class("normal", \1)',  # bars are no relations
+}
+Formulas = dict[tuple[str, bool], dict[str, str]]  # "html5" and "typst" of (TeX, displayed)
 
 
-@dataclass(frozen=True)
-class Formula:
-    """A formula in both forms."""
-
-    mathml: str
-    typst: str
-
-
-Formulas = dict[tuple[str, bool], Formula]
-
-
-def convert(document: Document, problems: Problems) -> Formulas:
+def convert(document: Document, note: Note) -> Formulas:
     """Every formula of the document, by TeX and whether it is displayed."""
     texts: list[Ast] = []
     transform(document, texts.append)
@@ -49,41 +36,29 @@ def convert(document: Document, problems: Problems) -> Formulas:
     for text in texts:
         for node in pandoc.nodes(text.blocks):
             if node["t"] == "Math":
-                found.setdefault(key(node), text)
+                found.setdefault((node["c"][1], pandoc.is_displayed(node)), text)
     made = dict(zip(found, write(list(found)), strict=True))
     for formula, answer in made.items():
         if isinstance(answer, str):
-            problems.add(found[formula].place, f"formula {formula[0].strip()!r}: {answer}")
-    return {k: answer for k, answer in made.items() if isinstance(answer, Formula)}
+            note(found[formula].place, f"formula {formula[0].strip()!r}: {answer}")
+    return {k: answer for k, answer in made.items() if isinstance(answer, dict)}
 
 
-def key(node: dict) -> tuple[str, bool]:
-    """TeX of a formula's node, and whether it is displayed."""
-    return node["c"][1], pandoc.is_displayed(node)
-
-
-def write(formulas: list[tuple[str, bool]]) -> list[Formula | str]:
+def write(formulas: list[tuple[str, bool]]) -> list[dict[str, str] | str]:
     """Each formula (TeX, whether displayed) in both forms, or what is wrong with it."""
     plain = [(tex.replace("{,}", r"\text{,}"), display) for tex, display in formulas]
-    upright = [(_BOLD.sub(lambda m: _bold(m[1] or m[2]), tex), display) for tex, display in plain]
+    upright = [(_BOLD.sub(lambda m: f"{{{_UPRIGHT[m[1] or m[2]]}}}", tex), d) for tex, d in plain]
     apart = [(_CASES.sub(lambda m: m[0].replace("&", r"\quad &"), tex), d) for tex, d in plain]
-    both = zip(pandoc.maths(upright, "html5"), pandoc.maths(apart, "typst"), strict=True)
-    made: list[Formula | str] = []
-    for (tex, _), ((mathml, reason), (typst, _)) in zip(formulas, both, strict=True):
-        if not mathml.startswith("<math"):
+    answers = pandoc.call("maths", upright, "html5"), pandoc.call("maths", apart, "typst")
+    made: list[dict[str, str] | str] = []
+    for (tex, _), (mathml, reason), (typst, _) in zip(formulas, *answers, strict=True):
+        if not mathml.lstrip().startswith("<math"):
             made.append(reason.partition("expecting")[0].strip().splitlines()[-1])
         elif unfit := _UNFIT.search(tex):
             made.append(f"{unfit[0]} comes out wrong in the PDF: write it without")
         else:
-            made.append(Formula(_for_browsers(mathml), _for_typst(typst)))
+            made.append({"html5": _for_browsers(mathml), "typst": _for_typst(typst).strip()})
     return made
-
-
-def _bold(letter: str) -> str:
-    """An upright bold character, which pandoc's MathML would slant."""
-    starts = (("a", 0x1D41A), ("A", 0x1D400), ("0", 0x1D7CE))
-    first, base = next(start for start in starts if start[0] <= letter)
-    return f"{{{chr(base + ord(letter) - ord(first))}}}"
 
 
 def _for_typst(text: str) -> str:
@@ -91,8 +66,8 @@ def _for_typst(text: str) -> str:
     parts = _QUOTED.split(text)  # every second one is a string
     for n, part in enumerate(parts):
         if n % 2 == 0:
-            for pattern, better in _TYPST:
-                part = pattern.sub(better, part)
+            for pattern, better in _TYPST.items():
+                part = re.sub(pattern, better, part)
         elif not parts[n - 1].endswith(("(", ": ")):
             part = f"op({part})"
         elif part == '","':
@@ -103,8 +78,7 @@ def _for_typst(text: str) -> str:
     return "".join(parts)
 
 
-_COMBINING = "\u0302\u0303\u203e\u0307\u0308\u030c\u0306\u0301\u0300"
-_WIDE = dict(zip(_COMBINING, "ˆ˜¯˙¨ˇ˘´`", strict=True))
+_WIDE = dict(zip("\u0302\u0303\u203e\u0307\u0308\u030c\u0306\u0301\u0300", "ˆ˜¯˙¨ˇ˘´`", strict=True))
 _SCRIPTS = {"msub", "msup", "msubsup", "munder", "mover", "munderover"}
 _OPERANDS = {"mi", "mn", "mfrac", "msqrt", "mrow", "mtext", *_SCRIPTS}
 _ROWS = {"mrow", "mtd", "semantics", "msqrt", "mstyle"}
@@ -157,8 +131,8 @@ def _is_function(node: ET.Element) -> bool:
     """Whether a name such as log (with or without marks below and above) ends the node."""
     if node.tag in _SCRIPTS:
         return _is_function(node[0])
-    if node.tag == "mrow" and len(node) and (node[-1].text or "") == _FUNCTION:
-        return len(node) > 1 and _is_function(node[-2])
+    if node.tag == "mrow" and len(node) > 1 and node[-1].text == "\u2061":  # "apply a function"
+        return _is_function(node[-2])
     return node.tag == "mi" and len(node.text or "") > 1
 
 

@@ -12,7 +12,8 @@ from typing import Any
 import pypandoc
 
 
-def _call(action: str, items: list, to: str = "") -> list:
+def call(action: str, items: list, to: str = "") -> list:
+    """The answers of convert.lua, which says what it takes, one for each item."""
     if not items:
         return []
     command = [pypandoc.get_pandoc_path(), "lua", str(Path(__file__).with_name("convert.lua"))]
@@ -21,31 +22,6 @@ def _call(action: str, items: list, to: str = "") -> list:
     if run.returncode:
         raise RuntimeError(f"pandoc failed: {run.stderr.decode()}")
     return json.loads(run.stdout)
-
-
-def unparsed(text: str, form: str = "markdown") -> dict:
-    """A text, Markdown or HTML, in the place of its blocks.
-
-    Without an end of line pandoc's CommonMark loses the last row of a pipe table.
-    """
-    return {"t": "Unparsed", "c": [f"{text}\n", form]}
-
-
-def read(texts: list[list[str]]) -> list[list[dict]]:
-    """The blocks of each [text, "markdown" or "html"]; the texts do not see each other."""
-    return [document["blocks"] for document in _call("read", texts)]
-
-
-def write(documents: list[list[dict]], to: str) -> list[str]:
-    """Each list of blocks as "html5" or "typst"."""
-    heads = {"pandoc-api-version": [1, 23], "meta": {}}
-    sources = [json.dumps(heads | {"blocks": blocks}) for blocks in documents]
-    return [text.strip() for text in _call("write", sources, to)]
-
-
-def maths(formulas: list[tuple[str, bool]], to: str) -> list[tuple[str, str]]:
-    """Each formula (TeX, whether displayed) as "html5" (MathML) or "typst", and why not, or ""."""
-    return [(text.strip(), reason) for text, reason in _call("maths", formulas, to)]
 
 
 def nodes(tree: Any) -> Iterator[dict]:

@@ -142,7 +142,7 @@ def rendering_parts(notebooks: dict[str, str]) -> dict[str, str]:
     files = (paths.ROOT / "helpers" / "report").rglob("*")
     found = [file for file in files if file.is_file() and file.suffix not in (".pyc", ".py")]
     found += [paths.ROOT / "requirements.txt"]
-    return notebooks | provenance.code_parts(["helpers.report"]) | _files(found) | PYTHON
+    return notebooks | provenance.code_parts(["helpers.report.exporters"]) | _files(found) | PYTHON
 
 
 def imported(notebook: dict) -> list[str]:

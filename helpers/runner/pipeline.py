@@ -212,7 +212,7 @@ class Runner:
 
 def default_render(notebooks: Path, output: Path) -> None:
     """Make report.html and report.pdf in `output` from a folder of executed notebooks."""
-    from helpers.report import render  # the slowest import here
+    from helpers.report.exporters import render  # the slowest import here
 
     render(notebooks, output)
 
