@@ -83,7 +83,8 @@ def verdict(claim, one):
     return {row.id: row for row in claim_rows(Evidence(one, side()))}[claim].plain.verdict
 
 
-NOTHING = RecipeEvidence(Runs(pd.DataFrame()), Runs(pd.DataFrame()), pd.DataFrame())
+NONE = pd.DataFrame(columns=["model", "seed"])
+NOTHING = RecipeEvidence(Runs(NONE), Runs(NONE), NONE)
 
 
 def test_all_24_claims_are_listed_in_order_with_a_rule():
@@ -230,6 +231,14 @@ def test_seeds_that_lie_far_apart_refute_nothing(claim, model, measure, mean, sw
         assert verdict(claim, one) == expected
 
 
+def test_a_claim_whose_notebook_is_gone_leads_to_the_chapter_on_claims(tmp_path):
+    (tmp_path / "04_loss.ipynb").touch()
+    evidence = Evidence(NOTHING, NOTHING)
+    links = {claim.link for claim in claim_rows(evidence, tmp_path)}
+    assert links == {"04_loss.ipynb", "08_claims.ipynb"}
+    assert {"00_baseline.ipynb", "07_discussion.ipynb"} < {c.link for c in claim_rows(evidence)}
+
+
 def test_a_missing_number_is_named():
     lacking = side({model: values for model, values in GOOD.items() if model != "32-D"})
     row = {row.id: row for row in claim_rows(Evidence(lacking, lacking))}["C23"]
@@ -250,7 +259,7 @@ def test_the_tally_counts_each_side():
         claims.tally(rows, "plain") == "24 confirmed"
         and claims.tally(rows, "fast") == "24 not measured yet"
     )
-    listed = claims.listing(rows, "plain")
+    listed = claims.tally(rows, "plain", links=True)
     assert (
         listed.startswith('**24 confirmed** ([C1](00_baseline.ipynb "as it is"), [C2]')
         and listed.count("](") == 24

@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from helpers.config import PUBLISHED
 from helpers.evidence import reproduction
 from helpers.evidence.published import published
 from helpers.evidence.reproduction import (
@@ -11,10 +12,13 @@ from helpers.evidence.reproduction import (
     gains_text,
     headline,
     longer_text,
+    reproduction_table,
     reproduction_text,
+    runs_table,
 )
+from helpers.results import write_json
 
-NONE = pd.DataFrame()
+NONE = pd.DataFrame(columns=["model", "seed", "training_loss", "val_loss", "epochs"])
 
 
 def repeated(*losses):
@@ -60,7 +64,7 @@ def test_a_gain_that_goes_at_convergence_was_the_optimisers():
         4.303 * 0.1 / 3**0.5
     )  # Student's factor for three seeds; paired, the baseline's part cancels
     assert gain.converged.high - gain.converged.mean == pytest.approx(half, rel=1e-3)
-    assert gain.optimisers_share.mean == pytest.approx(0.5) and gain.optimisers_share.sign == 1
+    assert gain.optimisers.mean == pytest.approx(0.5) and gain.optimisers.sign == 1
     text = gains_text(stored)
     assert text.startswith(
         f"**deeper**: published {halved:.1f} nats below the baseline, "
@@ -75,7 +79,7 @@ def test_a_gain_that_goes_at_convergence_was_the_optimisers():
 def test_a_gain_that_grows_at_convergence_was_hidden():
     gap = published("baseline")["loss"] - published("10-D")["loss"]
     stored = long_runs(baseline=[140.0, 141.0], **{"10-D": [140.0 - 2 * gap, 141.1 - 2 * gap]})
-    assert gains(stored)[0].optimisers_share.mean == pytest.approx(-1, abs=0.01)
+    assert gains(stored)[0].optimisers.mean == pytest.approx(-1, abs=0.01)
     assert "had hidden 100 ± 2% on top" in gains_text(stored)
 
 
@@ -143,6 +147,32 @@ def test_a_finished_run_has_its_last_loss_and_its_whole_time():
     first = courses[(courses["model"] == "baseline") & (courses["seed"] == 0)]
     row = runs[(runs["model"] == "baseline") & (runs["seed"] == 0)].iloc[0]
     assert (
-        row["total_seconds"] == pytest.approx(first["seconds"].sum())
+        row["seconds"] == pytest.approx(first["seconds"].sum())
         and row["training_loss"] == first["training_loss"].iloc[-1]
     )
+
+
+def test_published_losses_stand_beside_repeated_ones_and_this_runs():
+    repeated = pd.DataFrame(
+        {"model": "1-D", "seed": seed, "training_loss": 160.0 + seed, "seconds": 1000.4}
+        for seed in (1, 0)
+    )
+    here = {"baseline": {"loss": 150.126, "seconds": 7.6}, "dense": {"loss": 1.0, "seconds": 1.0}}
+    table = reproduction_table(repeated, here).set_index("model")
+    assert list(table.index) == list(PUBLISHED)
+    assert table.loc["1-D"].tolist() == ["163.25", "160.00", "–", "164", "1,000", "–"]
+    assert table.loc["baseline", "loss, this run"] == "150.13"
+    assert table.loc["baseline", "time, this run"] == "8"
+
+
+def test_the_models_of_a_run_are_listed_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("HELPERS_OUTPUT", str(tmp_path))
+    assert runs_table().to_numpy().tolist() == [["none"]]
+    config = {"recipe": "fast", "n_train": None, "split": "all", "epochs": 3, "seed": 0}
+    origin = {"threads": 2, "date": "2026-01-02T03:04:05", "commit": "abc"}
+    runs = [{"model": "1-D", "config": config, "seconds": 61, "provenance": origin}]
+    for section in ("02_latent_1d", "07_discussion"):
+        write_json(tmp_path / "results" / f"{section}.json", {"runs": runs})
+    (row,) = runs_table().to_numpy().tolist()
+    assert row[:6] == ["1-D", "fast", "MNIST", "70,000", 3, 0]
+    assert row[6:] == ["1 min 01 s", 2, "2026-01-02 03:04", "abc"]
