@@ -6,6 +6,7 @@ claims.json. A part of a claim holds, or fails, where the whole 95 % confidence 
 says so; two models differ where that of their paired difference excludes zero.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,16 +60,9 @@ class Claim(NamedTuple):
         return any(f and not p for p, f in zip(self.plain.parts, self.fast.parts, strict=False))
 
 
-def _share(found: Interval) -> str:
-    return found.text(1, 100, "%")
-
-
-def _points(found: Interval, more: str, less: str) -> str:
-    return found.change(more, less, 1, 100, " points")
-
-
-def _longer(found: Interval) -> str:
-    return found.change("longer", "shorter", 1, 100, "%")
+_share = partial(Interval.text, decimals=1, scale=100, unit="%")
+_points = partial(Interval.change, decimals=1, scale=100, unit=" points")
+_longer = partial(Interval.change, more="longer", less="shorter", decimals=1, scale=100, unit="%")
 
 
 class Rules:
@@ -82,11 +76,9 @@ class Rules:
         self.mean, self.difference = side.runs.mean, side.runs.difference
 
     def c1_clusters(self):
-        knn = self.mean("baseline", "knn_accuracy")
-        rank = self.mean("baseline", "rank_of_3_and_5")
-        place = ordinal(round(rank.mean))
-        ours = f"kNN accuracy {_share(knn)}; 3 and 5 are the {place} most confused pair"
-        return ours, (knn.above(0.5), -rank.above(5.5))
+        knn, rank = (self.mean("baseline", name) for name in ("knn_accuracy", "rank_of_3_and_5"))
+        ours = f"kNN accuracy {_share(knn)}; 3 and 5 are the {ordinal(round(rank.mean))} most"
+        return f"{ours} confused pair", (knn.above(0.5), -rank.above(5.5))
 
     def c2_smooth(self, model="baseline"):
         change, power = (self.mean(model, f"step_{part}") for part in ("change", "exponent"))
@@ -141,7 +133,7 @@ class Rules:
 
     def c11_unequal_use(self):
         least, most = self.mean("10-D", "kl_least"), self.mean("10-D", "kl_most")
-        return f"from {least.text()} to {most.text()} nats", (most.exceeds(least.scaled(2)),)
+        return f"from {least.text()} to {most.text()} nats", (most.above(least.scaled(2)),)
 
     def c12_squared_error(self):
         longer = self.time("squared error")
@@ -151,7 +143,7 @@ class Rules:
     def c13_steady(self):
         two, ten = (self.side.roughness(name) for name in ("squared error", "10-D, squared error"))
         ours = f"rises by {_share(two)} of its fall, with ten dimensions by {_share(ten)}"
-        return ours, (ten.exceeds(two),)
+        return ours, (ten.above(two),)
 
     def c14_comparable(self):
         psnr, ssim = (self.difference("squared error", "baseline", name) for name in COMPARABLE)
@@ -204,7 +196,7 @@ class Rules:
         used = self.mean("32-D", "active_units")
         many, ten = (self.difference(d, d, "train_elbo", "val_elbo") for d in ("32-D", "10-D"))
         ours = f"{_points(blurs[1], 'sharper', 'less sharp')} than 2-D; of 32 dimensions"
-        parts = min(blur.sign for blur in blurs), max(-used.above(31.5), many.exceeds(ten))
+        parts = min(blur.sign for blur in blurs), max(-used.above(31.5), many.above(ten))
         return f"{ours} {used.text(1)} active; gap {many.text()} nats", parts
 
     def c24_seen_digits(self):

@@ -1,5 +1,6 @@
 """What this report's runs and stored ones say of the published losses, also at convergence."""
 
+from collections import ChainMap
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import NamedTuple
@@ -23,7 +24,7 @@ CONVERGED = "convergence.csv"  # long runs of the fast recipe; one seed ran twic
 
 
 def finished_runs(name: str) -> pd.DataFrame:
-    """A row per finished run of a committed table: its last epoch, with the seconds of all."""
+    """A row per finished run of a committed table: its last epoch, with all its seconds."""
     rows = stored(name)
     total = rows.groupby(["model", "seed", "epochs"])["seconds"].transform(sum)
     return final_rows(rows.assign(seconds=total)).sort_index(ignore_index=True)
@@ -44,9 +45,8 @@ def reproduction_table(repeated: pd.DataFrame, here: Mapping[str, Mapping]) -> p
     table = {"model": list(PUBLISHED)}
     for title, key, decimals in (("loss", "loss", 2), ("time", "seconds", 0)):
         for source, found in sources.items():
-            values = [found[model][key] if model in found else None for model in PUBLISHED]
-            shown = [number(value, decimals) if value else "–" for value in values]
-            table[f"{title}, {source}"] = shown
+            values = [found.get(model, {}).get(key) for model in PUBLISHED]
+            table[f"{title}, {source}"] = [number(v, decimals) if v else "–" for v in values]
     return pd.DataFrame(table)
 
 
@@ -155,10 +155,8 @@ def longer_text(long_runs: pd.DataFrame) -> str:
 
 def models_here() -> dict[str, dict[str, float]]:
     """The summaries of the models that the run at hand has trained, by name."""
-    found: dict[str, dict[str, float]] = {}
-    for section in reversed(SECTIONS):
-        found |= (load_result(section) or {"values": {}})["values"].get("models", {})
-    return found
+    results = [load_result(section) or {"values": {}} for section in SECTIONS]
+    return dict(ChainMap(*(result["values"].get("models", {}) for result in results)))
 
 
 def runs_table() -> pd.DataFrame:

@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,8 +28,7 @@ class Missing(LookupError):
     """A number that is needed has not been stored."""
 
 
-@dataclass(frozen=True)
-class Interval:
+class Interval(NamedTuple):
     """A mean over n seeds with Student's confidence interval at LEVEL: unbounded where n is 1."""
 
     mean: float
@@ -42,18 +41,15 @@ class Interval:
         """1 or -1 where the interval lies above or below zero, else 0: no difference is shown."""
         return self.above(0)
 
-    def above(self, limit: float) -> int:
-        """1 where the whole interval lies above a limit, -1 where it lies below, else 0."""
-        return int(self.low > limit) - int(self.high < limit)
+    def above(self, limit: "float | Interval") -> int:
+        """1 where all of it lies above a limit or another interval, -1 where below, else 0."""
+        least, most = (limit.low, limit.high) if isinstance(limit, Interval) else (limit, limit)
+        return int(self.low > most) - int(self.high < least)
 
     def between(self, least: float, most: float) -> int:
         """1 where the whole interval lies within limits, -1 where it lies outside, else 0."""
         within = least <= self.low and self.high <= most
         return int(within) - int(self.low > most or self.high < least)
-
-    def exceeds(self, other: "Interval") -> int:
-        """1 where the whole interval lies above another one, -1 where it lies below, else 0."""
-        return int(self.low > other.high) - int(self.high < other.low)
 
     def scaled(self, factor: float, start: float = 0) -> "Interval":
         """The interval of start + factor · value: in another unit, or reversed if negative."""
@@ -84,8 +80,7 @@ def interval(values: Iterable[float]) -> Interval:
     return Interval(mean, mean - half, mean + half, n)
 
 
-@dataclass(frozen=True)
-class Runs:
+class Runs(NamedTuple):
     """Measured runs of one recipe: a table with a row for each model and seed."""
 
     table: pd.DataFrame
@@ -121,8 +116,7 @@ def select(table: pd.DataFrame, **fields) -> pd.DataFrame:
     return table
 
 
-@dataclass(frozen=True)
-class RecipeEvidence:
+class RecipeEvidence(NamedTuple):
     """Models trained by one recipe: measured runs, timed steps, losses by epoch."""
 
     runs: Runs
@@ -155,8 +149,7 @@ class RecipeEvidence:
         )
 
 
-@dataclass(frozen=True)
-class Evidence:
+class Evidence(NamedTuple):
     """The models trained as the original trained them, and by this report's recipe."""
 
     plain: RecipeEvidence
@@ -193,8 +186,7 @@ def differs(found: Interval, unit: str, decimals: int = 2) -> str:
     return f"{size} (95 % interval over {found.n} seeds: {span})"
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """A measure as tables and sentences show it; against: another one, of the second model."""
 
     title: str

@@ -139,8 +139,7 @@ def _kind(table: pd.DataFrame) -> Kind:
     """The kind of a table, by its columns."""
     history, measures, times = (list(COLUMNS[name]) for name in FLOATS)
     if "round" in table:
-        identity = ["model", "form", "dataset", "round"]
-        return Kind("timed steps", identity, ["batch_size", *times])
+        return Kind("timed steps", ["model", "form", "dataset", "round"], ["batch_size", *times])
     if "epoch" in table:
         return Kind("courses of trainings", ["model", *CONFIGURATION, "epoch"], history)
     if "peak" in table:
