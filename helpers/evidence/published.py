@@ -1,14 +1,10 @@
 """The published numbers of the original report, and its claims."""
 
 import json
-from functools import cache
 from pathlib import Path
 
-
-@cache
-def claims_file() -> dict:
-    """What claims.json holds; "claims": id, link to a section, published value, text and rule."""
-    return json.loads((Path(__file__).parent / "claims.json").read_text(encoding="utf-8"))
+# "models": see `published`; "claims": id, link to a section, published value, text and rule
+CLAIMS = json.loads(Path(__file__).with_name("claims.json").read_text(encoding="utf-8"))
 
 
 def published(model: str) -> dict[str, float]:
@@ -16,7 +12,7 @@ def published(model: str) -> dict[str, float]:
 
     Raises KeyError, naming the models that have published numbers, for any other.
     """
-    models = claims_file()["models"]
+    models = CLAIMS["models"]
     if model not in models:
         raise KeyError(f"nothing is published for {model!r}, only for {', '.join(models)}")
     return models[model]

@@ -1,17 +1,20 @@
-"""Whether published losses come back, and what is left of their differences at convergence."""
+"""What this report's runs and stored ones say of the published losses, also at convergence."""
 
-from dataclasses import dataclass
-from pathlib import Path
+from collections import ChainMap
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import NamedTuple
 
 import pandas as pd
 
-from helpers.config import PUBLISHED
-from helpers.evidence.published import published
+from helpers.config import IMAGES, PUBLISHED
+from helpers.data import DATASETS
+from helpers.evidence.published import CLAIMS, published
 from helpers.evidence.speed import final_rows, model_order
-from helpers.evidence.statistics import Interval, Runs
+from helpers.evidence.statistics import Interval, Missing, Runs
 from helpers.evidence.tables import stored
 from helpers.results import load_result
-from helpers.wording import RESOLUTION, number
+from helpers.wording import RESOLUTION, duration, number
 
 SECTIONS = (  # whose results hold summaries of models
     "00_baseline", "01_architecture", "02_latent_1d", "03_latent_10d", "04_loss", "07_discussion",
@@ -20,27 +23,41 @@ ORIGINAL = "original_protocol.csv"  # 70,000 digits, 30 epochs, constant Adam
 CONVERGED = "convergence.csv"  # long runs of the fast recipe; one seed ran twice as long
 
 
-def finished_runs(name: str, folder: Path | None = None) -> pd.DataFrame:
-    """A row per finished run of a committed table: its last epoch, with its "total_seconds"."""
-    rows = stored(name, folder=folder)
+def finished_runs(name: str) -> pd.DataFrame:
+    """A row per finished run of a committed table: its last epoch, with all its seconds."""
+    rows = stored(name)
     total = rows.groupby(["model", "seed", "epochs"])["seconds"].transform(sum)
-    return final_rows(rows.assign(total_seconds=total)).sort_index(ignore_index=True)
+    return final_rows(rows.assign(seconds=total)).sort_index(ignore_index=True)
 
 
-def first_runs(repeated: pd.DataFrame) -> dict[str, dict]:
-    """The runs with seed 0, by model."""
-    first = repeated[repeated["seed"] == 0] if len(repeated) else repeated
+def _first_runs(repeated: pd.DataFrame) -> dict[str, dict]:
+    """The runs with seed 0, by model, with "loss" and "seconds" as `published` names them."""
+    first = repeated[repeated["seed"] == 0].rename(columns={"training_loss": "loss"})
     return {row["model"]: row for row in first.to_dict("records")}
+
+
+def reproduction_table(repeated: pd.DataFrame, here: Mapping[str, Mapping]) -> pd.DataFrame:
+    """Loss and time of the published models: published, repeated (seed 0), and in this run.
+
+    repeated: from `finished_runs`; here: from `models_here`.
+    """
+    sources = {"published": CLAIMS["models"], "repeated": _first_runs(repeated), "this run": here}
+    table = {"model": list(PUBLISHED)}
+    for title, key, decimals in (("loss", "loss", 2), ("time", "seconds", 0)):
+        for source, found in sources.items():
+            values = [found.get(model, {}).get(key) for model in PUBLISHED]
+            table[f"{title}, {source}"] = [number(v, decimals) if v else "–" for v in values]
+    return pd.DataFrame(table)
 
 
 def reproduction_text(repeated: pd.DataFrame) -> str:
     """Which published losses came back under the original protocol."""
     if not len(repeated):
         return "No run of the original protocol is stored beside this report."
-    far, first = [], first_runs(repeated)
-    for name, row in first.items():
-        if abs(off := row["training_loss"] - published(name)["loss"]) > RESOLUTION:
-            far.append(f"{name} ends {abs(off):.1f} nats {'above' if off > 0 else 'below'}")
+    first = _first_runs(repeated)
+    away = {model: run["loss"] - published(model)["loss"] for model, run in first.items()}
+    far = [f"{model} ends {abs(off):.1f} nats {'above' if off > 0 else 'below'}"
+           for model, off in away.items() if abs(off) > RESOLUTION]  # fmt: skip
     near = f"{len(first) - len(far)} of {len(first)} losses come back within {RESOLUTION:g} nats"
     rest = f"; {', '.join(far)} the published value." if far else "."
     sentences = [f"Under the original protocol, {near}{rest}"]
@@ -52,43 +69,34 @@ def reproduction_text(repeated: pd.DataFrame) -> str:
     return " ".join(sentences)
 
 
-@dataclass(frozen=True)
-class Gain:
+class Gain(NamedTuple):
     """How far a model ends below the baseline: as published, and at convergence; nats."""
 
     model: str
     published: float
     converged: Interval  # over seeds
+    optimisers: Interval  # share of the published gain that is gone there; negative: it has grown
 
-    @property
-    def optimisers_share(self) -> Interval:
-        """The share of the published gain that is gone at convergence; negative where it grows."""
-        return self.converged.scaled(-1 / self.published, start=1)
+
+def _shortest(runs: pd.DataFrame) -> pd.DataFrame:
+    return runs[runs["epochs"] == runs["epochs"].min()]
 
 
 def gains(long_runs: pd.DataFrame) -> list[Gain]:
     """The gain of each converged model with the baseline's loss function."""
-    runs, found = Runs(_shortest_and_longest(long_runs)[0]), []
+    runs, found = Runs(_shortest(long_runs)), []
     for model in ("deeper", "1-D", "10-D"):
-        if {"baseline", model} <= set(runs.models()):
-            as_published = published("baseline")["loss"] - published(model)["loss"]
-            converged = runs.difference("baseline", model, "training_loss")
-            found.append(Gain(model, as_published, converged))
+        with suppress(Missing):
+            now = runs.difference("baseline", model, "training_loss")
+            was = published("baseline")["loss"] - published(model)["loss"]
+            found.append(Gain(model, was, now, now.scaled(-1 / was, start=1)))
     return found
-
-
-def _shortest_and_longest(runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The runs of the smallest, and of the greatest number of epochs."""
-    if not len(runs):
-        return runs, runs
-    least, most = (runs[runs["epochs"] == end(runs["epochs"])] for end in (min, max))
-    return least, most
 
 
 def convergence_table(long_runs: pd.DataFrame) -> pd.DataFrame:
     """Where each converged model ends and, with the same loss, how far below the baseline."""
     by_model = {gain.model: gain for gain in gains(long_runs)}
-    runs, table = Runs(_shortest_and_longest(long_runs)[0]), []
+    runs, table = Runs(_shortest(long_runs)), []
     for model in runs.models():
         ends = [runs.mean(model, measure) for measure in ("training_loss", "val_loss")]
         gain = by_model.get(model)
@@ -104,38 +112,33 @@ def gains_text(long_runs: pd.DataFrame) -> str:
     sentences = []
     for gain in gains(long_runs):
         was = f"{abs(gain.published):.1f} nats {'below' if gain.published > 0 else 'above'}"
-        share = gain.optimisers_share
-        size = (share.scaled(-1) if share.sign < 0 else share).text(0, 100, "%")
-        verdict = {
+        now = f"at convergence {gain.converged.change('below', 'above', 1)}"
+        sign = gain.optimisers.sign
+        size = gain.optimisers.scaled(-1 if sign < 0 else 1).text(0, 100, "%")
+        so = {
             1: f"{size} of the published difference is the optimiser's",
             -1: f"the plain recipe had hidden {size} on top of the published difference",
             0: f"no share of the published difference is shown to be the optimiser's ({size})",
-        }[share.sign]
-        now = f"at convergence {gain.converged.change('below', 'above', 1)}"
-        sentence = f"**{gain.model}**: published {was} the baseline, {now}, so that {verdict}."
-        sentences.append(sentence)
+        }[sign]
+        sentences.append(f"**{gain.model}**: published {was} the baseline, {now}, so that {so}.")
     return " ".join(sentences) or "No long runs of the fast recipe are stored beside this report."
 
 
 def headline(long_runs: pd.DataFrame) -> str:
     """How much of the deeper model's published gain is the optimiser's; empty where not shown."""
-    for gain in gains(long_runs):
-        if gain.model == "deeper" and gain.optimisers_share.sign > 0:
-            share = gain.optimisers_share.text(0, 100, "%")
-            return (
-                f"Of the {gain.published:.1f} nats that one more layer gains in the original, "
-                f"{share} are the optimiser's: between models trained to convergence "
-                f"{gain.converged.text(1)} are left."
-            )
-    return ""
+    return "".join(
+        f"Of the {gain.published:.1f} nats that one more layer gains in the original, "
+        f"{gain.optimisers.text(0, 100, '%')} are the optimiser's: between models trained to "
+        f"convergence {gain.converged.text(1)} are left."
+        for gain in gains(long_runs) if gain.model == "deeper" and gain.optimisers.sign > 0
+    )  # fmt: skip
 
 
 def longer_text(long_runs: pd.DataFrame) -> str:
     """What still more epochs would have changed, in Markdown; empty without longer runs."""
-    short, long = _shortest_and_longest(long_runs)
-    if not len(short) or len(short) == len(long_runs):
+    short, long = _shortest(long_runs), long_runs[long_runs["epochs"] == long_runs["epochs"].max()]
+    if len(short) == len(long_runs):
         return ""
-    after, before = long["epochs"].iloc[0], short["epochs"].iloc[0]
     pairs = long.merge(short, on=["model", "seed"], suffixes=("", "_before"), validate="1:1")
     found = []
     for _, row in pairs.sort_values("model", key=model_order).iterrows():
@@ -144,15 +147,33 @@ def longer_text(long_runs: pd.DataFrame) -> str:
         found.append(f"{row['model']} {training} ({test})")
     return (
         f"How far from the end is that? Of each model one run (seed {pairs['seed'][0]}) was "
-        f"trained for {after} epochs instead of {before}. The training loss, and in brackets the "
-        f"loss on the test images, change by, in nats: {', '.join(found)}. Seeds alone set single "
-        f"runs up to {RESOLUTION:g} nats apart."
+        f"trained for {pairs['epochs'][0]} epochs instead of {pairs['epochs_before'][0]}. The "
+        f"training loss, and in brackets the loss on the test images, change by, in nats: "
+        f"{', '.join(found)}. Seeds alone set single runs up to {RESOLUTION:g} nats apart."
     )
 
 
 def models_here() -> dict[str, dict[str, float]]:
     """The summaries of the models that the run at hand has trained, by name."""
-    found: dict[str, dict[str, float]] = {}
-    for section in reversed(SECTIONS):
-        found |= (load_result(section) or {"values": {}})["values"].get("models", {})
-    return found
+    results = [load_result(section) or {"values": {}} for section in SECTIONS]
+    return dict(ChainMap(*(result["values"].get("models", {}) for result in results)))
+
+
+def runs_table() -> pd.DataFrame:
+    """The models that the run at hand has trained, with how, when and by which code."""
+    results = [load_result(section) or {"runs": []} for section in SECTIONS]
+    runs = {(run["model"], str(run["config"])): run for result in results for run in result["runs"]}
+    rows = []
+    for run in runs.values():
+        config, origin = run["config"], run["provenance"]
+        rows.append({
+            "model": run["model"], "recipe": config["recipe"],
+            "data set": DATASETS[config.get("dataset", "mnist")].title,
+            "images": f"{config['n_train'] or IMAGES[config['split']]:,}",
+            "epochs": config["epochs"], "seed": config["seed"],
+            "time": duration(run["seconds"]), "threads": origin["threads"],
+            "trained (UTC)": origin["date"][:16].replace("T", " "), "commit": origin["commit"],
+        })  # fmt: skip
+    table = pd.DataFrame(rows or [{"model": "none"}])
+    table.attrs["align"] = "lllrrrrrll" if rows else "l"
+    return table

@@ -2,9 +2,8 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -29,8 +28,7 @@ class Missing(LookupError):
     """A number that is needed has not been stored."""
 
 
-@dataclass(frozen=True)
-class Interval:
+class Interval(NamedTuple):
     """A mean over n seeds with Student's confidence interval at LEVEL: unbounded where n is 1."""
 
     mean: float
@@ -43,18 +41,15 @@ class Interval:
         """1 or -1 where the interval lies above or below zero, else 0: no difference is shown."""
         return self.above(0)
 
-    def above(self, limit: float) -> int:
-        """1 where the whole interval lies above a limit, -1 where it lies below, else 0."""
-        return int(self.low > limit) - int(self.high < limit)
+    def above(self, limit: "float | Interval") -> int:
+        """1 where all of it lies above a limit or another interval, -1 where below, else 0."""
+        least, most = (limit.low, limit.high) if isinstance(limit, Interval) else (limit, limit)
+        return int(self.low > most) - int(self.high < least)
 
     def between(self, least: float, most: float) -> int:
         """1 where the whole interval lies within limits, -1 where it lies outside, else 0."""
         within = least <= self.low and self.high <= most
         return int(within) - int(self.low > most or self.high < least)
-
-    def exceeds(self, other: "Interval") -> int:
-        """1 where the whole interval lies above another one, -1 where it lies below, else 0."""
-        return int(self.low > other.high) - int(self.high < other.low)
 
     def scaled(self, factor: float, start: float = 0) -> "Interval":
         """The interval of start + factor · value: in another unit, or reversed if negative."""
@@ -85,18 +80,15 @@ def interval(values: Iterable[float]) -> Interval:
     return Interval(mean, mean - half, mean + half, n)
 
 
-@dataclass(frozen=True)
-class Runs:
+class Runs(NamedTuple):
     """Measured runs of one recipe: a table with a row for each model and seed."""
 
     table: pd.DataFrame
 
     def values(self, model: str, measure: str) -> pd.Series:
         """A measure by seed. Raises Missing where no run has it, Refusal if a seed has it twice."""
-        found = pd.Series(dtype=float)
-        if {"model", "seed", measure} <= set(self.table):
-            rows = self.table[self.table["model"] == model]
-            found = rows.set_index("seed", drop=False)[measure].dropna().astype(float)
+        rows = select(self.table, model=model).set_index("seed")
+        found = rows.get(measure, pd.Series()).dropna().astype(float)
         if found.empty:
             raise Missing(f"no run of {model} has stored {measure}")
         if len(again := found.index[found.index.duplicated()]):
@@ -114,7 +106,7 @@ class Runs:
 
     def models(self) -> list[str]:
         """The models that have runs, in the order of the rows."""
-        return list(dict.fromkeys(self.table["model"])) if len(self.table) else []
+        return list(self.table["model"].unique())
 
 
 def select(table: pd.DataFrame, **fields) -> pd.DataFrame:
@@ -124,8 +116,7 @@ def select(table: pd.DataFrame, **fields) -> pd.DataFrame:
     return table
 
 
-@dataclass(frozen=True)
-class RecipeEvidence:
+class RecipeEvidence(NamedTuple):
     """Models trained by one recipe: measured runs, timed steps, losses by epoch."""
 
     runs: Runs
@@ -150,17 +141,15 @@ class RecipeEvidence:
 
     def roughness(self, model: str) -> Interval:
         """How much the loss on fixed images rises again between epochs, as a share of its fall."""
-        rows, shares = self.courses, []
-        if not len(rows) or not len(rows := select(rows, model=model)):
+        if not len(rows := select(self.courses, model=model)):
             raise Missing(f"no course of {model} is stored")
-        for _, course in rows.groupby("seed", sort=False)["eval_loss"]:
-            rises = sum(max(0.0, after - before) for before, after in pairwise(course))
-            shares.append(rises / (course.iloc[0] - min(course)))
-        return interval(shares)
+        return interval(
+            sum(course.diff().clip(lower=0).dropna()) / (course.iloc[0] - course.min())
+            for _, course in rows.groupby("seed", sort=False)["eval_loss"]
+        )
 
 
-@dataclass(frozen=True)
-class Evidence:
+class Evidence(NamedTuple):
     """The models trained as the original trained them, and by this report's recipe."""
 
     plain: RecipeEvidence
@@ -171,7 +160,7 @@ class Evidence:
         """The committed tables, of models that were trained without the test images."""
         measured = stored(*MEASURED, folder=folder)
         courses, steps = (stored(name, folder=folder) for name in (COURSES, STEPS))
-        timed = select(steps, dataset=dataset).rename(columns={"round": "seed"})
+        timed = select(steps.assign(seed=steps["round"]), dataset=dataset)
         which = {"split": "train", "n_train": None, "dataset": dataset}
         found = []
         for form, recipe in RECIPES.items():
@@ -184,43 +173,10 @@ class Evidence:
         return {"plain": self.plain, "fast": self.fast}
 
 
-@dataclass(frozen=True)
-class Column:
-    """A measure as tables show it."""
-
-    title: str
-    measure: str
-    decimals: int = 2
-    scale: float = 1
-    unit: str = ""
-
-
-def spread_table(evidence: Evidence, models, columns: list[Column], names=None) -> pd.DataFrame:
-    """For each model and recipe that has runs: seeds, and each column's mean ± half its interval.
-
-    names: what to call models in place of their labels. Without runs the table has no rows.
-    """
-    rows: list[list] = []
-    for model in models:
-        for form, side in evidence.by_recipe().items():
-            if model not in side.runs.models():
-                continue
-            seeds = select(side.runs.table, model=model)["seed"].nunique()
-            row = [(names or {}).get(model, model), form, seeds]
-            for column in columns:
-                try:
-                    found = side.runs.mean(model, column.measure)
-                    row.append(found.text(column.decimals, column.scale, column.unit))
-                except Missing:
-                    row.append("–")
-            rows.append(row)
-    return pd.DataFrame(rows, columns=["model", "recipe", "seeds", *(c.title for c in columns)])
-
-
-def differs(found: Interval, unit: str, decimals=2, words=("higher", "lower")) -> str:
+def differs(found: Interval, unit: str, decimals: int = 2) -> str:
     """A paired difference in words: one only where its 95 % confidence interval excludes zero."""
     unit = f" {unit}" if unit else ""
-    size = f"{number(abs(found.mean), decimals)}{unit} {words[found.mean < 0]}"
+    size = f"{number(abs(found.mean), decimals)}{unit} {'lower' if found.mean < 0 else 'higher'}"
     if found.n == 1:
         return f"{size} in the only run there is, which shows no difference"
     ends = sorted(map(abs, (found.low, found.high))) if found.sign else (found.low, found.high)
@@ -228,3 +184,24 @@ def differs(found: Interval, unit: str, decimals=2, words=("higher", "lower")) -
     if not found.sign:
         return f"not shown to differ ({span}{unit} over {found.n} seeds)"
     return f"{size} (95 % interval over {found.n} seeds: {span})"
+
+
+class Column(NamedTuple):
+    """A measure as tables and sentences show it; against: another one, of the second model."""
+
+    title: str
+    measure: str
+    decimals: int = 2
+    scale: float = 1
+    unit: str = ""
+    against: str = ""
+
+    def mean(self, side: RecipeEvidence, model: str) -> str:
+        """Mean ± half of its interval over seeds. Raises Missing where it is not stored."""
+        found = side.runs.mean(model, self.measure)
+        return found.text(self.decimals, self.scale, self.unit)
+
+    def difference(self, side: RecipeEvidence, first: str, second: str) -> str:
+        """First less second model in words, paired over seeds. Raises Missing when not stored."""
+        found = side.runs.difference(first, second, self.measure, self.against).scaled(self.scale)
+        return f"{self.title} {differs(found, self.unit, self.decimals)}"

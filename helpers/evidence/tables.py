@@ -8,11 +8,11 @@ import dataclasses
 import io
 import json
 import os
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from functools import cache
+from collections import Counter
+from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import pandas as pd
 
@@ -21,15 +21,14 @@ from helpers.config import TrainingConfig
 from helpers.errors import Refusal
 
 CONFIGURATION = {field.name: field.default for field in dataclasses.fields(TrainingConfig)}
-KEYS = tuple(CONFIGURATION)  # what identifies a run
 # Fields that the first tables do not have: their runs had the defaults.
 DEFAULTS = {name: CONFIGURATION[name] for name in ("beta", "hidden_units", "activation")}
-PROVENANCE = (  # the keys of provenance.about()
-    "date", "commit", "training_code", "measuring_code", "keras", "backend", "backend_version",
-    "python", "processor", "threads",
-)  # fmt: skip
-
-FLOATS = ("history", "measures", "times")  # sections of columns.json that hold floats alone
+# The columns of each section with their meanings.
+COLUMNS: dict[str, dict[str, str]] = json.loads(
+    Path(__file__).with_name("columns.json").read_text(encoding="utf-8")
+)
+PROVENANCE = tuple(COLUMNS["provenance"])  # the keys of provenance.about()
+FLOATS = ("history", "measures", "times")  # sections that hold floats alone
 TYPES = {str: "string", int: "int64", float: "float64", type(None): "Int64"}
 OTHERS = {"epochs": "object", "epoch": "int64", "round": "int64", "threads": "Int64",
           "peak": "float64", "kernels": "boolean"}  # fmt: skip
@@ -43,17 +42,14 @@ PARSERS: dict[str, Callable[[str], Any]] = {
 }  # fmt: skip
 
 EXPLORATORY = "exploratory"  # name of the folder whose tables may mix rows of different code
-DIGESTS = {"training_code": "training code", "measuring_code": "measuring code"}
-TABLES = {  # of the report, in report/results or in its folder `exploratory`
-    "plain.csv": "measures", "seeds.csv": "measures", "dimensions.csv": "measures",
-    "losses.csv": "measures", "leakage.csv": "measures", "courses.csv": "courses",
-    "original_protocol.csv": "courses", "convergence.csv": "courses",
-    "benchmark_runs.csv": "courses", "benchmark_steps.csv": "steps", "recipe_search.csv": "search",
-}  # fmt: skip
+TABLES = (  # of the report, in report/results or in its folder `exploratory`
+    "plain.csv", "seeds.csv", "dimensions.csv", "losses.csv", "leakage.csv", "courses.csv",
+    "original_protocol.csv", "convergence.csv", "benchmark_runs.csv", "benchmark_steps.csv",
+    "recipe_search.csv",
+)  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """A kind of table: the columns that identify a row, and the others that it may have."""
 
     name: str
@@ -62,32 +58,13 @@ class Kind:
     provenance: tuple[str, ...] = PROVENANCE
 
 
-@cache
-def sections() -> dict[str, dict[str, str]]:
-    """What columns.json holds: the columns of each section with their meanings."""
-    return json.loads((Path(__file__).parent / "columns.json").read_text(encoding="utf-8"))
-
-
 def declared() -> dict[str, str]:
     """The type of every column, in their order in a table."""
-    found = dict.fromkeys(sections()["names"], "string")
+    found = dict.fromkeys(COLUMNS["names"], "string")
     found |= {name: TYPES[type(default)] for name, default in CONFIGURATION.items()}
-    for section, columns in sections().items():
-        other = "float64" if section in FLOATS else "string"
-        found |= dict.fromkeys(columns, other)
-    return {name: OTHERS.get(name, type) for name, type in found.items()}
-
-
-def kinds() -> dict[str, Kind]:
-    """All kinds of tables by name."""
-    history, measures, times = (list(sections()[name]) for name in FLOATS)
-    search = ["model", "epochs", "batch_size", "kernels", "peak", "other", "seed"]
-    return {
-        "measures": Kind("measures of trained models", ["model", *KEYS], [*history, *measures]),
-        "courses": Kind("courses of trainings", ["model", *KEYS, "epoch"], history),
-        "steps": Kind("timed steps", ["model", "form", "dataset", "round"], ["batch_size", *times]),
-        "search": Kind("a search of recipes", search, ["eval_loss", "val_loss"], ()),
-    }
+    for section, columns in COLUMNS.items():
+        found |= dict.fromkeys(columns, "float64" if section in FLOATS else "string")
+    return found | OTHERS
 
 
 def find(name: str, folder: Path | None = None) -> Path:
@@ -97,39 +74,30 @@ def find(name: str, folder: Path | None = None) -> Path:
     return old if old.exists() and not fresh.exists() else fresh
 
 
-def exploratory_tables(folder: Path | None = None) -> list[str]:
-    """The names of the committed tables of which there is only an exploratory one."""
-    return [name for name in TABLES if find(name, folder).parent.name == EXPLORATORY]
+def read(file: Path) -> pd.DataFrame:
+    """A table with the types of its columns; all declared ones and no rows when there is no file.
 
-
-def read(file: Path, exploratory: bool | None = None) -> pd.DataFrame:
-    """A table with the types of its declared columns; without rows when there is no file.
-
-    exploratory: whether rows of different code may stand side by side and provenance may lack; by
-    default, whether the file lies in a folder of that name. Raises Refusal, naming file and column,
-    when the file is damaged, has other columns or mixes code.
+    Raises Refusal, naming file and column, when the file is damaged, has columns that are not
+    declared or, outside a folder `exploratory`, lacks provenance or mixes rows of different code.
     """
     if not file.exists():
-        kind = kinds()[TABLES.get(file.name, "measures")]
-        known = {*kind.identity, *kind.values, *kind.provenance}
-        return pd.DataFrame({n: pd.Series(dtype=t) for n, t in declared().items() if n in known})
-    old = file.parent.name == EXPLORATORY if exploratory is None else exploratory
+        return pd.DataFrame({n: pd.Series(dtype=kind) for n, kind in declared().items()})
     with file.open(newline="", encoding="utf-8") as stream:
-        table = _checked(stream, file, lenient=old)
-    return table if old else _of_one_code(table, file)
+        table = _checked(stream, file, lenient=file.parent.name == EXPLORATORY)
+    _refuse_mixed_code({file: table})
+    return table
 
 
-def merge(file: Path, rows: Iterable[dict] | pd.DataFrame, trial: bool = False) -> pd.DataFrame:
+def merge(file: Path, rows: list[dict] | pd.DataFrame, trial: bool = False) -> pd.DataFrame:
     """Put rows into a table, in place of those of the same identity; what is written is returned.
 
     Raises Refusal, and leaves the file as it is, for columns that are not declared, for rows of
     another kind or of other code than the table's and, unless it is a trial, for rows from code
     that no commit holds (its name ends with "+", or is "unknown").
     """
-    given = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows), dtype=object)
-    if not len(given):
+    if not len(rows):
         return read(file)
-    new = _checked(io.StringIO(given.astype(object).to_csv(index=False)), file)
+    new = _checked(io.StringIO(pd.DataFrame(rows, dtype=object).to_csv(index=False)), file)
     kind, old = _kind(new), read(file)
     commits = new["commit"].fillna("unknown").to_list() if kind.provenance and not trial else []
     if loose := [commit for commit in commits if commit.endswith("+") or commit == "unknown"]:
@@ -138,9 +106,9 @@ def merge(file: Path, rows: Iterable[dict] | pd.DataFrame, trial: bool = False) 
     if file.exists() and _kind(old) != kind:
         raise Refusal(f"{file} holds {_kind(old).name}, not {kind.name}: name another table")
     if len(old):
-        new = _ordered(pd.concat([old, new]).drop_duplicates(kind.identity, keep="last"))
-    if file.parent.name != EXPLORATORY:
-        _of_one_code(new, file)
+        rows = pd.concat([old, new]).drop_duplicates(kind.identity, keep="last", ignore_index=True)
+        new = rows[[name for name in declared() if name in rows]]
+    _refuse_mixed_code({file: new})
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
     new.to_csv(temporary, index=False, lineterminator="\n")
@@ -157,22 +125,28 @@ def stored(*names: str, folder: Path | None = None) -> pd.DataFrame:
     found = {file: table for file in files if len(table := read(file))}
     if not found:
         return read(files[0])
-    which = " and ".join(map(str, found))
-    if fresh := [table for file, table in found.items() if file.parent.name != EXPLORATORY]:
-        _of_one_code(pd.concat(fresh), which)
+    _refuse_mixed_code(found)
     rows = pd.concat(found.values(), ignore_index=True)
     kind = _kind(rows)
     values = [name for name in kind.values if name in rows and name != "seconds"]
     varies = rows.groupby(kind.identity, dropna=False)[values].nunique().gt(1).any()
     if varies.any():
-        raise Refusal(f"{which} say different things of the same run in column {varies.idxmax()!r}")
+        which, column = " and ".join(map(str, found)), varies.idxmax()
+        raise Refusal(f"{which} say different things of the same run in column {column!r}")
     return rows.drop_duplicates(kind.identity, ignore_index=True)
 
 
 def _kind(table: pd.DataFrame) -> Kind:
     """The kind of a table, by its columns."""
-    marks = {"round": "steps", "epoch": "courses", "peak": "search"}
-    return kinds()[next((kind for mark, kind in marks.items() if mark in table), "measures")]
+    history, measures, times = (list(COLUMNS[name]) for name in FLOATS)
+    if "round" in table:
+        return Kind("timed steps", ["model", "form", "dataset", "round"], ["batch_size", *times])
+    if "epoch" in table:
+        return Kind("courses of trainings", ["model", *CONFIGURATION, "epoch"], history)
+    if "peak" in table:
+        identity = ["model", "epochs", "batch_size", "kernels", "peak", "other", "seed"]
+        return Kind("a search of recipes", identity, ["eval_loss", "val_loss"], ())
+    return Kind("measures of trained models", ["model", *CONFIGURATION], [*history, *measures])
 
 
 def _checked(stream: TextIO, file: Path, lenient: bool = False) -> pd.DataFrame:
@@ -197,7 +171,7 @@ def _checked(stream: TextIO, file: Path, lenient: bool = False) -> pd.DataFrame:
     if lost := [name for name in missing if name not in defaults]:
         raise Refusal(f"{file}: a table of {kind.name} needs a column {lost[0]!r}")
     texts = texts.assign(**{name: str(defaults[name]) for name in missing})
-    table = _ordered(pd.DataFrame({name: _typed(texts[name], file) for name in texts}))
+    table = pd.DataFrame({n: _typed(texts[n], file) for n in declared() if n in texts})
     if (again := table.duplicated(kind.identity)).any():
         line = again.to_list().index(True) + 2
         raise Refusal(f"{file}, line {line}: this run has a row already; one of the two must go")
@@ -218,18 +192,15 @@ def _typed(texts: pd.Series, file: Path) -> pd.Series:
     return pd.Series(values, dtype=kind)
 
 
-def _ordered(table: pd.DataFrame) -> pd.DataFrame:
-    """The columns in the order in which they are declared, the rows numbered anew."""
-    return table[[name for name in declared() if name in table]].reset_index(drop=True)
-
-
-def _of_one_code(table: pd.DataFrame, file: Path | str) -> pd.DataFrame:
-    """The table itself. Raises Refusal, naming digests, where its rows are of different code."""
-    for column, words in DIGESTS.items():
-        counts = table[column].fillna("unknown").value_counts() if column in table else pd.Series()
+def _refuse_mixed_code(tables: dict[Path, pd.DataFrame]) -> None:
+    """Raise Refusal, naming digests, for rows of different code outside folders `exploratory`."""
+    fresh = [table for file, table in tables.items() if file.parent.name != EXPLORATORY]
+    for column in ("training_code", "measuring_code"):
+        known = [table[column].fillna("unknown") for table in fresh if column in table]
+        counts = Counter(chain.from_iterable(known)).most_common()
         if len(counts) > 1:
-            found = " and ".join(f"{digest} ({n} rows)" for digest, n in counts.items())
+            which, words = " and ".join(map(str, tables)), column.replace("_", " ")
+            found = " and ".join(f"{digest} ({n} rows)" for digest, n in counts)
             remedy = "Make all of them again with one version, name another table, or move the old"
-            raise Refusal(f"{file}: rows of different {words}, {found}, cannot be compared. "
+            raise Refusal(f"{which}: rows of different {words}, {found}, cannot be compared. "
                           f"{remedy} rows to a folder called {EXPLORATORY}.")  # fmt: skip
-    return table

@@ -59,11 +59,8 @@ def side(numbers=GOOD, steps=STEP, courses=None):
         for model, value in steps.items()
         for turn in range(3)
     ]
-    return RecipeEvidence(
-        Runs(pd.DataFrame(rows)),
-        Runs(pd.DataFrame(timed)),
-        course() if courses is None else courses,
-    )
+    courses = course() if courses is None else courses
+    return RecipeEvidence(Runs(pd.DataFrame(rows)), Runs(pd.DataFrame(timed)), courses)
 
 
 def course(two=(60, 50, 40), ten=(60, 40, 45)):
@@ -80,19 +77,17 @@ def changed(model, **values):
 
 
 def verdict(claim, one):
-    return {row.id: row for row in claim_rows(Evidence(one, side()))}[claim].plain.verdict
+    return {row.id: row for row in claim_rows(Evidence(one, NOTHING))}[claim].plain.verdict
 
 
-NOTHING = RecipeEvidence(Runs(pd.DataFrame()), Runs(pd.DataFrame()), pd.DataFrame())
+NONE = pd.DataFrame(columns=["model", "seed"])
+NOTHING = RecipeEvidence(Runs(NONE), Runs(NONE), NONE)
 
 
 def test_all_24_claims_are_listed_in_order_with_a_rule():
     rows = claim_rows(Evidence(NOTHING, NOTHING))
     assert [row.id for row in rows] == [f"C{number}" for number in range(1, 25)]
-    assert all(
-        row.text and row.published and row.link.endswith(".ipynb") and "confirmed" in row.rule
-        for row in rows
-    )
+    assert all(row.text and row.published and "confirmed" in row.rule for row in rows)
 
 
 def test_without_numbers_nothing_is_claimed():
@@ -108,9 +103,7 @@ def test_each_side_has_its_own_verdict():
 
 
 def test_a_table_in_which_everything_holds_confirms_everything():
-    assert {row.id: row.plain.verdict for row in claim_rows(Evidence(side(), side()))} == {
-        f"C{number}": CONFIRMED for number in range(1, 25)
-    }
+    assert {row.plain.verdict for row in claim_rows(Evidence(side(), side()))} == {CONFIRMED}
 
 
 @pytest.mark.parametrize(
@@ -130,12 +123,7 @@ def test_a_table_in_which_everything_holds_confirms_everything():
         ("C6", "deeper", {"class_gap": 0.03}, REFUTED),
         ("C6", "deeper", {"class_gap": 0.02}, UNDECIDED),
         ("C7", "1-D", {"prior_confident": 0.3}, PARTLY),
-        (
-            "C7",
-            "1-D",
-            {"prior_confident": 0.3, "training_loss": 140.0, "knn_accuracy": 0.9},
-            REFUTED,
-        ),
+        ("C7", "1-D", dict(prior_confident=0.3, training_loss=140.0, knn_accuracy=0.9), REFUTED),
         ("C9", "10-D", {"knn_accuracy": 0.6}, PARTLY),
         ("C9", "10-D", {"training_loss": 150.0, "knn_accuracy": 0.6}, REFUTED),
         ("C9", "10-D", {"training_loss": 100.0}, CONFIRMED),
@@ -188,27 +176,22 @@ def test_c13_follows_the_courses(ten, expected):
     assert verdict("C13", side(courses=course(two=(60, 40, 45), ten=(60, 50, 40)))) == REFUTED
 
 
-def with_values(one, model, measure, of_seed):
-    """The same evidence with other values of a measure of a model, by seed."""
+def with_values(one, model, measure, values):
+    """The same evidence with other values of a measure of a model, one for each seed."""
     table = one.runs.table.copy()
     chosen = table["model"] == model
-    table.loc[chosen, measure] = table.loc[chosen, "seed"].map(of_seed)
-    return RecipeEvidence(Runs(table), one.steps, one.courses)
+    table.loc[chosen, measure] = table.loc[chosen, "seed"].map(dict(zip(SEEDS, values)))
+    return one._replace(runs=Runs(table))
 
 
 def test_a_single_run_decides_no_difference():
-    several = side()
-    lone = RecipeEvidence(
-        Runs(several.runs.table.query("seed == 0")), several.steps, several.courses
-    )
+    lone = side()._replace(runs=Runs(side().runs.table.query("seed == 0")))
     assert [verdict(claim, lone) for claim in ("C6", "C17", "C19", "C22", "C24")] == [UNDECIDED] * 5
 
 
 def test_a_difference_within_the_variance_of_seeds_is_none():
-    loud = with_values(
-        side(), "10-D", "naive_label_kept", lambda seed: 0.52 + 0.2 * math.sin(10 * seed)
-    )
-    assert verdict("C19", loud) == UNDECIDED
+    loud = [0.52 + 0.2 * math.sin(10 * seed) for seed in SEEDS]
+    assert verdict("C19", with_values(side(), "10-D", "naive_label_kept", loud)) == UNDECIDED
 
 
 @pytest.mark.parametrize(
@@ -224,10 +207,16 @@ def test_seeds_that_lie_far_apart_refute_nothing(claim, model, measure, mean, sw
     """Seeds that lie close together, with the same mean, do."""
     for width, expected in ((0, REFUTED), (swing, UNDECIDED)):
         one = side(changed(model, **others), STEP | {"deeper": 0.09})
-        one = with_values(
-            one, model, measure, lambda seed, width=width: mean + width * math.sin(10 * seed)
-        )
-        assert verdict(claim, one) == expected
+        values = [mean + width * math.sin(10 * seed) for seed in SEEDS]
+        assert verdict(claim, with_values(one, model, measure, values)) == expected
+
+
+def test_a_claim_whose_notebook_is_gone_leads_to_the_chapter_on_claims(tmp_path):
+    (tmp_path / "04_loss.ipynb").touch()
+    evidence = Evidence(NOTHING, NOTHING)
+    links = {claim.link for claim in claim_rows(evidence, tmp_path)}
+    assert links == {"04_loss.ipynb", "08_claims.ipynb"}
+    assert {"00_baseline.ipynb", "07_discussion.ipynb"} < {c.link for c in claim_rows(evidence)}
 
 
 def test_a_missing_number_is_named():
@@ -246,24 +235,19 @@ def test_published_numbers():
 
 def test_the_tally_counts_each_side():
     rows = claim_rows(Evidence(side(), NOTHING))
-    assert (
-        claims.tally(rows, "plain") == "24 confirmed"
-        and claims.tally(rows, "fast") == "24 not measured yet"
-    )
-    listed = claims.listing(rows, "plain")
-    assert (
-        listed.startswith('**24 confirmed** ([C1](00_baseline.ipynb "as it is"), [C2]')
-        and listed.count("](") == 24
-    )
+    assert claims.tally(rows, "plain") == "24 confirmed"
+    assert claims.tally(rows, "fast") == "24 not measured yet"
+    listed = claims.tally(rows, "plain", links=True)
+    assert listed.startswith('**24 confirmed** ([C1](00_baseline.ipynb "as it is"), [C2]')
+    assert listed.count("](") == 24
 
 
 def test_recipes_contradict_each_other_only_where_a_part_holds_and_fails():
     def row(numbers, claim):
         return {row.id: row for row in claim_rows(Evidence(side(numbers), side()))}[claim]
 
-    assert (
-        row(changed("deeper", class_gap=0.03), "C6").contrary() and not row(GOOD, "C6").contrary()
-    )
+    assert row(changed("deeper", class_gap=0.03), "C6").contrary()
+    assert not row(GOOD, "C6").contrary()
     assert row(changed("deeper", psnr=14.0), "C5").contrary()  # in part
     open_ = row(changed("deeper", psnr=15.0), "C5")  # this part is not decided: no contradiction
     assert open_.settled() and not open_.contrary() and not row(GOOD, "C5").settled()

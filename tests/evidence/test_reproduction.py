@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from helpers.config import PUBLISHED
 from helpers.evidence import reproduction
 from helpers.evidence.published import published
 from helpers.evidence.reproduction import (
@@ -11,16 +12,17 @@ from helpers.evidence.reproduction import (
     gains_text,
     headline,
     longer_text,
+    reproduction_table,
     reproduction_text,
+    runs_table,
 )
+from helpers.results import write_json
 
-NONE = pd.DataFrame()
+NONE = pd.DataFrame(columns=["model", "seed", "training_loss", "val_loss", "epochs"])
 
 
 def repeated(*losses):
-    return pd.DataFrame(
-        [{"model": "10-D", "seed": seed, "training_loss": loss} for seed, loss in enumerate(losses)]
-    )
+    return pd.DataFrame({"model": "10-D", "seed": range(len(losses)), "training_loss": losses})
 
 
 def test_sentences_follow_the_numbers():
@@ -34,13 +36,8 @@ def test_sentences_follow_the_numbers():
 def long_runs(epochs=20, **losses):
     """Long runs of the fast recipe, a seed for each loss."""
     return pd.DataFrame(
-        {
-            "model": model,
-            "seed": seed,
-            "training_loss": loss,
-            "val_loss": loss + 1,
-            "epochs": epochs,
-        }
+        {"model": model, "seed": seed, "training_loss": loss, "val_loss": loss + 1,
+         "epochs": epochs}
         for model, values in losses.items()
         for seed, loss in enumerate(values)
     )
@@ -49,33 +46,28 @@ def long_runs(epochs=20, **losses):
 def test_a_gain_that_goes_at_convergence_was_the_optimisers():
     halved = published("baseline")["loss"] - published("deeper")["loss"]
     baseline, noise = [140.0, 150.0, 144.0], [0.1, 0.0, -0.1]
-    stored = long_runs(
-        baseline=baseline, deeper=[b - halved / 2 + e for b, e in zip(baseline, noise, strict=True)]
-    )
+    deeper = [b - halved / 2 + e for b, e in zip(baseline, noise, strict=True)]
+    stored = long_runs(baseline=baseline, deeper=deeper)
     (gain,) = gains(stored)
-    assert gain.published == pytest.approx(halved) and gain.converged.mean == pytest.approx(
-        halved / 2
-    )
-    half = (
-        4.303 * 0.1 / 3**0.5
-    )  # Student's factor for three seeds; paired, the baseline's part cancels
+    assert gain.published == pytest.approx(halved)
+    assert gain.converged.mean == pytest.approx(halved / 2)
+    half = 4.303 * 0.1 / 3**0.5  # Student's factor; paired, the baseline's part cancels
     assert gain.converged.high - gain.converged.mean == pytest.approx(half, rel=1e-3)
-    assert gain.optimisers_share.mean == pytest.approx(0.5) and gain.optimisers_share.sign == 1
+    assert gain.optimisers.mean == pytest.approx(0.5) and gain.optimisers.sign == 1
     text = gains_text(stored)
     assert text.startswith(
         f"**deeper**: published {halved:.1f} nats below the baseline, "
         f"at convergence {halved / 2:.1f} ± 0.2 below,"
     )
     assert f"50 ± {100 * half / halved:.0f}% of the published difference is the optimiser's" in text
-    assert f"Of the {halved:.1f} nats that one more layer gains in the original, 50 ±" in headline(
-        stored
-    )
+    start = f"Of the {halved:.1f} nats that one more layer gains in the original, 50 ±"
+    assert headline(stored).startswith(start)
 
 
 def test_a_gain_that_grows_at_convergence_was_hidden():
     gap = published("baseline")["loss"] - published("10-D")["loss"]
     stored = long_runs(baseline=[140.0, 141.0], **{"10-D": [140.0 - 2 * gap, 141.1 - 2 * gap]})
-    assert gains(stored)[0].optimisers_share.mean == pytest.approx(-1, abs=0.01)
+    assert gains(stored)[0].optimisers.mean == pytest.approx(-1, abs=0.01)
     assert "had hidden 100 ± 2% on top" in gains_text(stored)
 
 
@@ -84,10 +76,8 @@ def test_seeds_that_scatter_show_no_share_of_the_optimiser():
         long_runs(baseline=[140.0], deeper=[135.0]),
         long_runs(baseline=[140.0, 150.0], deeper=[135.0, 130.0]),
     ):
-        assert (
-            "no share of the published difference is shown" in gains_text(stored)
-            and headline(stored) == ""
-        )
+        assert "no share of the published difference is shown" in gains_text(stored)
+        assert headline(stored) == ""
 
 
 def test_without_long_runs_nothing_is_said_of_the_optimiser():
@@ -100,49 +90,57 @@ def test_longer_runs_tell_what_is_left_to_gain_and_change_no_gain():
     longer = long_runs(40, baseline=[138.5], deeper=[130.2])
     assert longer_text(short) == ""
     text = longer_text(pd.concat([short, longer]))
-    assert (
-        "for 40 epochs instead of 20" in text and "baseline −1.5 (−1.5), deeper 0.2 (0.2)" in text
-    )
+    assert "for 40 epochs instead of 20" in text
+    assert "baseline −1.5 (−1.5), deeper 0.2 (0.2)" in text
     assert gains_text(pd.concat([short, longer])) == gains_text(short)
 
 
 def test_the_table_of_convergence_has_every_model_and_gains_where_they_mean_something():
-    baseline, deeper, squared = (
-        convergence_table(
-            long_runs(baseline=[140.0, 142.0], deeper=[138.0], **{"squared error": [36.0]})
-        )
-        .to_numpy()
-        .tolist()
-    )
+    stored = long_runs(baseline=[140.0, 142.0], deeper=[138.0], **{"squared error": [36.0]})
+    baseline, deeper, squared = convergence_table(stored).to_numpy().tolist()
     assert baseline == ["baseline", 2, "151.50", "141.0 ± 12.7", "142.0 ± 12.7", "–", "–"]
-    assert deeper == [
-        "deeper",
-        1,
-        "141.42",
-        "138.0 (one run)",
-        "139.0 (one run)",
-        "10.1",
-        "2.0 (one run)",
-    ]
+    assert deeper[:3] == ["deeper", 1, "141.42"]
+    assert deeper[3:] == ["138.0 (one run)", "139.0 (one run)", "10.1", "2.0 (one run)"]
     assert squared[-2:] == ["–", "–"]
 
 
 def test_longer_runs_of_a_model_that_the_report_does_not_name_are_told_of_too():
-    both = pd.concat(
-        [long_runs(wide=[140.0], baseline=[150.0]), long_runs(40, wide=[139.0], baseline=[150.0])]
-    )
-    assert "baseline 0.0 (0.0), wide −1.0 (−1.0)" in longer_text(both)
+    short = long_runs(wide=[140.0], baseline=[150.0])
+    longer = long_runs(40, wide=[139.0], baseline=[150.0])
+    assert "baseline 0.0 (0.0), wide −1.0 (−1.0)" in longer_text(pd.concat([short, longer]))
 
 
 def test_a_finished_run_has_its_last_loss_and_its_whole_time():
-    runs, courses = (
-        reproduction.finished_runs(reproduction.ORIGINAL),
-        reproduction.stored(reproduction.ORIGINAL),
-    )
+    name = reproduction.ORIGINAL
+    runs, courses = reproduction.finished_runs(name), reproduction.stored(name)
     assert len(runs) == len(courses) / 30 and (runs["epoch"] == 30).all()
     first = courses[(courses["model"] == "baseline") & (courses["seed"] == 0)]
     row = runs[(runs["model"] == "baseline") & (runs["seed"] == 0)].iloc[0]
-    assert (
-        row["total_seconds"] == pytest.approx(first["seconds"].sum())
-        and row["training_loss"] == first["training_loss"].iloc[-1]
+    assert row["seconds"] == pytest.approx(first["seconds"].sum())
+    assert row["training_loss"] == first["training_loss"].iloc[-1]
+
+
+def test_published_losses_stand_beside_repeated_ones_and_this_runs():
+    repeated = pd.DataFrame(
+        {"model": "1-D", "seed": seed, "training_loss": 160.0 + seed, "seconds": 1000.4}
+        for seed in (1, 0)
     )
+    here = {"baseline": {"loss": 150.126, "seconds": 7.6}, "dense": {"loss": 1.0, "seconds": 1.0}}
+    table = reproduction_table(repeated, here).set_index("model")
+    assert list(table.index) == list(PUBLISHED)
+    assert table.loc["1-D"].tolist() == ["163.25", "160.00", "–", "164", "1,000", "–"]
+    assert table.loc["baseline", "loss, this run"] == "150.13"
+    assert table.loc["baseline", "time, this run"] == "8"
+
+
+def test_the_models_of_a_run_are_listed_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("HELPERS_OUTPUT", str(tmp_path))
+    assert runs_table().to_numpy().tolist() == [["none"]]
+    config = {"recipe": "fast", "n_train": None, "split": "all", "epochs": 3, "seed": 0}
+    origin = {"threads": 2, "date": "2026-01-02T03:04:05", "commit": "abc"}
+    runs = [{"model": "1-D", "config": config, "seconds": 61, "provenance": origin}]
+    for section in ("02_latent_1d", "07_discussion"):
+        write_json(tmp_path / "results" / f"{section}.json", {"runs": runs})
+    (row,) = runs_table().to_numpy().tolist()
+    assert row[:6] == ["1-D", "fast", "MNIST", "70,000", 3, 0]
+    assert row[6:] == ["1 min 01 s", 2, "2026-01-02 03:04", "abc"]

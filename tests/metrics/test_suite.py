@@ -29,7 +29,7 @@ def test_every_measure_is_a_finite_number_with_a_declared_column(row):
     assert all(np.isfinite(value) for value in row.values()), {
         k: v for k, v in row.items() if not np.isfinite(v)
     }
-    declared = {*tables.sections()["history"], *tables.sections()["measures"]} - {"seconds"}
+    declared = {*tables.COLUMNS["history"], *tables.COLUMNS["measures"]} - {"seconds"}
     assert set(row) == declared  # neither more nor fewer
 
 
@@ -80,7 +80,7 @@ def test_a_new_measure_is_one_function_and_one_column(monkeypatch, tmp_path):
     """Added for real: registered, measured of a tiny model, and a column of a table."""
     monkeypatch.setattr(suite, "METRICS", {})
     monkeypatch.setitem(
-        tables.sections()["measures"],
+        tables.COLUMNS["measures"],
         "ink",
         "mean grey value of samples",
     )
