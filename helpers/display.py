@@ -1,4 +1,4 @@
-"""How notebooks show figures, tables and code: a cell returns them, `#|` lines caption them.
+"""How notebooks show figures, tables and code: a cell ends in them, `#|` lines caption them.
 
     #| label: fig-loss
     #| fig-cap: "Loss per epoch. Look for the epoch from which the curve is flat."
@@ -15,15 +15,14 @@ import itertools
 import os
 import re
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
 
 import matplotlib
 import pandas as pd
 import yaml
 from IPython.core.getipython import get_ipython
-from IPython.display import HTML, Markdown, display
+from IPython.display import HTML, display
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.container import BarContainer
@@ -36,7 +35,6 @@ MOST_DATA = 6_000  # points that a figure gives as numbers
 ALIGNMENTS = {"l": ":---", "c": ":---:", "r": "---:"}
 LABEL = re.compile(r"(fig|tbl|lst)(-[a-z0-9]+)+")
 _OPTION = re.compile(r"#\|\s?(.*)")
-_texts: WeakKeyDictionary[Figure, dict[str, str]] = WeakKeyDictionary()  # set by `caption`
 Shown = TypeVar("Shown", Figure, Axes, pd.DataFrame)
 
 
@@ -53,7 +51,6 @@ def start() -> None:
     shown.for_type(Figure, _show_figure)
     shown.for_type(Axes, lambda ax: _show_figure(ax.figure))
     shown.for_type(pd.DataFrame, _show_table)
-    shown.for_type(Source, _show_source)
     shown.for_type_by_name("helpers.report.live", "LiveFigure", _show_live)
 
 
@@ -62,14 +59,14 @@ def quiet_keras() -> None:
 
     TensorFlow writes there of CPU and GPU past every setting (tensorflow/tensorflow#100442).
     """
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
     try:
         import keras  # noqa: F401
     finally:
         os.dup2(kept, 2)
         os.close(kept)
-        os.close(nowhere)
 
 
 def cell_options(source: str) -> tuple[dict[str, Any], str]:
@@ -91,25 +88,17 @@ def caption(shown: Shown, caption: str = "", alt: str = "") -> Shown:
 
     alt: what a reader who cannot see the figure should know, with its numbers.
     """
+    kept: Any = shown.figure if isinstance(shown, Axes) else shown
     texts = {name: text for name, text in (("caption", caption), ("alt", alt)) if text}
-    if isinstance(shown, pd.DataFrame):
-        shown.attrs |= texts
-    else:
-        fig: Any = shown.figure if isinstance(shown, Axes) else shown
-        _texts.setdefault(fig, {}).update(texts)
+    kept.attrs = getattr(kept, "attrs", {}) | texts  # a DataFrame has them, a Figure gets them
     return shown
 
 
-class Source:
-    """The code of a function or class, taken from the file that defines it, to end a cell with."""
-
-    def __init__(self, obj: Callable | type):
-        self.code = textwrap.dedent(inspect.getsource(obj)).rstrip()
-
-
-def source(obj: Callable | type) -> Source:
-    """The code of a function or class, to end a cell with."""
-    return Source(obj)
+def source(obj: Callable | type) -> None:
+    """Display the code of a function or class as a listing, from the file that defines it."""
+    words, code = _options().get("lst-cap", ""), textwrap.dedent(inspect.getsource(obj)).rstrip()
+    report = {"kind": "listing", "caption": words, "code": code}
+    _publish({"text/markdown": f"```python\n{code}\n```", "text/plain": code}, report)
 
 
 def figure_data(fig: Figure) -> str:
@@ -117,24 +106,22 @@ def figure_data(fig: Figure) -> str:
 
     Images have none, nor lines across a whole panel; more than MOST_DATA numbers are left out.
     """
-    rows = [(panel, *row) for panel, ax in enumerate(fig.axes, start=1) for row in _series(ax)]
-    frame = pd.DataFrame(rows, columns=["panel", "series", "x", "y"])
-    return frame.to_csv(index=False, lineterminator="\n") if 0 < len(rows) <= MOST_DATA else ""
-
-
-def _series(ax: Axes) -> Iterator[tuple[str, str, str]]:
-    """Series, x and y of every point of an Axes' lines, scatters and bars, to six digits."""
-    lines = [line for line in ax.lines if line.get_transform() == ax.transData]
-    found: list[tuple[Any, Any]] = [(line.get_label(), line.get_xydata()) for line in lines]
-    scatters = [points for points in ax.collections if isinstance(points, PathCollection)]
-    found += [(points.get_label(), points.get_offsets()) for points in scatters]
-    for bars in ax.containers:
-        if isinstance(bars, BarContainer):
+    rows = []
+    for panel, ax in enumerate(fig.axes, start=1):
+        lines = [line for line in ax.lines if line.get_transform() == ax.transData]
+        found: list[tuple[Any, Any]] = [(line, line.get_xydata()) for line in lines]
+        scatters = [points for points in ax.collections if isinstance(points, PathCollection)]
+        found += [(points, points.get_offsets()) for points in scatters]
+        for bars in (each for each in ax.containers if isinstance(each, BarContainer)):
             tops = [(bar.get_x() + bar.get_width() / 2, bar.get_height()) for bar in bars]
-            found.append((bars.get_label(), tops))
-    for number, (label, points) in enumerate(found, start=1):
-        name = f"series {number}" if str(label).startswith("_") else label
-        yield from ((name, f"{float(x):.6g}", f"{float(y):.6g}") for x, y in points)
+            found.append((bars, tops))
+        for place, (artist, points) in enumerate(found, start=1):
+            label = str(artist.get_label())
+            name = f"series {place}" if label.startswith("_") else label
+            rows += [(panel, name, float(x), float(y)) for x, y in points]
+    frame = pd.DataFrame(rows, columns=["panel", "series", "x", "y"])
+    text = frame.to_csv(index=False, lineterminator="\n", float_format="%.6g", na_rep="nan")
+    return text if 0 < len(rows) <= MOST_DATA else ""
 
 
 def svg(fig: Figure) -> str:
@@ -162,13 +149,13 @@ def pipe_table(frame: pd.DataFrame) -> str:
 
 
 def _pipe_cell(text: str) -> str:
-    r"""One line in which no bar ends the cell: \vert in maths, escaped elsewhere."""
-    parts = re.split(r"(\$[^$]+\$)", " ".join(text.split()))
-    for place, part in enumerate(parts):
-        bar = r"\\vert " if place % 2 else r"\\|"  # every second part is a formula
-        part = re.sub(r"(?<!\\)\|", bar, part)
-        parts[place] = part.replace(r"\|", r"\Vert ") if place % 2 else part
-    return "".join(parts)
+    r"""One line in which no bar ends the cell: \vert or \Vert in maths, escaped elsewhere."""
+
+    def spelled(found: re.Match) -> str:
+        formula = found[0].replace(r"\|", r"\Vert ").replace("|", r"\vert ")
+        return formula if found[0].startswith("$") else r"\|"
+
+    return re.sub(r"\$[^$]+\$|\\?\|", spelled, " ".join(text.split()))
 
 
 def _options() -> dict[str, Any]:
@@ -183,18 +170,16 @@ def _options() -> dict[str, Any]:
 
 def _show_figure(fig: Figure, live: dict | None = None) -> None:
     """Display the SVG with its caption, and keep it as figures/LABEL.svg."""
-    options, own, picture = _options(), _texts.get(fig, {}), svg(fig)
-    words = own.get("caption") or options.get("fig-cap") or ""
-    alt = own.get("alt") or options.get("fig-alt") or ""
+    options, picture = _options(), svg(fig)
+    texts = {"caption": options.get("fig-cap"), "alt": options.get("fig-alt")}
+    texts |= getattr(fig, "attrs", {})
     close(fig)  # else pyplot shows it again
     if label := options["label"]:
         paths.figures().mkdir(parents=True, exist_ok=True)
         (paths.figures() / f"{label}.svg").write_text(picture, "utf-8")
-    report = {"kind": "figure", "caption": words, "alt": alt, "live": live}
-    report["data"] = figure_data(fig)
-    bundle = {"image/svg+xml": picture, "text/plain": alt or "a figure"}
+    report = {"kind": "figure", **texts, "live": live, "data": figure_data(fig)}
+    bundle = {"image/svg+xml": picture, "text/plain": texts["alt"] or "a figure"}
     _publish(bundle, {name: value for name, value in report.items() if value})
-    _show_caption(words)
 
 
 def _show_live(figure: Any) -> None:
@@ -211,24 +196,16 @@ def _show_table(frame: pd.DataFrame) -> None:
         display(HTML(frame.to_html(max_rows=20, max_cols=12)))
         return
     words, table = frame.attrs.get("caption") or options.get("tbl-cap", ""), pipe_table(frame)
-    _show_caption(words)
     _publish({"text/markdown": table, "text/plain": table}, {"kind": "table", "caption": words})
 
 
-def _show_source(shown: Source) -> None:
-    """Display code as a listing."""
-    words, text = _options().get("lst-cap", ""), f"```python\n{shown.code}\n```"
-    report = {"kind": "listing", "caption": words, "code": shown.code}
-    _publish({"text/markdown": text, "text/plain": shown.code}, report)
-    _show_caption(words)
-
-
-def _show_caption(words: str) -> None:
-    """Display a caption, which the report maker leaves out: it sets its own, with a number."""
-    if words:
-        display(Markdown(f"*{words}*"), metadata={"report": {"kind": "caption"}})
-
-
 def _publish(bundle: dict[str, str], report: dict[str, Any]) -> None:
-    """Display a MIME bundle with what the report maker needs to know of it."""
-    display(bundle, raw=True, metadata={"report": report})
+    """Display a MIME bundle and its caption: a table's above it, any other below.
+
+    report: what the report maker, which sets the caption itself, needs to know of the bundle.
+    """
+    words = report.get("caption")
+    below = {"text/markdown": f"*{words}*", "text/plain": words}
+    outputs = [(bundle, report), (below, {"kind": "caption"})][: 2 if words else 1]
+    for data, about in reversed(outputs) if report["kind"] == "table" else outputs:
+        display(data, raw=True, metadata={"report": about})

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from helpers.evidence.published import claims_file, published
 from helpers.evidence.statistics import Evidence, Interval, Missing, RecipeEvidence
-from helpers.wording import RESOLUTION, ordinal
+from helpers.evidence.wording import RESOLUTION, ordinal
 
 SIMILAR_TIME = 0.10  # training times within 10 % count as "about the same"
 SMALL_STEP = 0.05  # of the change between random images: less is a small change

@@ -6,7 +6,7 @@ import pandas as pd
 
 from helpers.config import MODELS
 from helpers.evidence.statistics import select
-from helpers.wording import number, spread
+from helpers.evidence.wording import number, spread
 
 RUNS, STEPS = "benchmark_runs.csv", "benchmark_steps.csv"  # see tables.find
 FAR = 5  # nats above the best seed of a model: seeds whose training goes well end closer together

@@ -23,8 +23,8 @@ from helpers.evidence.statistics import (
     spread_table,
 )
 from helpers.evidence.tables import TABLES, exploratory_tables
+from helpers.evidence.wording import duration, number
 from helpers.results import load_result
-from helpers.wording import duration, number
 
 NOTHING = "No measured runs are stored beside this report."
 

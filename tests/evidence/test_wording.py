@@ -2,8 +2,8 @@
 
 import pytest
 
-from helpers import wording
 from helpers.config import model_config
+from helpers.evidence import wording
 
 
 def test_count_takes_the_plural_from_two_on():
