@@ -16,7 +16,7 @@ import os
 import re
 import textwrap
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import matplotlib
 import pandas as pd
@@ -34,15 +34,22 @@ from helpers import paths
 MOST_DATA = 6_000  # points that a figure gives as numbers
 ALIGNMENTS = {"l": ":---", "c": ":---:", "r": "---:"}
 LABEL = re.compile(r"(fig|tbl|lst)(-[a-z0-9]+)+")
-_OPTION = re.compile(r"#\|\s?(.*)")
-Shown = TypeVar("Shown", Figure, Axes, pd.DataFrame)
 
 
 def start() -> None:
-    """Prepare a notebook: Keras without its messages, threads and determinism, captions."""
-    quiet_keras()
-    from helpers.training import prepare_backend
+    """Prepare a notebook: Keras without its messages, threads and determinism, captions.
 
+    TensorFlow writes of CPU and GPU past every setting (tensorflow/tensorflow#100442), so standard
+    error is closed while Keras is imported; exceptions are raised as ever.
+    """
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        from helpers.training import prepare_backend
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
     prepare_backend()
     shell: Any = get_ipython()
     if shell is None:
@@ -54,26 +61,11 @@ def start() -> None:
     shown.for_type_by_name("helpers.report.live", "LiveFigure", _show_live)
 
 
-def quiet_keras() -> None:
-    """Import Keras while the process's standard error is closed; exceptions are raised as ever.
-
-    TensorFlow writes there of CPU and GPU past every setting (tensorflow/tensorflow#100442).
-    """
-    kept = os.dup(2)
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        import keras  # noqa: F401
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
 def cell_options(source: str) -> tuple[dict[str, Any], str]:
     """A cell's options, its first lines `#| key: value`, and the rest; ValueError for no YAML."""
     lines = source.split("\n")
-    first = [*itertools.takewhile(_OPTION.match, lines)]
-    text = "\n".join(_OPTION.sub(r"\1", line) for line in first)
+    first = [*itertools.takewhile(lambda line: line.startswith("#|"), lines)]
+    text = "\n".join(line[2:].removeprefix(" ") for line in first)
     try:
         options = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
@@ -83,7 +75,7 @@ def cell_options(source: str) -> tuple[dict[str, Any], str]:
     return options, "\n".join(lines[len(first) :])
 
 
-def caption(shown: Shown, caption: str = "", alt: str = "") -> Shown:
+def caption(shown: Any, caption: str = "", alt: str = "") -> Any:
     """A figure, Axes or DataFrame with computed texts, used in place of those of the `#|` lines.
 
     alt: what a reader who cannot see the figure should know, with its numbers.
@@ -150,12 +142,10 @@ def pipe_table(frame: pd.DataFrame) -> str:
 
 def _pipe_cell(text: str) -> str:
     r"""One line in which no bar ends the cell: \vert or \Vert in maths, escaped elsewhere."""
-
-    def spelled(found: re.Match) -> str:
-        formula = found[0].replace(r"\|", r"\Vert ").replace("|", r"\vert ")
-        return formula if found[0].startswith("$") else r"\|"
-
-    return re.sub(r"\$[^$]+\$|\\?\|", spelled, " ".join(text.split()))
+    parts = re.split(r"(\$[^$]+\$)", " ".join(text.split()))  # every second one is a formula
+    parts[::2] = [re.sub(r"\\?\|", r"\\|", part) for part in parts[::2]]
+    parts[1::2] = [part.replace(r"\|", r"\Vert ").replace("|", r"\vert ") for part in parts[1::2]]
+    return "".join(parts)
 
 
 def _options() -> dict[str, Any]:

@@ -346,8 +346,8 @@ def normal_quantiles(codes, ax=None, strong=0) -> Axes:
 def small_maps(maps: Mapping[str, Any], labels) -> Figure:
     """The same points on several maps, {title: (n, 2)}, in the colours of their classes."""
     fig, _ = figure(ncols=len(maps), height=4.6, titles=list(maps))
-    for ax, places in zip(fig.axes, maps.values(), strict=True):
-        ax.scatter(*places.T, c=np.array(CLASS_COLOURS)[labels], s=3, linewidths=0, rasterized=True)
+    for ax, (x, y) in zip(fig.axes, (places.T for places in maps.values()), strict=True):
+        ax.scatter(x, y, c=np.array(CLASS_COLOURS)[labels], s=3, linewidths=0, rasterized=True)
         ax.set(xticks=[], yticks=[], box_aspect=1)
         ax.set_aspect("equal", adjustable="datalim")
         ax.spines[:].set_visible(True)

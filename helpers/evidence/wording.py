@@ -76,13 +76,11 @@ def protocol(config: TrainingConfig) -> str:
 
 def exposure(config: TrainingConfig) -> str:
     """A sentence: whether the test images took part in training."""
-    items = DATASETS[config.dataset].items
+    kind = DATASETS[config.dataset].items
     if config.split == "train":
-        out = "so what is measured on them is held out."
-        return f"The test {items} take no part in training, {out}"
-    leak = f"**the test {items} were among the training {items}**"
-    start = f"This protocol trains on training and test {items} together: {leak}"
-    return f"{start}, so nothing measured on them below is held out."
+        return f"The test {kind} take no part in training, so what is measured on them is held out."
+    leak = f"**the test {kind} were among the training {kind}**, so nothing measured on them below"
+    return f"This protocol trains on training and test {kind} together: {leak} is held out."
 
 
 def seen(config: TrainingConfig) -> str:
