@@ -37,12 +37,8 @@ LABEL = re.compile(r"(fig|tbl|lst)(-[a-z0-9]+)+")
 
 
 def start() -> None:
-    """Prepare a notebook: Keras without its messages, threads and determinism, captions.
-
-    TensorFlow writes of CPU and GPU past every setting (tensorflow/tensorflow#100442), so standard
-    error is closed while Keras is imported; exceptions are raised as ever.
-    """
-    kept = os.dup(2)
+    """Prepare a notebook: Keras without its messages, threads and determinism, captions."""
+    kept = os.dup(2)  # closed, as TensorFlow heeds no setting: tensorflow/tensorflow#100442
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 2)
     try:
@@ -76,7 +72,7 @@ def cell_options(source: str) -> tuple[dict[str, Any], str]:
 
 
 def caption(shown: Any, caption: str = "", alt: str = "") -> Any:
-    """A figure, Axes or DataFrame with computed texts, used in place of those of the `#|` lines.
+    """A figure, Axes or DataFrame with computed texts in place of those of the `#|` lines.
 
     alt: what a reader who cannot see the figure should know, with its numbers.
     """
@@ -94,13 +90,10 @@ def source(obj: Callable | type) -> None:
 
 
 def figure_data(fig: Figure) -> str:
-    """The numbers of a figure's lines, points and bars as CSV: panel, series, x, y; "" if none.
-
-    Images have none, nor lines across a whole panel; more than MOST_DATA numbers are left out.
-    """
+    """The numbers of a figure's lines, points and bars as CSV; "" for none or over MOST_DATA."""
     rows = []
     for panel, ax in enumerate(fig.axes, start=1):
-        lines = [line for line in ax.lines if line.get_transform() == ax.transData]
+        lines = [line for line in ax.lines if line.get_transform() == ax.transData]  # no axhline
         found: list[tuple[Any, Any]] = [(line, line.get_xydata()) for line in lines]
         scatters = [points for points in ax.collections if isinstance(points, PathCollection)]
         found += [(points, points.get_offsets()) for points in scatters]
@@ -128,8 +121,7 @@ def svg(fig: Figure) -> str:
 def pipe_table(frame: pd.DataFrame) -> str:
     """A DataFrame as a Markdown table; an index that is no plain count becomes its first columns.
 
-    frame.attrs["align"]: one of l, c, r for each column (default: the first left, others right).
-    Raises ValueError for another number of letters.
+    frame.attrs["align"]: one of l, c, r for each column, else ValueError (default: "lrr…").
     """
     frame = frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()
     align = frame.attrs.get("align") or "l" + "r" * (len(frame.columns) - 1)
@@ -190,12 +182,9 @@ def _show_table(frame: pd.DataFrame) -> None:
 
 
 def _publish(bundle: dict[str, str], report: dict[str, Any]) -> None:
-    """Display a MIME bundle and its caption: a table's above it, any other below.
-
-    report: what the report maker, which sets the caption itself, needs to know of the bundle.
-    """
+    """Display a MIME bundle, with what the report maker needs, and its caption, above a table."""
     words = report.get("caption")
-    below = {"text/markdown": f"*{words}*", "text/plain": words}
-    outputs = [(bundle, report), (below, {"kind": "caption"})][: 2 if words else 1]
+    text = {"text/markdown": f"*{words}*", "text/plain": words}  # the report maker sets its own
+    outputs = [(bundle, report), (text, {"kind": "caption"})][: 2 if words else 1]
     for data, about in reversed(outputs) if report["kind"] == "table" else outputs:
         display(data, raw=True, metadata={"report": about})

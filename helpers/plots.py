@@ -45,9 +45,7 @@ _styled = mpl.rc_context(STYLE)
 
 
 @_styled
-def figure(
-    ncols=1, nrows=1, width=TEXT_WIDTH, height=None, titles=(), mosaic="", **more
-) -> tuple[Figure, Any]:
+def figure(ncols=1, nrows=1, width=TEXT_WIDTH, height=None, titles=(), mosaic="", **more) -> tuple:
     """A figure of width × height centimetres in the report's style, and its Axes.
 
     height: by default panels are three fifths as high as wide; titles: of the panels, row by row;
@@ -313,11 +311,7 @@ def confusion(counts, names: Sequence[str] = DIGITS) -> Axes:
 
 @_styled
 def density_pairs(points, densities: Mapping[str, Any], labels, titles) -> Figure:
-    """A panel for each image: one density over z filled in its class's colour, another as a line.
-
-    points: (m,), shown where a density exceeds a thousandth of its maximum; densities: two, by
-    name, (n, m) each; labels, titles: (n,).
-    """
+    """A panel for each of n images: two densities (n, m) of z at points (m,), filled and a line."""
     fig, axes = figure(ncols=len(labels), height=5.4, titles=titles, squeeze=False)
     for ax, label, *pair in zip(axes.flat, labels, *densities.values(), strict=True):
         visible = np.flatnonzero(np.max([each / each.max() for each in pair], axis=0) > 1e-3)
@@ -356,11 +350,7 @@ def small_maps(maps: Mapping[str, Any], labels) -> Figure:
 
 @_styled
 def interval_curves(curves: Mapping[str, Mapping], ax: Axes, ticks, unnamed=()) -> Axes:
-    """Means over seeds with their intervals against a number, on a logarithmic axis.
-
-    curves: by name, {number: Interval}, of one seed without its bar; ticks: all numbers, of which
-    those in `unnamed` have no room for a name.
-    """
+    """Curves {name: {number: Interval}} on a logarithmic axis; ticks: all, with those `unnamed`."""
     style: dict[str, Any] = {"capsize": 2, "linewidth": 1.2, "elinewidth": 0.8}
     looks = zip(CLASS_COLOURS, ("-o", "-s"), strict=False)
     for (name, found), (colour, line) in zip(curves.items(), looks, strict=False):
