@@ -1,4 +1,4 @@
-"""How notebooks show figures, tables and code: a cell returns them, `#|` lines caption them.
+"""How notebooks show figures, tables and code: a cell ends in them, `#|` lines caption them.
 
     #| label: fig-loss
     #| fig-cap: "Loss per epoch. Look for the epoch from which the curve is flat."
@@ -15,15 +15,14 @@ import itertools
 import os
 import re
 import textwrap
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
+from collections.abc import Callable
+from typing import Any
 
 import matplotlib
 import pandas as pd
 import yaml
 from IPython.core.getipython import get_ipython
-from IPython.display import HTML, Markdown, display
+from IPython.display import HTML, display
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.container import BarContainer
@@ -35,16 +34,18 @@ from helpers import paths
 MOST_DATA = 6_000  # points that a figure gives as numbers
 ALIGNMENTS = {"l": ":---", "c": ":---:", "r": "---:"}
 LABEL = re.compile(r"(fig|tbl|lst)(-[a-z0-9]+)+")
-_OPTION = re.compile(r"#\|\s?(.*)")
-_texts: WeakKeyDictionary[Figure, dict[str, str]] = WeakKeyDictionary()  # set by `caption`
-Shown = TypeVar("Shown", Figure, Axes, pd.DataFrame)
 
 
 def start() -> None:
     """Prepare a notebook: Keras without its messages, threads and determinism, captions."""
-    quiet_keras()
-    from helpers.training import prepare_backend
-
+    kept = os.dup(2)  # closed, as TensorFlow heeds no setting: tensorflow/tensorflow#100442
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        from helpers.training import prepare_backend
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
     prepare_backend()
     shell: Any = get_ipython()
     if shell is None:
@@ -53,30 +54,14 @@ def start() -> None:
     shown.for_type(Figure, _show_figure)
     shown.for_type(Axes, lambda ax: _show_figure(ax.figure))
     shown.for_type(pd.DataFrame, _show_table)
-    shown.for_type(Source, _show_source)
     shown.for_type_by_name("helpers.report.live", "LiveFigure", _show_live)
-
-
-def quiet_keras() -> None:
-    """Import Keras while the process's standard error is closed; exceptions are raised as ever.
-
-    TensorFlow writes there of CPU and GPU past every setting (tensorflow/tensorflow#100442).
-    """
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        import keras  # noqa: F401
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def cell_options(source: str) -> tuple[dict[str, Any], str]:
     """A cell's options, its first lines `#| key: value`, and the rest; ValueError for no YAML."""
     lines = source.split("\n")
-    first = [*itertools.takewhile(_OPTION.match, lines)]
-    text = "\n".join(_OPTION.sub(r"\1", line) for line in first)
+    first = [*itertools.takewhile(lambda line: line.startswith("#|"), lines)]
+    text = "\n".join(line[2:].removeprefix(" ") for line in first)
     try:
         options = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
@@ -86,55 +71,42 @@ def cell_options(source: str) -> tuple[dict[str, Any], str]:
     return options, "\n".join(lines[len(first) :])
 
 
-def caption(shown: Shown, caption: str = "", alt: str = "") -> Shown:
-    """A figure, Axes or DataFrame with computed texts, used in place of those of the `#|` lines.
+def caption(shown: Any, caption: str = "", alt: str = "") -> Any:
+    """A figure, Axes or DataFrame with computed texts in place of those of the `#|` lines.
 
     alt: what a reader who cannot see the figure should know, with its numbers.
     """
+    kept: Any = shown.figure if isinstance(shown, Axes) else shown
     texts = {name: text for name, text in (("caption", caption), ("alt", alt)) if text}
-    if isinstance(shown, pd.DataFrame):
-        shown.attrs |= texts
-    else:
-        fig: Any = shown.figure if isinstance(shown, Axes) else shown
-        _texts.setdefault(fig, {}).update(texts)
+    kept.attrs = getattr(kept, "attrs", {}) | texts  # a DataFrame has them, a Figure gets them
     return shown
 
 
-class Source:
-    """The code of a function or class, taken from the file that defines it, to end a cell with."""
-
-    def __init__(self, obj: Callable | type):
-        self.code = textwrap.dedent(inspect.getsource(obj)).rstrip()
-
-
-def source(obj: Callable | type) -> Source:
-    """The code of a function or class, to end a cell with."""
-    return Source(obj)
+def source(obj: Callable | type) -> None:
+    """Display the code of a function or class as a listing, from the file that defines it."""
+    words, code = _options().get("lst-cap", ""), textwrap.dedent(inspect.getsource(obj)).rstrip()
+    report = {"kind": "listing", "caption": words, "code": code}
+    _publish({"text/markdown": f"```python\n{code}\n```", "text/plain": code}, report)
 
 
 def figure_data(fig: Figure) -> str:
-    """The numbers of a figure's lines, points and bars as CSV: panel, series, x, y; "" if none.
-
-    Images have none, nor lines across a whole panel; more than MOST_DATA numbers are left out.
-    """
-    rows = [(panel, *row) for panel, ax in enumerate(fig.axes, start=1) for row in _series(ax)]
-    frame = pd.DataFrame(rows, columns=["panel", "series", "x", "y"])
-    return frame.to_csv(index=False, lineterminator="\n") if 0 < len(rows) <= MOST_DATA else ""
-
-
-def _series(ax: Axes) -> Iterator[tuple[str, str, str]]:
-    """Series, x and y of every point of an Axes' lines, scatters and bars, to six digits."""
-    lines = [line for line in ax.lines if line.get_transform() == ax.transData]
-    found: list[tuple[Any, Any]] = [(line.get_label(), line.get_xydata()) for line in lines]
-    scatters = [points for points in ax.collections if isinstance(points, PathCollection)]
-    found += [(points.get_label(), points.get_offsets()) for points in scatters]
-    for bars in ax.containers:
-        if isinstance(bars, BarContainer):
+    """The numbers of a figure's lines, points and bars as CSV; "" for none or over MOST_DATA."""
+    rows = []
+    for panel, ax in enumerate(fig.axes, start=1):
+        lines = [line for line in ax.lines if line.get_transform() == ax.transData]  # no axhline
+        found: list[tuple[Any, Any]] = [(line, line.get_xydata()) for line in lines]
+        scatters = [points for points in ax.collections if isinstance(points, PathCollection)]
+        found += [(points, points.get_offsets()) for points in scatters]
+        for bars in (each for each in ax.containers if isinstance(each, BarContainer)):
             tops = [(bar.get_x() + bar.get_width() / 2, bar.get_height()) for bar in bars]
-            found.append((bars.get_label(), tops))
-    for number, (label, points) in enumerate(found, start=1):
-        name = f"series {number}" if str(label).startswith("_") else label
-        yield from ((name, f"{float(x):.6g}", f"{float(y):.6g}") for x, y in points)
+            found.append((bars, tops))
+        for place, (artist, points) in enumerate(found, start=1):
+            label = str(artist.get_label())
+            name = f"series {place}" if label.startswith("_") else label
+            rows += [(panel, name, float(x), float(y)) for x, y in points]
+    frame = pd.DataFrame(rows, columns=["panel", "series", "x", "y"])
+    text = frame.to_csv(index=False, lineterminator="\n", float_format="%.6g", na_rep="nan")
+    return text if 0 < len(rows) <= MOST_DATA else ""
 
 
 def svg(fig: Figure) -> str:
@@ -149,8 +121,7 @@ def svg(fig: Figure) -> str:
 def pipe_table(frame: pd.DataFrame) -> str:
     """A DataFrame as a Markdown table; an index that is no plain count becomes its first columns.
 
-    frame.attrs["align"]: one of l, c, r for each column (default: the first left, others right).
-    Raises ValueError for another number of letters.
+    frame.attrs["align"]: one of l, c, r for each column, else ValueError (default: "lrr…").
     """
     frame = frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()
     align = frame.attrs.get("align") or "l" + "r" * (len(frame.columns) - 1)
@@ -162,12 +133,10 @@ def pipe_table(frame: pd.DataFrame) -> str:
 
 
 def _pipe_cell(text: str) -> str:
-    r"""One line in which no bar ends the cell: \vert in maths, escaped elsewhere."""
-    parts = re.split(r"(\$[^$]+\$)", " ".join(text.split()))
-    for place, part in enumerate(parts):
-        bar = r"\\vert " if place % 2 else r"\\|"  # every second part is a formula
-        part = re.sub(r"(?<!\\)\|", bar, part)
-        parts[place] = part.replace(r"\|", r"\Vert ") if place % 2 else part
+    r"""One line in which no bar ends the cell: \vert or \Vert in maths, escaped elsewhere."""
+    parts = re.split(r"(\$[^$]+\$)", " ".join(text.split()))  # every second one is a formula
+    parts[::2] = [re.sub(r"\\?\|", r"\\|", part) for part in parts[::2]]
+    parts[1::2] = [part.replace(r"\|", r"\Vert ").replace("|", r"\vert ") for part in parts[1::2]]
     return "".join(parts)
 
 
@@ -183,18 +152,16 @@ def _options() -> dict[str, Any]:
 
 def _show_figure(fig: Figure, live: dict | None = None) -> None:
     """Display the SVG with its caption, and keep it as figures/LABEL.svg."""
-    options, own, picture = _options(), _texts.get(fig, {}), svg(fig)
-    words = own.get("caption") or options.get("fig-cap") or ""
-    alt = own.get("alt") or options.get("fig-alt") or ""
+    options, picture = _options(), svg(fig)
+    texts = {"caption": options.get("fig-cap"), "alt": options.get("fig-alt")}
+    texts |= getattr(fig, "attrs", {})
     close(fig)  # else pyplot shows it again
     if label := options["label"]:
         paths.figures().mkdir(parents=True, exist_ok=True)
         (paths.figures() / f"{label}.svg").write_text(picture, "utf-8")
-    report = {"kind": "figure", "caption": words, "alt": alt, "live": live}
-    report["data"] = figure_data(fig)
-    bundle = {"image/svg+xml": picture, "text/plain": alt or "a figure"}
+    report = {"kind": "figure", **texts, "live": live, "data": figure_data(fig)}
+    bundle = {"image/svg+xml": picture, "text/plain": texts["alt"] or "a figure"}
     _publish(bundle, {name: value for name, value in report.items() if value})
-    _show_caption(words)
 
 
 def _show_live(figure: Any) -> None:
@@ -211,24 +178,13 @@ def _show_table(frame: pd.DataFrame) -> None:
         display(HTML(frame.to_html(max_rows=20, max_cols=12)))
         return
     words, table = frame.attrs.get("caption") or options.get("tbl-cap", ""), pipe_table(frame)
-    _show_caption(words)
     _publish({"text/markdown": table, "text/plain": table}, {"kind": "table", "caption": words})
 
 
-def _show_source(shown: Source) -> None:
-    """Display code as a listing."""
-    words, text = _options().get("lst-cap", ""), f"```python\n{shown.code}\n```"
-    report = {"kind": "listing", "caption": words, "code": shown.code}
-    _publish({"text/markdown": text, "text/plain": shown.code}, report)
-    _show_caption(words)
-
-
-def _show_caption(words: str) -> None:
-    """Display a caption, which the report maker leaves out: it sets its own, with a number."""
-    if words:
-        display(Markdown(f"*{words}*"), metadata={"report": {"kind": "caption"}})
-
-
 def _publish(bundle: dict[str, str], report: dict[str, Any]) -> None:
-    """Display a MIME bundle with what the report maker needs to know of it."""
-    display(bundle, raw=True, metadata={"report": report})
+    """Display a MIME bundle, with what the report maker needs, and its caption, above a table."""
+    words = report.get("caption")
+    text = {"text/markdown": f"*{words}*", "text/plain": words}  # the report maker sets its own
+    outputs = [(bundle, report), (text, {"kind": "caption"})][: 2 if words else 1]
+    for data, about in reversed(outputs) if report["kind"] == "table" else outputs:
+        display(data, raw=True, metadata={"report": about})

@@ -1,72 +1,68 @@
-"""Plots of the report: arrays in, Axes out.
+"""Plots of the report: arrays in; Axes, or a Figure of several panels, out.
 
-Every plot draws on `ax`, or on a figure of its own when `ax` is None, and returns the Axes. Figures
-are made without pyplot, so none is left open. Images may carry a channel axis; they are dark ink on
-white, a NaN pixel takes the colour HIDDEN. `names`: of the classes that labels 0, 1, … stand for.
+Without `ax` a plot makes a figure of its own. None is made by pyplot, so none is left open. Images
+may carry a channel axis; they are dark ink on white, a NaN pixel takes the colour HIDDEN. `names`:
+of the classes that labels 0, 1, … stand for.
 """
 
-import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
-from scipy.stats import gaussian_kde
+from matplotlib.ticker import LogLocator, MaxNLocator
+from scipy.stats import gaussian_kde, norm
 
 TEXT_WIDTH = 16.0  # cm, of the printed page
 CENTIMETRE = 1 / 2.54  # inches
-CELL = 2.2  # cm, the most that one image of a mosaic takes
 INK = "#262626"  # text, axes
 PALE = "#c9d9ee"  # bars under a threshold
 HIDDEN = "#ffd9a0"  # pixels without a value
 BADGE = 14  # points from the middle of one badge to that of its neighbour
-LETTER = 5.5  # points that a letter adds to a badge of several
 CLASS_COLOURS = mpl.color_sequences["petroff10"]  # Petroff 2021, arXiv:2107.02270: ten classes
 GREYS = mpl.colormaps["gray_r"].with_extremes(bad=HIDDEN)
 DIGITS = tuple("0123456789")
 STYLE: dict[Any, Any] = {
     "font.size": 9, "axes.titlesize": 9, "axes.labelsize": 9, "legend.fontsize": 8,
-    "xtick.labelsize": 8, "ytick.labelsize": 8, "xtick.color": INK, "ytick.color": INK,
-    "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK,
+    "xtick.labelsize": 8, "ytick.labelsize": 8, "text.color": INK, "xtick.color": INK,
+    "ytick.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK, "lines.markersize": 4,
     "axes.linewidth": 0.6, "xtick.major.width": 0.6, "ytick.major.width": 0.6,
     "axes.spines.top": False, "axes.spines.right": False, "axes.titlelocation": "left",
     "figure.facecolor": "white", "axes.facecolor": "white", "legend.frameon": False,
-    "lines.linewidth": 1.5, "lines.markersize": 4,
-}  # fmt: skip
+}
+MARKS = {  # of a verdict: sign and ground
+    "confirmed": ("✓", "#bfe3c0"), "partly confirmed": ("≈", "#f7e6a6"),
+    "refuted": ("✗", "#f4bdb3"), "not decidable": ("?", "#dcdcdc"),
+    "not measured yet": ("–", "white"),
+}
 
-Ax = Axes | None
-_styled = mpl.rc_context(STYLE)  # as a decorator: the caller's own settings stay as they are
+# Decorates what adds text, markers or a legend: the caller's own settings stay as they are.
+_styled = mpl.rc_context(STYLE)
 
 
 @_styled
-def figure(
-    ncols=1, nrows=1, width=TEXT_WIDTH, height=None, titles=(), layout="constrained", **subplots
-) -> tuple[Figure, Any]:
+def figure(ncols=1, nrows=1, width=TEXT_WIDTH, height=None, titles=(), mosaic="", **more) -> tuple:
     """A figure of width × height centimetres in the report's style, and its Axes.
 
     height: by default panels are three fifths as high as wide; titles: of the panels, row by row;
-    further arguments go to `Figure.subplots` (sharey=True, width_ratios=[2, 1], …).
+    mosaic: a text that arranges them ("aa;bc": one above two), then the Axes come by letter; more:
+    of `Figure.subplots`, such as sharey=True.
     """
     height = height or 0.6 * width * nrows / ncols
-    fig = Figure(figsize=(width * CENTIMETRE, height * CENTIMETRE), layout=layout)
-    axes = fig.subplots(nrows, ncols, **subplots)
+    fig = Figure(figsize=(width * CENTIMETRE, height * CENTIMETRE), layout="constrained")
+    axes = fig.subplot_mosaic(mosaic, **more) if mosaic else fig.subplots(nrows, ncols, **more)
     for ax, title in zip(fig.axes, titles, strict=bool(titles)):
         ax.set_title(title)
     return fig, axes
 
 
 @_styled
-def loss_curves(history: Mapping, ax: Ax = None, published=None, items="digits") -> Axes:
-    """Loss per epoch on training and test images, in nats per image; a line at a published value.
-
-    history: "loss" and "val_loss", one value per epoch; items: what the images show.
-    """
+def loss_curves(history: Mapping, ax=None, published=None, items="digits") -> Axes:
+    """Nats per image by epoch, history["loss"] and history["val_loss"]; a line at `published`."""
     ax = ax or figure(width=11)[1]
     epochs = np.arange(1, len(history["loss"]) + 1)
     ax.plot(epochs, history["loss"], "o-", color=CLASS_COLOURS[0], label=f"training {items}")
@@ -80,50 +76,44 @@ def loss_curves(history: Mapping, ax: Ax = None, published=None, items="digits")
 
 
 @_styled
-def loss_against_time(plain, fast, ax: Ax = None) -> Axes:
-    """Loss in nats per image against minutes of training: one recipe's course, another's runs.
+def loss_against_time(courses: Mapping[str, tuple]) -> Figure:
+    """Loss against minutes of training: one recipe's course, another's runs, a panel a model.
 
-    plain: minutes (n,) and losses (runs, n): median, a band over the range, a dotted line at the
-    median's end; fast: minutes (m,) and final losses (m,) of runs, a line through their medians.
+    courses: by model, the plain recipe's minutes (n,) and losses (runs, n): their median, its end
+    dotted, and range; and the fast one's minutes (m,) and final losses (m,): runs, their medians.
     """
-    ax = ax or figure(width=11)[1]
+    rows = max(1, -(-len(courses) // 3))
+    fig, axes = figure(3, rows, height=5 * rows, squeeze=False)
     first, second = CLASS_COLOURS[:2]
-    (minutes, losses), (lengths, ends) = map(np.asarray, plain), map(np.asarray, fast)
-    middle = np.median(losses, axis=0)
-    low, high = losses.min(axis=0), losses.max(axis=0)
-    ax.fill_between(minutes, low, high, color=first, alpha=0.3, linewidth=0)
-    ax.plot(minutes, middle, color=first, label="plain, while it trains")
-    ax.axhline(middle[-1], linestyle=":", color=INK, linewidth=1)
-    ax.plot(lengths, ends, "o", color=second, label="fast, whole runs")
-    places = np.unique(lengths)
-    medians = [np.median(ends[lengths == place]) for place in places]
-    ax.plot(places, medians, "--", color=second, linewidth=1)
-    ax.set(xscale="log", xlabel="minutes of training", ylabel="loss (nats per image)")
-    shown = np.append(ends, middle[-1])
-    room = max(np.ptp(shown), 0.05 * middle[-1])
-    ax.set_ylim(shown.min() - 0.15 * room, shown.max() + 1.5 * room)
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.xaxis.set_major_formatter("{x:g}")
-    ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.legend()
-    return ax
+    for ax, (name, course) in zip(axes.flat, courses.items(), strict=False):
+        (minutes, losses), (lengths, ends) = (map(np.asarray, each) for each in course)
+        middle, places = np.median(losses, axis=0), np.unique(lengths)
+        ax.fill_between(minutes, losses.min(0), losses.max(0), color=first, alpha=0.3, linewidth=0)
+        ax.plot(minutes, middle, color=first, label="plain, while it trains")
+        ax.axhline(middle[-1], linestyle=":", color=INK, linewidth=1)
+        ax.plot(lengths, ends, "o", color=second, label="fast, whole runs")
+        medians = [np.median(ends[lengths == place]) for place in places]
+        ax.plot(places, medians, "--", color=second, linewidth=1)
+        ax.set(title=name, xscale="log", xlabel="minutes of training")
+        shown = np.append(ends, middle[-1])
+        room = max(np.ptp(shown), 0.05 * middle[-1])
+        ax.set_ylim(shown.min() - 0.15 * room, shown.max() + 1.5 * room)
+        ax.xaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), major_formatter="{x:g}")
+        ax.xaxis.set_minor_formatter("")
+    for ax in axes.flat[len(courses) :]:
+        ax.axis("off")
+    axes[0, 0].set_ylabel("loss (nats per image)")
+    place = "best" if len(courses) == axes.size else "center"
+    axes.flat[-1].legend(*axes[0, 0].get_legend_handles_labels(), loc=place)
+    return fig
 
 
-def _squeezed(images, ndim):
-    """Images as an array of ndim axes, without the channel axis."""
-    images = np.asarray(images, dtype=float)
-    return images[..., 0] if images.ndim == ndim + 1 and images.shape[-1] == 1 else images
-
-
-def _show(images, ax, gap):
-    """Draw images (rows, columns, height, width) as one: row r at y = rows - 1 - r, column c at c.
-
-    gap: white pixels around each.
-    """
-    extent = (-0.5, images.shape[1] - 0.5, -0.5, images.shape[0] - 0.5)
-    images = np.pad(images, ((0, 0), (0, 0), (gap, gap), (gap, gap)))
-    rows, columns, height, width = images.shape
-    mosaic = images.swapaxes(1, 2).reshape(rows * height, columns * width)
+def _show(images, rows, ax, gap):
+    """Draw images as one, row r at y = rows - 1 - r, column c at c, `gap` white pixels around."""
+    images = np.asarray(images, dtype=float).reshape(rows, -1, 28, 28)
+    extent = (-0.5, images.shape[1] - 0.5, -0.5, rows - 0.5)
+    padded = np.pad(images, [(0, 0), (0, 0), (gap, gap), (gap, gap)])
+    mosaic = padded.swapaxes(1, 2).reshape(rows * padded.shape[2], -1)
     ax.imshow(mosaic, cmap=GREYS, vmin=0, vmax=1, extent=extent, interpolation="hanning")
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
@@ -132,19 +122,18 @@ def _show(images, ax, gap):
 def _show_z(axis, values):
     """Name whole z on an axis where value i stands at place i; halves too where there is room."""
     halves = np.arange(np.ceil(2 * values[0]), np.floor(2 * values[-1]) + 1) / 2
-    wholes, wide = halves[halves % 1 == 0], axis.axes.bbox.width > 3 * axis.get_figure().dpi
-    roomy = wide or len(wholes) < 3
+    wholes = halves[halves % 1 == 0]
+    roomy = axis.axes.bbox.width > 3 * axis.get_figure().dpi or len(wholes) < 3
     named = halves if roomy else wholes
     names = [f"{z:.{1 if roomy else 0}f}".replace("-", "−") for z in named]
     axis.set_ticks(np.interp(halves, values, np.arange(len(values))), minor=True)
     axis.set_ticks(np.interp(named, values, np.arange(len(values))), names)
 
 
-@_styled
-def latent_grid(images, values, ax: Ax = None) -> Axes:
+def latent_grid(images, values, ax=None) -> Axes:
     """Images (n, n, 28, 28) decoded at values × values (n,), row 0 at the largest z2."""
     ax = ax or figure(width=13, height=13)[1]
-    _show(_squeezed(images, 4), ax, gap=0)
+    _show(images, len(images), ax, gap=0)
     _show_z(ax.xaxis, values)
     _show_z(ax.yaxis, values)
     ax.spines[:].set_visible(True)
@@ -152,22 +141,20 @@ def latent_grid(images, values, ax: Ax = None) -> Axes:
     return ax
 
 
-@_styled
-def latent_line(images, values, ax: Ax = None) -> Axes:
+def latent_line(images, values, ax=None) -> Axes:
     """Images (n, 28, 28) decoded along a one-dimensional latent space at values (n,)."""
-    images = _squeezed(images, 3)
     ax = ax or figure(height=TEXT_WIDTH / len(images) + 1.2)[1]
-    _show(images[np.newaxis], ax, gap=0)
+    _show(images, 1, ax, gap=0)
     _show_z(ax.xaxis, values)
     ax.spines["bottom"].set_visible(True)
     ax.set_xlabel("$z$")
     return ax
 
 
-def _spread(places, sizes, rounds=50):
+def _spread(places, sizes):
     """Places (n, 2), moved apart just so far that ellipses of sizes (n, 2) do not overlap."""
     places, sizes = np.array(places, dtype=float), np.broadcast_to(sizes, np.shape(places))
-    for _ in range(rounds):
+    for _ in range(50):
         for i, j in zip(*np.triu_indices(len(places), 1), strict=True):
             reach = (sizes[i] + sizes[j]) / 2
             between = (places[j] - places[i]) / reach
@@ -185,34 +172,28 @@ def _name_classes(points, labels, ax, names):
     medians = [np.median(points[labels == label], axis=0) for label in classes]
     limits = np.abs([np.diff(ax.get_xlim()), np.diff(ax.get_ylim())]).ravel()
     point = ax.figure.dpi / 72 / (ax.bbox.size / limits).min()  # in units of data, on both axes
-    widths = [BADGE + LETTER * (len(names[label]) - 1) for label in classes]
+    widths = [BADGE + 5.5 * (len(names[label]) - 1) for label in classes]  # a letter: 5.5 points
     sizes = point * np.stack([widths, np.full(len(classes), BADGE)], axis=1)
+    font = {"ha": "center", "va": "center", "size": 8, "weight": "bold", "color": INK}
+    halo = {"path_effects": [withStroke(linewidth=3.5, foreground="white")]}
     for label, place in zip(classes, _spread(medians, sizes), strict=True):
         style = "circle,pad=0.15" if len(names[label]) == 1 else "round,pad=0.25"
-        box = {"boxstyle": style, "facecolor": "white", "edgecolor": CLASS_COLOURS[label]}
-        font = {"ha": "center", "va": "center", "fontsize": 8, "fontweight": "bold"}
-        badge = ax.text(*place, names[label], bbox=box | {"linewidth": 1.5}, **font)
-        badge.get_bbox_patch().set_path_effects([withStroke(linewidth=3.5, foreground="white")])
+        box = {"boxstyle": style, "edgecolor": CLASS_COLOURS[label], "linewidth": 1.5}
+        ax.text(*place, names[label], bbox=box | {"facecolor": "white"} | halo, **font)
 
 
-@_styled
-def latent_scatter(
-    points, labels, ax: Ax = None, axis_names=("$z_1$", "$z_2$"), names=DIGITS
-) -> Axes:
+def latent_scatter(points, labels, ax=None, axis_names=("$z_1$", "$z_2$"), names=DIGITS) -> Axes:
     """Points (n, 2) in the colours of their classes, labels (n,), with each class's name."""
-    points, labels = np.asarray(points), np.asarray(labels)
     ax = ax or figure(width=12, height=12)[1]
     colours = np.array(CLASS_COLOURS)[labels]
     alpha = np.clip(4000 / len(points), 0.4, 0.9)  # the more points, the paler
-    dots: dict[str, Any] = {"s": 4, "linewidths": 0, "rasterized": True}
-    ax.scatter(points[:, 0], points[:, 1], c=colours, alpha=alpha, **dots)
+    ax.scatter(*points.T, c=colours, alpha=alpha, s=4, linewidths=0, rasterized=True)
     _name_classes(points, labels, ax, names)
     ax.set(xlabel=axis_names[0], ylabel=axis_names[1], aspect="equal")
     return ax
 
 
-@_styled
-def latent_strip(points, labels, ax: Ax = None, names=DIGITS, item="digit") -> Axes:
+def latent_strip(points, labels, ax=None, names=DIGITS, item="digit") -> Axes:
     """One density ridge per class along z, all to one scale: points (n,) or (n, 1), labels (n,)."""
     points, labels = np.ravel(points), np.asarray(labels)
     ax = ax or figure(height=9)[1]
@@ -229,44 +210,38 @@ def latent_strip(points, labels, ax: Ax = None, names=DIGITS, item="digit") -> A
     return ax
 
 
-@_styled
-def image_rows(rows, titles=None, ax: Ax = None, row_titles=None) -> Axes:
-    """Rows of images on one Axes: arrays (n, 28, 28), n titles above, one row title at the left."""
-    images = np.stack([_squeezed(row, 3) for row in rows])
-    count, columns = images.shape[:2]
-    width = min(TEXT_WIDTH, CELL * columns + 2)
-    ax = ax or figure(width=width, height=width * count / columns)[1]
-    _show(images, ax, gap=1)
+def latent_plane(grid, values, means, labels, names: Sequence[str] = DIGITS) -> Figure:
+    """Two views of a latent plane: (a) `latent_grid`, (b) `latent_scatter`, as panels."""
+    fig, (left, right) = figure(2, height=8.4, titles=["(a) decoded", "(b) encoded"])
+    latent_grid(grid, values, left)
+    latent_scatter(means, labels, right, names=names)
+    return fig
+
+
+def image_rows(rows, titles=None, ax=None, row_titles=None) -> Axes:
+    """Rows of images (n, 28, 28), a short one white at its end; titles: above, row_titles: left."""
+    columns = max(map(len, rows))
+    pixels = [np.pad(np.reshape(row, (-1, 784)), ((0, columns - len(row)), (0, 0))) for row in rows]
+    width = min(TEXT_WIDTH, 2.2 * columns + 2)
+    ax = ax or figure(width=width, height=width * len(rows) / columns)[1]
+    _show(pixels, len(rows), ax, gap=1)
     ax.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
     if titles is not None:
         ax.set_xticks(range(columns), titles)
     if row_titles is not None:
-        ax.set_yticks(range(count)[::-1], row_titles)
-    return ax
-
-
-@_styled
-def image_grid(images, ax: Ax = None, columns: int | None = None) -> Axes:
-    """Images (n, 28, 28), row by row, in a mosaic of so many columns (default: nearly square)."""
-    images = _squeezed(images, 3)
-    columns = columns or int(np.ceil(np.sqrt(len(images))))
-    rows = -(-len(images) // columns)
-    blank = np.zeros((rows * columns - len(images), *images.shape[1:]))
-    width = min(12, CELL * columns)
-    ax = ax or figure(width=width, height=width * rows / columns)[1]
-    _show(np.concatenate([images, blank]).reshape(rows, columns, *images.shape[1:]), ax, gap=1)
+        ax.set_yticks(range(len(rows))[::-1], row_titles)
     return ax
 
 
 @_styled
 def dimension_bars(
-    values, ax: Ax = None, ylabel="KL divergence (nats)", threshold=None, name="threshold"
+    values, ax=None, ylabel="KL divergence (nats)", threshold=None, name="threshold"
 ) -> Axes:
     """One bar per latent dimension, values (latent_dim,), pale under the dashed `threshold`."""
     values = np.asarray(values)
     ax = ax or figure(width=11)[1]
-    above = values >= (-np.inf if threshold is None else threshold)
-    colours = np.where(above, to_hex(CLASS_COLOURS[0]), PALE)
+    limit = -np.inf if threshold is None else threshold
+    colours = [CLASS_COLOURS[0] if value >= limit else PALE for value in values]
     ax.bar(np.arange(1, len(values) + 1), values, color=colours, width=0.7)
     if threshold is not None:
         label = f"{name}: {threshold:.2g}"
@@ -278,41 +253,137 @@ def dimension_bars(
     return ax
 
 
-MARKS = {  # of a verdict: sign and ground
-    "confirmed": ("✓", "#bfe3c0"),
-    "partly confirmed": ("≈", "#f7e6a6"),
-    "refuted": ("✗", "#f4bdb3"),
-    "not decidable": ("?", "#dcdcdc"),
-    "not measured yet": ("–", "white"),
-}
-
-
 @_styled
-def verdicts(
-    names: Sequence[str], sides: Mapping[str, Sequence[str]], ax: Ax = None, columns=12
-) -> Axes:
-    """Verdicts, each one of MARKS: a column for each name, a row for each side; a legend below.
-
-    After `columns` names the rows begin again below.
-    """
-    bands, high = -(-len(names) // columns), len(sides) + 0.9  # rows of a band, with its names
-    ax = ax or figure(height=1.15 * (bands * high + 0.8))[1]
-    box = functools.partial(Rectangle, edgecolor=INK, linewidth=0.4)
-    for place, name in enumerate(names):
-        x, y = place % columns, place // columns * high
+def verdicts(names: Sequence[str], sides: Mapping[str, Sequence[str]]) -> Axes:
+    """Verdicts of MARKS: a column for each name, a row for each side, again below from the 13th."""
+    bands, high = -(-len(names) // 12), len(sides) + 0.9  # rows of a band, with its names
+    ax = figure(height=1.15 * (bands * high + 0.8))[1]
+    edge: dict[str, Any] = {"edgecolor": INK, "linewidth": 0.4}
+    for i, name in enumerate(names):
+        x, y = i % 12, i // 12 * high
         ax.text(x, y - 0.55, name, ha="center", va="bottom", fontsize=8)
         for row, found in enumerate(sides.values()):
-            sign, ground = MARKS[found[place]]
-            ax.add_patch(box((x - 0.46, y + row - 0.46), 0.92, 0.92, facecolor=ground))
+            sign, fill = MARKS[found[i]]
+            ax.add_patch(Rectangle((x - 0.46, y + row - 0.46), 0.92, 0.92, facecolor=fill, **edge))
             ax.text(x, y + row, sign, ha="center", va="center", fontsize=11)
-    ax.set(aspect="equal", xticks=[], xlim=(-0.5, min(columns, len(names)) - 0.5))
-    ax.set_ylim(bands * high - 0.5, -1.1)
+    ax.set(aspect="equal", xticks=[], xlim=(-0.5, min(12, len(names)) - 0.5))
     places = [band * high + row for band in range(bands) for row in range(len(sides))]
-    ax.set_yticks(places, [*sides] * bands)
+    ax.set(ylim=(bands * high - 0.5, -1.1), yticks=places, yticklabels=[*sides] * bands)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     present = [name for name in MARKS if any(name in found for found in sides.values())]
-    signs = [box((0, 0), 1, 1, facecolor=MARKS[name][1]) for name in present]
+    signs = [Rectangle((0, 0), 1, 1, facecolor=MARKS[name][1], **edge) for name in present]
     words = [f"{MARKS[name][0]} {name}" for name in present]
     ax.legend(signs, words, loc="upper center", bbox_to_anchor=(0.5, 0.04), ncols=3, handlelength=1)
     return ax
+
+
+@_styled
+def smoothness(lengths, relative, control) -> Axes:
+    """Change of the image by length of a latent step, (n,) each; control: with points shuffled."""
+    ax = figure(width=10)[1]
+    square = relative[0] * np.square(np.divide(lengths, lengths[0]))
+    ax.loglog(lengths, control, "s--", color=CLASS_COLOURS[2], label="decoder, points shuffled")
+    ax.loglog(lengths, relative, "o-", color=CLASS_COLOURS[0], label="decoder")
+    ax.loglog(lengths, square, ":", color=INK, label="square of the length")
+    ax.set(xlabel="length of the step", ylabel="share of random pairs' change")
+    ax.set_xticks(lengths, [f"{length:g}" for length in lengths])
+    ax.minorticks_off()
+    ax.legend()
+    return ax
+
+
+@_styled
+def confusion(counts, names: Sequence[str] = DIGITS) -> Axes:
+    """Counts (n, n) of votes (columns) for classes (rows): shares in blue, correct ones in %."""
+    fig, ax = figure(width=9, height=7.5)
+    fig.set_layout_engine("compressed")
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    drawn = ax.imshow(np.where(np.eye(len(names)), np.nan, shares), cmap="Blues", vmin=0)
+    for place, share in enumerate(shares.diagonal()):
+        ax.text(place, place, f"{100 * share:.0f}", ha="center", va="center", fontsize=8)
+    ax.set_xticks(range(len(names)), names, rotation=90 if max(map(len, names)) > 2 else 0)
+    ax.set_yticks(range(len(names)), names)
+    ax.set(xlabel="vote of the nearest training images", ylabel="class of the test image")
+    fig.colorbar(drawn, ax=ax, label="share of the class", format="{x:.0%}")
+    return ax
+
+
+@_styled
+def density_pairs(points, densities: Mapping[str, Any], labels, titles) -> Figure:
+    """A panel for each of n images: two densities (n, m) of z at points (m,), filled and a line."""
+    fig, axes = figure(ncols=len(labels), height=5.4, titles=titles, squeeze=False)
+    for ax, label, *pair in zip(axes.flat, labels, *densities.values(), strict=True):
+        visible = np.flatnonzero(np.max([each / each.max() for each in pair], axis=0) > 1e-3)
+        z, filled, line = (part[visible[0] : visible[-1] + 1] for part in (points, *pair))
+        area = ax.fill_between(z, filled, color=CLASS_COLOURS[label], alpha=0.6, linewidth=0)
+        curve = ax.plot(z, line, color=INK, linewidth=1)[0]
+        ax.set(xlim=(z[0], z[-1]), yticks=[], xlabel="$z$")
+    fig.legend([area, curve], list(densities), loc="outside lower center", ncols=2)
+    return fig
+
+
+@_styled
+def normal_quantiles(codes, ax=None, strong=0) -> Axes:
+    """Quantiles of each axis of codes (n, d), one of them `strong`, against those of N(0, 1)."""
+    ax = ax or figure(width=8, height=8)[1]
+    shares = (np.arange(200) + 0.5) / 200
+    normal, found = norm.ppf(shares), np.quantile(codes, shares, axis=0)
+    ax.plot(normal, found, color=PALE, linewidth=1)
+    ax.plot(normal, found[:, strong], color=CLASS_COLOURS[0], label=f"number {strong + 1}")
+    ax.plot(normal, normal, ":", color=INK, linewidth=1.2)
+    ax.set(xlabel="quantile of $N(0, 1)$", xticks=range(-2, 3))
+    ax.legend(loc="upper left")
+    return ax
+
+
+def small_maps(maps: Mapping[str, Any], labels) -> Figure:
+    """The same points on several maps, {title: (n, 2)}, in the colours of their classes."""
+    fig, _ = figure(ncols=len(maps), height=4.6, titles=list(maps))
+    for ax, (x, y) in zip(fig.axes, (places.T for places in maps.values()), strict=True):
+        ax.scatter(x, y, c=np.array(CLASS_COLOURS)[labels], s=3, linewidths=0, rasterized=True)
+        ax.set(xticks=[], yticks=[], box_aspect=1)
+        ax.set_aspect("equal", adjustable="datalim")
+        ax.spines[:].set_visible(True)
+    return fig
+
+
+@_styled
+def interval_curves(curves: Mapping[str, Mapping], ax: Axes, ticks, unnamed=()) -> Axes:
+    """Curves {name: {number: Interval}} on a logarithmic axis; ticks: all, with those `unnamed`."""
+    style: dict[str, Any] = {"capsize": 2, "linewidth": 1.2, "elinewidth": 0.8}
+    looks = zip(CLASS_COLOURS, ("-o", "-s"), strict=False)
+    for (name, found), (colour, line) in zip(curves.items(), looks, strict=False):
+        half = [each.high - each.mean if each.n > 1 else 0 for each in found.values()]
+        means = [each.mean for each in found.values()]
+        ax.errorbar(list(found), means, half, fmt=line, color=colour, label=name, **style)
+    ax.set(xscale="log", xlabel="latent dimensions")
+    ax.set_xticks(ticks, ["" if tick in unnamed else str(tick) for tick in ticks], fontsize=7)
+    ax.minorticks_off()
+    if len(curves) > 1:
+        ax.set_ylim(bottom=0)
+        ax.legend(fontsize=7, loc="lower center")
+    return ax
+
+
+@_styled
+def rate_and_distortion(dimensions, distortion, rate) -> Figure:
+    """Loss and its parts by latent dimension, and the parts against each other: (n,) each, nats."""
+    titles = ("(a) loss and its two parts", "(b) what a nat of rate buys")
+    fig, (left, right) = figure(2, height=6, titles=titles)
+    first, second = CLASS_COLOURS[:2]
+    loss = np.add(distortion, rate)
+    left.fill_between(dimensions, distortion, loss, color=second, alpha=0.35, label="rate")
+    left.plot(dimensions, loss, "-o", color=first, label="loss")
+    left.plot(dimensions, distortion, "--s", color=second, label="distortion")
+    left.set(xscale="log", xlabel="latent dimensions", ylabel="nats per image")
+    left.set_xticks(dimensions, [str(d) for d in dimensions])
+    left.minorticks_off()
+    left.legend()
+    for d, *point in zip(dimensions, rate, distortion, strict=True):
+        right.axline(point, slope=-1, color=INK, linewidth=0.8, linestyle=":")
+        right.plot(*point, "o", color=first)
+        right.annotate(f"{d}-D", point, (6, 4), textcoords="offset points", fontsize=8)
+    right.margins(0.2)
+    right.set(xlabel="rate (nats)", ylabel="distortion (nats)")
+    return fig

@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+from copy import deepcopy
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -12,8 +13,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb, to_rgba
 from scipy.stats import gaussian_kde, norm
 
-from helpers import data, panels, plots
+from helpers import data, plots
 from helpers.evidence.claims import VERDICTS
+from helpers.evidence.statistics import interval
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.random((6, 28, 28))
@@ -22,6 +24,7 @@ VALUES = norm.ppf((np.arange(4) + 0.5) / 4)
 LABELS = np.repeat(np.arange(10, dtype=np.uint8), 20)
 CENTRES = 6 * np.stack([np.cos(np.arange(10)), np.sin(np.arange(10))], axis=1)
 POINTS = CENTRES[LABELS] + 0.3 * RNG.standard_normal((200, 2))
+Z = np.linspace(-5, 5, 1001)
 HISTORY = {"loss": [210.0, 170.0, 160.0], "val_loss": [180.0, 165.0, 161.0]}
 
 PLOTS = {
@@ -31,7 +34,6 @@ PLOTS = {
     plots.latent_scatter: (POINTS, LABELS),
     plots.latent_strip: (POINTS[:, 0], LABELS),
     plots.image_rows: ([IMAGES, IMAGES],),
-    plots.image_grid: (IMAGES,),
     plots.dimension_bars: (np.arange(5.0),),
 }
 ALL = pytest.mark.parametrize(
@@ -66,11 +68,8 @@ def at(ax, x, y):
     """The value of the mosaic's pixel under a point in data units."""
     left, right, bottom, top = ax.images[0].get_extent()
     pixels = ax.images[0].get_array()
-    row, column = (
-        (top - y) / (top - bottom) * len(pixels),
-        (x - left) / (right - left) * len(pixels[0]),
-    )
-    return pixels[int(row), int(column)]
+    row, column = (top - y) / (top - bottom), (x - left) / (right - left)
+    return pixels[int(row * len(pixels)), int(column * len(pixels[0]))]
 
 
 def badges(ax):
@@ -100,11 +99,7 @@ def test_makes_a_figure_of_its_own_that_pyplot_does_not_hold(plot, arguments):
 
 @ALL
 def test_leaves_arguments_and_settings_as_they_were(plot, arguments):
-    copies = [
-        np.copy(argument) if isinstance(argument, np.ndarray) else argument
-        for argument in arguments
-    ]
-    settings = dict(mpl.rcParams)
+    copies, settings = deepcopy(arguments), dict(mpl.rcParams)
     plot(*arguments)
     assert dict(mpl.rcParams) == settings
     for before, after in zip(copies, arguments, strict=True):
@@ -116,10 +111,8 @@ def test_fits_the_page_on_white_in_letters_of_eight_points_or_more(plot, argumen
     ax = plot(*arguments)
     assert tuple(drawn(ax)[0, 0]) == (255, 255, 255, 255)
     assert ax.figure.get_size_inches()[0] <= 16 / 2.54 + 1e-9
-    texts = [
-        text for text in ax.figure.findobj(mpl.text.Text) if text.get_text() and text.get_visible()
-    ]
-    assert all(text.get_fontsize() >= 8 for text in texts)
+    texts = [text for text in ax.figure.findobj(mpl.text.Text) if text.get_visible()]
+    assert all(text.get_fontsize() >= 8 for text in texts if text.get_text())
     sizes = {text.get_fontsize() for text in ax.get_xticklabels() if text.get_text()}
     assert sizes <= {8}
 
@@ -136,7 +129,6 @@ def test_the_same_arguments_give_the_same_pixels(plot, arguments):
         (plots.latent_grid, (GRID[..., np.newaxis], VALUES)),
         (plots.latent_line, (IMAGES[:4, ..., np.newaxis], VALUES)),
         (plots.image_rows, ([IMAGES[..., np.newaxis], IMAGES],)),
-        (plots.image_grid, (IMAGES[..., np.newaxis],)),
     ],
 )
 def test_a_channel_axis_changes_nothing(plot, arguments):
@@ -175,9 +167,8 @@ def test_ticks_keep_the_style_after_the_figure_is_made():
     drawn(ax)
     for axis in (ax.xaxis, ax.yaxis):
         assert len(axis.get_ticklabels()) > 3
-        assert {(label.get_fontsize(), label.get_color()) for label in axis.get_ticklabels()} == {
-            (8, plots.INK)
-        }
+        looks = {(label.get_fontsize(), label.get_color()) for label in axis.get_ticklabels()}
+        assert looks == {(8, plots.INK)}
         assert {line.get_markeredgewidth() for line in axis.get_ticklines()} == {0.6}
 
 
@@ -198,17 +189,15 @@ def test_loss_curves_show_both_histories_by_dash_and_by_name():
     assert list(training.get_ydata()) == HISTORY["loss"]
     assert list(test.get_ydata()) == HISTORY["val_loss"]
     assert training.get_linestyle() != test.get_linestyle()
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
-        "training digits",
-        "test digits",
-    ]
+    legend = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert legend == ["training digits", "test digits"]
     drawn(ax)
     assert all(tick == int(tick) for tick in ax.get_xticks())
 
 
 def test_loss_against_time_shows_spread_end_and_runs():
     plain = ([1, 2, 4], [[9.0, 8.0, 6.0], [9.5, 7.0, 5.0], [9.2, 7.5, 5.5]])
-    ax = plots.loss_against_time(plain, ([0.5, 0.5, 1.0], [7.0, 6.0, 5.0]))
+    ax = plots.loss_against_time({"": (plain, ([0.5, 0.5, 1.0], [7.0, 6.0, 5.0]))}).axes[0]
     course, end, runs, medians = ax.lines
     assert list(course.get_ydata()) == [9.2, 7.5, 5.5] and list(course.get_xdata()) == [1, 2, 4]
     assert set(end.get_ydata()) == {5.5} and end.get_linestyle() == ":"
@@ -249,9 +238,7 @@ def test_latent_grid_ticks_stand_where_z_is(panels):
     images = np.broadcast_to(values[::-1, np.newaxis, np.newaxis, np.newaxis], (21, 21, 28, 28))
     ax = plots.latent_grid(images, values, plots.figure(panels, squeeze=False)[1][0, 0])
     labels = [label.get_text().replace("−", "-") for label in ax.get_yticklabels()]
-    assert float(labels[0]) == -float(labels[-1]) and "0" in {
-        f"{float(label):g}" for label in labels
-    }
+    assert float(labels[0]) == -float(labels[-1]) and 0 in map(float, labels)
     for place, label in zip(ax.get_yticks(), labels, strict=True):
         assert abs(at(ax, 10, place) - float(label)) <= np.diff(values).max()
     assert np.array_equal(ax.get_xticks(), ax.get_yticks())
@@ -270,37 +257,30 @@ def test_latent_line_runs_from_small_to_large_z():
 
 def test_image_rows_put_images_under_their_titles_and_beside_their_row_titles():
     digits = data.test_set(5)[0][..., 0]
-    ax = plots.image_rows(
-        [digits, 1 - digits], titles=list("abcde"), row_titles=["ink", "negative"]
-    )
+    ax = plots.image_rows([digits, 1 - digits], list("abcde"), row_titles=["ink", "negative"])
     for column in range(5):
         assert np.allclose(tile(ax, 0, column, gap=1), digits[column])
         assert np.allclose(tile(ax, 1, column, gap=1), 1 - digits[column])
     assert [label.get_text() for label in ax.get_xticklabels()] == list("abcde")
-    heights = dict(
-        zip((label.get_text() for label in ax.get_yticklabels()), ax.get_yticks(), strict=True)
-    )
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    heights = dict(zip(names, ax.get_yticks(), strict=True))
     assert at(ax, 0, heights["negative"]) == pytest.approx(1 - at(ax, 0, heights["ink"]))
     assert heights["ink"] > heights["negative"]
     assert len(ax.images) == 1 and len(ax.figure.axes) == 1
 
 
-@pytest.mark.parametrize(
-    ("count", "columns", "shape"),
-    [(6, None, (2, 3)), (5, None, (2, 3)), (6, 2, (3, 2)), (1, None, (1, 1))],
-)
-def test_image_grid_is_nearly_square_and_reads_row_by_row(count, columns, shape):
-    ax = plots.image_grid(IMAGES[:count], columns=columns)
-    assert ax.images[0].get_array().shape == (30 * shape[0], 30 * shape[1])
-    for index in range(count):
-        assert np.array_equal(tile(ax, index // shape[1], index % shape[1], gap=1), IMAGES[index])
-    assert count == shape[0] * shape[1] or not tile(ax, -1 % shape[0], -1 % shape[1], gap=1).any()
+def test_a_shorter_row_ends_in_white():
+    ax = plots.image_rows(np.array_split(IMAGES[:5], 2))
+    assert ax.images[0].get_array().shape == (2 * 30, 3 * 30)
+    for index in range(5):
+        assert np.array_equal(tile(ax, index // 3, index % 3, gap=1), IMAGES[index])
+    assert not tile(ax, 1, 2, gap=1).any()
 
 
 def test_ink_is_dark_paper_white_and_hidden_pixels_coloured():
     image = np.zeros((1, 28, 28))
     image[0, :14], image[0, 14:, :14] = 1, np.nan
-    ax = plots.image_grid(image)
+    ax = plots.image_rows([image])
     colours = ax.images[0].cmap(ax.images[0].norm(ax.images[0].get_array()))
     assert tuple(colours[5, 5]) == to_rgba("black")
     assert tuple(colours[20, 20]) == to_rgba("white")
@@ -308,7 +288,7 @@ def test_ink_is_dark_paper_white_and_hidden_pixels_coloured():
 
 
 def test_brightness_has_one_scale_for_all_images():
-    assert plots.image_grid(IMAGES * 0.1).images[0].get_clim() == (0, 1)
+    assert plots.image_rows([IMAGES * 0.1]).images[0].get_clim() == (0, 1)
 
 
 # Latent spaces
@@ -358,9 +338,8 @@ GARMENTS += ("sandal", "shirt", "sneaker", "bag", "ankle boot")
 def test_classes_may_have_names_of_several_letters():
     ax = plots.latent_scatter(POINTS, LABELS, names=GARMENTS)
     assert [text.get_text() for text in ax.texts] == list(GARMENTS)
-    ax = plots.latent_strip(
-        POINTS[LABELS > 6, 0], LABELS[LABELS > 6], names=GARMENTS, item="garment"
-    )
+    some = LABELS > 6
+    ax = plots.latent_strip(POINTS[some, 0], LABELS[some], names=GARMENTS, item="garment")
     assert [label.get_text() for label in ax.get_yticklabels()] == ["sneaker", "bag", "ankle boot"]
     assert ax.get_ylabel() == "garment" and list(ax.get_yticks()) == [7, 8, 9]
     legend = plots.loss_curves(HISTORY, items="garments").get_legend().get_texts()
@@ -408,9 +387,7 @@ def test_strip_shows_the_density_of_each_digit(shape):
         factors.append(ratio[0])
     assert factors == pytest.approx([factors[0]] * 10)  # … by one factor for all digits
     assert ax.yaxis_inverted()
-    assert [label.get_text() for label in ax.get_yticklabels()] == [
-        str(digit) for digit in range(10)
-    ]
+    assert "".join(label.get_text() for label in ax.get_yticklabels()) == "0123456789"
 
 
 # Bars
@@ -442,12 +419,8 @@ def test_verdicts_show_a_sign_and_a_colour_for_each():
     assert [text.get_text() for text in ax.texts] == ["1", "✓", "?", "2", "✗", "✗"]
     colours = [patch.get_facecolor() for patch in ax.patches]
     assert colours[2] == colours[3] and len(set(colours)) == 3
-    legend = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert legend == [
-        "✓ confirmed",
-        "✗ refuted",
-        "? not decidable",
-    ]  # those that occur, in their order
+    legend = [text.get_text() for text in ax.get_legend().get_texts()]  # what occurs, in order
+    assert legend == ["✓ confirmed", "✗ refuted", "? not decidable"]
 
 
 def test_every_verdict_has_its_mark():
@@ -475,37 +448,100 @@ def test_a_scatter_of_ten_thousand_points_makes_a_small_vector_file():
 
 
 def test_smoothness_compares_the_decoder_with_the_square_of_the_length():
-    fig, (left, right) = plots.figure(2)
-    lengths, relative, control = [0.1, 0.2, 0.4], [0.01, 0.03, 0.1], [1.0, 1.1, 0.9]
-    assert panels.smoothness(lengths, relative, control, right) is right
-    assert not left.has_data()
-    lines = {line.get_label(): line.get_ydata() for line in right.lines}
+    relative, control = [0.01, 0.03, 0.1], [1.0, 1.1, 0.9]
+    ax = plots.smoothness([0.1, 0.2, 0.4], relative, control)
+    lines = {line.get_label(): line.get_ydata() for line in ax.lines}
     np.testing.assert_allclose(lines["square of the length"], [0.01, 0.04, 0.16])
     np.testing.assert_array_equal(lines["decoder"], relative)
     np.testing.assert_array_equal(lines["decoder, points shuffled"], control)
 
 
 def test_confusion_colours_the_shares_of_each_row_and_writes_the_diagonal():
-    ax = panels.confusion(np.array([[8, 2], [5, 15]]), ["a", "b"])
+    ax = plots.confusion(np.array([[8, 2], [5, 15]]), ["a", "b"])
     shares = np.ma.filled(ax.images[0].get_array().astype(float), np.nan)
     np.testing.assert_allclose(shares, [[np.nan, 0.2], [0.25, np.nan]])
     assert [text.get_text() for text in ax.texts] == ["80", "75"]
     assert [label.get_rotation() for label in ax.get_xticklabels()] == [0, 0]
-    turned = panels.confusion(np.eye(2), ["T-shirt", "coat"]).get_xticklabels()
+    turned = plots.confusion(np.eye(2), ["T-shirt", "coat"]).get_xticklabels()
     assert [label.get_rotation() for label in turned] == [90, 90]
 
 
 def test_panels_of_loss_against_time_have_one_legend_and_no_empty_frames():
     course = ([1, 2, 3], [[9.0, 7, 6], [9, 8, 6]]), ([0.5, 1], [6.5, 5.5])
-    fig = panels.loss_against_time_panels({"first": course, "second": course})
+    fig = plots.loss_against_time({"first": course, "second": course})
     assert [ax.get_title(loc="left") for ax in fig.axes] == ["first", "second", ""]
     assert [ax.axison for ax in fig.axes] == [True, True, False]
     assert [ax.get_legend() is None for ax in fig.axes] == [True, True, False]
-    assert not any(ax.axison for ax in panels.loss_against_time_panels({}).axes)
+    assert not any(ax.axison for ax in plots.loss_against_time({}).axes)
 
 
 def test_latent_plane_shows_what_is_decoded_and_what_is_encoded():
-    fig = panels.latent_plane(GRID, VALUES, POINTS, LABELS)
+    fig = plots.latent_plane(GRID, VALUES, POINTS, LABELS)
     decoded, encoded = fig.axes
     assert len(decoded.images) == 1 and not encoded.images
     assert set(badges(encoded)) == set(range(10))
+
+
+def test_a_mosaic_places_its_panels_as_the_text_says():
+    fig, axes = plots.figure(height=9, mosaic="aa;bc", titles="abc", height_ratios=[1, 3])
+    fig.canvas.draw()
+    above, left, right = (axes[letter].get_position() for letter in "abc")
+    assert above.y0 > left.y1 and above.width > left.width + right.width
+    assert left.height == pytest.approx(3 * above.height, rel=0.2)
+    assert axes["a"].get_title(loc="left") == "a"
+
+
+def test_density_pairs_show_only_where_a_density_is_visible():
+    narrow, shifted = norm.pdf(Z, 0, 0.1), norm.pdf(Z, 1, 0.1)
+    densities = {"true": [narrow] * 2, "encoder": [narrow, shifted]}
+    fig = plots.density_pairs(Z, densities, [3, 4], "ab")
+    same, apart = fig.axes
+    reach = 0.1 * np.sqrt(2 * np.log(1000))  # where a normal density is a thousandth of its maximum
+    assert same.get_xlim() == pytest.approx((-reach, reach), abs=0.011)
+    assert apart.get_xlim() == pytest.approx((-reach, 1 + reach), abs=0.011)
+    assert apart.lines[0].get_xdata()[apart.lines[0].get_ydata().argmax()] == pytest.approx(1)
+    assert same.collections[0].get_facecolor()[0][:3] == pytest.approx(plots.CLASS_COLOURS[3])
+    assert [text.get_text() for text in fig.legends[0].get_texts()] == ["true", "encoder"]
+
+
+def test_normal_quantiles_lie_on_the_dotted_line_for_normal_codes_alone():
+    rng = np.random.default_rng(0)
+    codes = rng.standard_normal((20_000, 2)) * [1, 0.5]
+    *pale, strong, dotted = plots.normal_quantiles(codes, strong=1).lines
+    assert dotted.get_ydata() == pytest.approx(dotted.get_xdata())
+    assert pale[0].get_ydata() == pytest.approx(dotted.get_ydata(), abs=0.15)
+    assert strong.get_ydata() == pytest.approx(dotted.get_ydata() / 2, abs=0.1)
+    assert strong.get_label() == "number 2"
+
+
+def test_small_maps_draw_each_map_in_the_colours_of_the_classes():
+    maps = {"one": np.zeros((3, 2)), "two": np.arange(6).reshape(3, 2)}
+    fig = plots.small_maps(maps, np.array([0, 1, 1]))
+    for ax, (title, places) in zip(fig.axes, maps.items(), strict=True):
+        assert ax.get_title(loc="left") == title
+        assert np.array_equal(ax.collections[0].get_offsets(), places)
+        colours = [to_rgba(plots.CLASS_COLOURS[label]) for label in (0, 1, 1)]
+        assert np.allclose(ax.collections[0].get_facecolors(), colours)
+
+
+def test_interval_curves_draw_means_and_no_bar_for_a_single_seed():
+    found = {1: interval([1.0, 3.0]), 10: interval([4.0])}
+    ax = plots.figure()[1]
+    plots.interval_curves({"bound": found, "other": {1: interval([2.0])}}, ax, [1, 8, 10], (8,))
+    bound, other = ax.containers
+    assert bound[0].get_xydata().tolist() == [[1, 2], [10, 4]]
+    low, high = (place[1] for place in bound[2][0].get_segments()[0])
+    assert (low, high) == pytest.approx((found[1].low, found[1].high))
+    assert np.ptp(bound[2][0].get_segments()[1][:, 1]) == 0
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "", "10"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["bound", "other"]
+    alone = plots.figure()[1]
+    assert plots.interval_curves({"": found}, alone, [1, 10]).get_legend() is None
+
+
+def test_rate_stands_on_the_distortion_and_equal_losses_share_a_line():
+    left, right = plots.rate_and_distortion([1, 2], [160.0, 140.0], [5.0, 7.0]).axes
+    loss, distortion = left.lines
+    assert loss.get_ydata().tolist() == [165, 147] and distortion.get_ydata().tolist() == [160, 140]
+    assert [line.get_slope() for line in right.lines[::2]] == [-1, -1]
+    assert [point.get_xydata().tolist() for point in right.lines[1::2]] == [[[5, 160]], [[7, 140]]]

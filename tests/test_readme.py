@@ -22,7 +22,7 @@ from helpers.evidence.speed import (
     together,
 )
 from helpers.evidence.tables import stored
-from helpers.wording import spread
+from helpers.evidence.wording import spread
 
 DOCUMENTS = {name: (paths.ROOT / name).read_text() for name in ("README.md", "CONTRIBUTING.md")}
 README = DOCUMENTS["README.md"]

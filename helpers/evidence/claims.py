@@ -13,7 +13,7 @@ from typing import NamedTuple
 from helpers import paths
 from helpers.evidence.published import CLAIMS, published
 from helpers.evidence.statistics import Evidence, Interval, Missing, RecipeEvidence
-from helpers.wording import RESOLUTION, ordinal
+from helpers.evidence.wording import RESOLUTION, ordinal
 
 SIMILAR_TIME = 0.10  # training times within 10 % count as "about the same"
 SMALL_STEP = 0.05  # of the change between random images: less is a small change

@@ -13,8 +13,8 @@ from helpers.evidence.published import CLAIMS, published
 from helpers.evidence.speed import final_rows, model_order
 from helpers.evidence.statistics import Interval, Missing, Runs
 from helpers.evidence.tables import stored
+from helpers.evidence.wording import RESOLUTION, duration, number
 from helpers.results import load_result
-from helpers.wording import RESOLUTION, duration, number
 
 SECTIONS = (  # whose results hold summaries of models
     "00_baseline", "01_architecture", "02_latent_1d", "03_latent_10d", "04_loss", "07_discussion",

@@ -13,7 +13,7 @@ import pandas as pd
 
 from helpers.config import MODELS, TrainingConfig, model_config
 from helpers.evidence.statistics import select
-from helpers.wording import number, spread
+from helpers.evidence.wording import number, spread
 
 RUNS, STEPS = "benchmark_runs.csv", "benchmark_steps.csv"  # see tables.find
 TRIALS, FACTORIAL = "benchmark_trials.csv", "benchmark_factorial.csv"

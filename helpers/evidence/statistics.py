@@ -13,7 +13,7 @@ from helpers.config import PROFILES
 from helpers.errors import Refusal
 from helpers.evidence.published import published
 from helpers.evidence.tables import stored
-from helpers.wording import RESOLUTION, number
+from helpers.evidence.wording import RESOLUTION, number
 
 LEVEL = 0.95  # of every interval
 MEASURED = ("plain.csv", "seeds.csv", "dimensions.csv", "losses.csv")

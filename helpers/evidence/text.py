@@ -15,7 +15,7 @@ from helpers.evidence.claims import Claim, tally
 from helpers.evidence.published import published
 from helpers.evidence.statistics import Column, Evidence, Missing, select
 from helpers.evidence.tables import EXPLORATORY, TABLES, find
-from helpers.wording import number
+from helpers.evidence.wording import number
 
 NOTHING = "No measured runs are stored beside this report."
 

@@ -2,16 +2,13 @@
 
 import pytest
 
-from helpers import wording
 from helpers.config import model_config
+from helpers.evidence import wording
 
 
 def test_count_takes_the_plural_from_two_on():
-    assert [wording.count(n, "digit") for n in (1, 2, 10_000)] == [
-        "1 digit",
-        "2 digits",
-        "10,000 digits",
-    ]
+    said = [wording.count(n, "digit") for n in (1, 2, 10_000)]
+    assert said == ["1 digit", "2 digits", "10,000 digits"]
 
 
 def test_number_has_a_true_minus_sign():

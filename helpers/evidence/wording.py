@@ -57,31 +57,30 @@ def percentage(value: float, reference: float) -> str:
 
 def protocol(config: TrainingConfig) -> str:
     """How a model was trained: images, epochs, optimiser, batch, seed, and unusual settings."""
-    dataset, default = DATASETS[config.dataset], TrainingConfig()
-    together = f"{dataset.items}, training and test together"
-    which = f"training {dataset.items}" if config.split == "train" else together
-    where = "" if config.dataset == default.dataset else f" of {dataset.title}"
+    data, usual = DATASETS[config.dataset], TrainingConfig()
+    together = f"{data.items}, training and test together"
+    which = f"training {data.items}" if config.split == "train" else together
+    where = "" if config.dataset == usual.dataset else f" of {data.title}"
     recipe, _, changes = config.recipe.partition(" ")
-    how = _RECIPES[recipe] + (f" ({changes})" if changes else "")
-    text = f"{count(config.epochs, 'epoch')} on {config.n_train or IMAGES[config.split]:,} {which}"
-    text += f"{where}, {how}, batches of {config.batch_size}"
-    units = f"{count(config.hidden_units, 'unit')} in the bottleneck layer"
-    text += "" if config.beta == default.beta else f", β = {config.beta:g}"
-    text += "" if config.hidden_units == default.hidden_units else f", {units}"
-    text += "" if config.activation == default.activation else f", {config.activation} activation"
-    return f"{text}, seed {config.seed}"
+    settings = {
+        "beta": f"β = {config.beta:g}",
+        "hidden_units": f"{count(config.hidden_units, 'unit')} in the bottleneck layer",
+        "activation": f"{config.activation} activation",
+    }
+    unusual = [settings[key] for key in settings if getattr(config, key) != getattr(usual, key)]
+    images = f"{config.n_train or IMAGES[config.split]:,} {which}{where}"
+    training = f"{count(config.epochs, 'epoch')} on {images}, {_RECIPES[recipe]}"
+    training += f" ({changes})" if changes else ""
+    return ", ".join([training, f"batches of {config.batch_size}", *unusual, f"seed {config.seed}"])
 
 
 def exposure(config: TrainingConfig) -> str:
     """A sentence: whether the test images took part in training."""
-    items = DATASETS[config.dataset].items
+    kind = DATASETS[config.dataset].items
     if config.split == "train":
-        held_out = "so what is measured on them is held out."
-        return f"The test {items} take no part in training, {held_out}"
-    return (
-        f"This protocol trains on training and test {items} together: **the test {items} were "
-        f"among the training {items}**, so nothing measured on them below is held out."
-    )
+        return f"The test {kind} take no part in training, so what is measured on them is held out."
+    leak = f"**the test {kind} were among the training {kind}**, so nothing measured on them below"
+    return f"This protocol trains on training and test {kind} together: {leak} is held out."
 
 
 def seen(config: TrainingConfig) -> str:
