@@ -228,8 +228,7 @@ def _is_constant(live: ModuleType, name: str, node: ast.stmt) -> bool:
         exec(ast.unparse(node), expected)
     except NameError:
         return True
-    registry = expected[name] == {}
-    return registry or repr(getattr(live, name, None)) == repr(expected[name])
+    return repr(getattr(live, name, None)) == repr(expected[name])
 
 
 def changed_live(found: Closure) -> dict[str, Any]:
@@ -244,7 +243,7 @@ def changed_live(found: Closure) -> dict[str, Any]:
             if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
                 file = {own for own in origin.functions if own[0].split(".")[0] == definition}
                 changed |= {own: value for own, _ in file ^ _functions(definition, value)}
-            elif not _is_constant(live, definition, node):
+            elif isinstance(node, ast.Assign) and not _is_constant(live, definition, node):
                 changed[definition] = value
         for alias, dotted in origin.imports.items():
             parent, _, last = dotted.rpartition(".")

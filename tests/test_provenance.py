@@ -92,10 +92,7 @@ def test_what_a_change_changes(root, module, old, new, what):
     ("old", "new"),
     [
         ("    # the", "    # so the"),
-        (
-            "        self.digits.shuffle(epoch)\n",
-            "        self.digits.shuffle(\n            epoch)  # x\n",
-        ),
+        ("self.digits.shuffle(epoch)", "self.digits.shuffle(\n            epoch)  # x"),
         ("The order of the epoch", "The epoch's order"),
         ("def shuffle(self, epoch: int) -> None", "def shuffle(self, epoch)"),
     ],
@@ -176,22 +173,11 @@ def test_a_backend_that_is_not_there_is_named(monkeypatch):
 
 
 def test_about_says_where_a_number_comes_from(monkeypatch):
-    keys = [
-        "date",
-        "commit",
-        "training_code",
-        "measuring_code",
-        "keras",
-        "backend",
-        "backend_version",
-    ]
-    about = provenance.about()
-    assert (
-        list(about) == [*keys, "python", "processor", "threads"] and about["measuring_code"] is None
-    )
-    assert (
-        about["training_code"] == provenance.training_code() != provenance.training_code(BASELINE)
-    )
+    keys = "date commit training_code measuring_code keras backend backend_version python"
+    about, any_model = provenance.about(), provenance.training_code()
+    assert list(about) == [*keys.split(), "processor", "threads"]
+    assert about["measuring_code"] is None and about["training_code"] == any_model
+    assert any_model != provenance.training_code(BASELINE)
     for bad in ("", "abc", "-1", "0", "1.5"):
         monkeypatch.setenv("HELPERS_THREADS", bad)
         with pytest.raises(ParameterError, match="HELPERS_THREADS"):
@@ -201,9 +187,7 @@ def test_about_says_where_a_number_comes_from(monkeypatch):
 def test_unchanged_code_is_seen_as_unchanged():
     from helpers.metrics import suite
 
-    reached = provenance.closure(
-        [f"{suite.__name__}", "helpers.training", "helpers.metrics.classifier"]
-    )
+    reached = provenance.closure([suite.__name__, training.__name__, "helpers.metrics.classifier"])
     assert provenance.changed_live(reached) == {}
 
 
