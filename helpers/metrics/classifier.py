@@ -11,11 +11,11 @@ import numpy as np
 from keras import layers
 
 from helpers import data, provenance
-from helpers.checkpoints import ModelFolder, State
 from helpers.config import IMAGES
 from helpers.errors import check_integer, check_number
 from helpers.models import IMAGE_SHAPE, in_batches
 from helpers.progress import Progress
+from helpers.results import ModelFolder, State
 from helpers.training import Digits, EpochCallback, prepare_backend
 
 EPOCHS, BATCH_SIZE, PEAK, SEED = 4, 64, 0.002, 0  # Adam, the peak down to 0 along a half cosine
@@ -49,11 +49,11 @@ class Classifier:
         return _outputs(self.network, images)[0]
 
 
-def label_preserved(classifier: Classifier, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def label_preserved(reader: Classifier, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Whether each image (n, 28, 28, 1) is classified as its label (n,): bool (n,)."""
     if np.shape(labels) != (len(images),):
         raise ValueError(f"labels {np.shape(labels)} for {len(images)} images: one for each")
-    return classifier.read(images) == labels
+    return reader.read(images) == labels
 
 
 def confident(probabilities: np.ndarray, threshold: float = 0.9) -> np.ndarray:

@@ -14,7 +14,7 @@ from scipy.stats import entropy
 from sklearn.metrics import recall_score
 from sklearn.neighbors import NearestNeighbors
 
-from helpers import provenance, source
+from helpers import provenance
 from helpers.config import TrainingConfig
 from helpers.data import test_set, training_set
 from helpers.metrics import bounds, holes, inpainting, latent, likelihoods, samples
@@ -80,7 +80,7 @@ def measured(config: TrainingConfig) -> tuple[Run, dict[str, float]]:
     """
     run, code = fit_or_load(config), provenance.measuring_code()
     if others := [part for part in METRICS.values() if part.__module__ != __name__]:
-        code = provenance.digest([code, *map(source.live_code, others)])
+        code = provenance.digest([code, *map(provenance.live_code, others)])
     file = model_folder(config).folder / f"measures-{code}.json"
     if not file.exists():
         size, dataset = config.n_train, config.dataset

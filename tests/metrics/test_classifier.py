@@ -211,7 +211,7 @@ def test_damaged_files_are_noticed_and_made_again(quick, harm, capfd):
     assert "damaged" not in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("failing", ["keras.Model.save", "helpers.checkpoints.write_json"])
+@pytest.mark.parametrize("failing", ["keras.Model.save", "helpers.results.write_json"])
 def test_a_disk_that_refuses_is_named_and_leaves_no_classifier(quick, monkeypatch, failing):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
