@@ -76,35 +76,36 @@ def loss_curves(history: Mapping, ax=None, published=None, items="digits") -> Ax
 
 
 @_styled
-def loss_against_time(courses: Mapping[str, tuple]) -> Figure:
-    """Loss against minutes of training: one recipe's course, another's runs, a panel a model.
+def loss_against_time(courses: Mapping[str, Mapping[str, list[tuple]]]) -> Figure:
+    """Loss against minutes of training, a panel a model; dotted: where the best plain run ends.
 
-    courses: by model, the plain recipe's minutes (n,) and losses (runs, n): their median, its end
-    dotted, and range; and the fast one's minutes (m,) and final losses (m,): runs, their medians.
+    courses: by model and recipe, minutes (n,) and losses (n,): of each "plain" run while it trains,
+    of the ends of the others' runs.
     """
     rows = max(1, -(-len(courses) // 3))
     fig, axes = figure(3, rows, height=5 * rows, squeeze=False)
-    first, second = CLASS_COLOURS[:2]
     for ax, (name, course) in zip(axes.flat, courses.items(), strict=False):
-        (minutes, losses), (lengths, ends) = (map(np.asarray, each) for each in course)
-        middle, places = np.median(losses, axis=0), np.unique(lengths)
-        ax.fill_between(minutes, losses.min(0), losses.max(0), color=first, alpha=0.3, linewidth=0)
-        ax.plot(minutes, middle, color=first, label="plain, while it trains")
-        ax.axhline(middle[-1], linestyle=":", color=INK, linewidth=1)
-        ax.plot(lengths, ends, "o", color=second, label="fast, whole runs")
-        medians = [np.median(ends[lengths == place]) for place in places]
-        ax.plot(places, medians, "--", color=second, linewidth=1)
+        for minutes, losses in course["plain"]:
+            ax.plot(minutes, losses, color=CLASS_COLOURS[0], linewidth=1, label="plain, each seed")
+        shown = [min(losses[-1] for _, losses in course["plain"])]
+        ax.axhline(shown[0], linestyle=":", color=INK, linewidth=1)
+        for recipe, colour, mark in (("Adam", 2, "s"), ("fast", 1, "o")):
+            for minutes, losses in course.get(recipe, []):
+                style = {"color": CLASS_COLOURS[colour], "label": f"{recipe}, whole runs"}
+                ax.plot(minutes, losses, mark, markersize=4, **style)
+                shown += losses
         ax.set(title=name, xscale="log", xlabel="minutes of training")
-        shown = np.append(ends, middle[-1])
-        room = max(np.ptp(shown), 0.05 * middle[-1])
-        ax.set_ylim(shown.min() - 0.15 * room, shown.max() + 1.5 * room)
+        room = max(np.ptp(shown), 0.05 * shown[0])
+        ax.set_ylim(min(shown) - 0.15 * room, max(shown) + 1.5 * room)
         ax.xaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), major_formatter="{x:g}")
         ax.xaxis.set_minor_formatter("")
     for ax in axes.flat[len(courses) :]:
         ax.axis("off")
     axes[0, 0].set_ylabel("loss (nats per image)")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
     place = "best" if len(courses) == axes.size else "center"
-    axes.flat[-1].legend(*axes[0, 0].get_legend_handles_labels(), loc=place)
+    known = dict(zip(labels, handles, strict=True))
+    axes.flat[-1].legend(known.values(), known.keys(), loc=place)
     return fig
 
 

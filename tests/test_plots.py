@@ -195,17 +195,18 @@ def test_loss_curves_show_both_histories_by_dash_and_by_name():
     assert all(tick == int(tick) for tick in ax.get_xticks())
 
 
-def test_loss_against_time_shows_spread_end_and_runs():
-    plain = ([1, 2, 4], [[9.0, 8.0, 6.0], [9.5, 7.0, 5.0], [9.2, 7.5, 5.5]])
-    ax = plots.loss_against_time({"": (plain, ([0.5, 0.5, 1.0], [7.0, 6.0, 5.0]))}).axes[0]
-    course, end, runs, medians = ax.lines
-    assert list(course.get_ydata()) == [9.2, 7.5, 5.5] and list(course.get_xdata()) == [1, 2, 4]
-    assert set(end.get_ydata()) == {5.5} and end.get_linestyle() == ":"
-    assert sorted(runs.get_ydata()) == [5.0, 6.0, 7.0]
-    assert list(medians.get_xdata()) == [0.5, 1.0] and list(medians.get_ydata()) == [6.5, 5.0]
-    edge = ax.collections[0].get_paths()[0].vertices
-    assert edge[:, 1].min() == 5.0 and edge[:, 1].max() == 9.5
-    assert ax.get_xscale() == "log" and ax.get_ylim()[0] < 5.0 < 7.0 < ax.get_ylim()[1]
+def test_loss_against_time_shows_every_plain_run_the_best_end_and_whole_runs():
+    plain = [([1, 2, 4], [9.0, 8.0, 6.0]), ([1, 2, 4], [9.5, 7.0, 5.0])]
+    course = {"plain": plain, "Adam": [([2.0], [6.5])], "fast": [([0.5, 1.0], [7.0, 4.5])]}
+    fig = plots.loss_against_time({"": course})
+    first, second, end, adam, fast = fig.axes[0].lines
+    assert [list(line.get_ydata()) for line in (first, second)] == [losses for _, losses in plain]
+    assert set(end.get_ydata()) == {5.0} and end.get_linestyle() == ":"
+    assert list(adam.get_xdata()) == [2] and list(fast.get_ydata()) == [7.0, 4.5]
+    low, high = fig.axes[0].get_ylim()
+    assert fig.axes[0].get_xscale() == "log" and low < 4.5 < 7.0 < high
+    legend = [text.get_text() for text in fig.axes[-1].get_legend().get_texts()]
+    assert legend == ["plain, each seed", "Adam, whole runs", "fast, whole runs"]
 
 
 def test_published_line_lies_at_its_value():
@@ -467,7 +468,7 @@ def test_confusion_colours_the_shares_of_each_row_and_writes_the_diagonal():
 
 
 def test_panels_of_loss_against_time_have_one_legend_and_no_empty_frames():
-    course = ([1, 2, 3], [[9.0, 7, 6], [9, 8, 6]]), ([0.5, 1], [6.5, 5.5])
+    course = {"plain": [([1, 2, 3], [9.0, 7, 6])], "fast": [([0.5, 1], [6.5, 5.5])]}
     fig = plots.loss_against_time({"first": course, "second": course})
     assert [ax.get_title(loc="left") for ax in fig.axes] == ["first", "second", ""]
     assert [ax.axison for ax in fig.axes] == [True, True, False]

@@ -12,7 +12,7 @@ from math import ceil
 import pandas as pd
 
 from helpers.config import MODELS, TrainingConfig, model_config
-from helpers.evidence.statistics import select
+from helpers.evidence.statistics import interval, select
 from helpers.evidence.wording import number, spread
 
 RUNS, STEPS = "benchmark_runs.csv", "benchmark_steps.csv"  # see tables.find
@@ -174,25 +174,37 @@ def recipe_table(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-def effects(runs: pd.DataFrame) -> pd.DataFrame:
-    """What each factor changes in each model: a row per factor, with one gain for each seed.
+def factorial_table(runs: pd.DataFrame) -> pd.DataFrame:
+    """What each factor gains in each model, in nats per image, with intervals over seeds.
 
-    "gains": loss at the first level less loss at the second, nats per image, averaged over the
-    cells of the other factors; "whole": the gain from the first cell to the last.
+    A gain is the loss at the first level less the loss at the second, averaged over the cells of
+    the other factors; a share is of the gain from the first cell of all to the last.
     """
     factors = {"optimiser": ("adam", "fast"), "schedule": tuple(SPACES), "batch": (128, 64)}
     parts = runs["recipe"].str.extract(r"^(?P<optimiser>\w+) schedule=(?P<schedule>\w+)")
-    ends = runs.assign(**parts, batch=runs["batch_size"])
-    ends = ends[ends["epoch"] == ends["epochs"].map(ceil)]
-    found = []
+    ends = final_rows(runs).join(parts).assign(batch=lambda rows: rows["batch_size"])
+    table = []
     for model, rows in ends.groupby("model", sort=False):
         losses = rows.set_index([*factors, "seed"])["eval_loss"].sort_index()
         first, last = (losses.xs(tuple(level[end] for level in factors.values())) for end in (0, 1))
+        whole = interval(first - last)
+        shown = {"model": model, "all three": whole.text()}
         for factor, (before, after) in factors.items():
             by_level = losses.groupby([factor, "seed"]).mean()
-            row = {"model": model, "factor": factor, "gains": by_level[before] - by_level[after]}
-            found.append(row | {"whole": first - last})
-    return pd.DataFrame(found)
+            gain = interval(by_level[before] - by_level[after])
+            share = gain.text(0, 100 / whole.mean, " %")
+            shown |= {factor: gain.text(), f"its share, {factor}": share}
+        table.append(shown)
+    return pd.DataFrame(table)
+
+
+def collapse_table(runs: pd.DataFrame) -> pd.DataFrame:
+    """How many runs of each cell of the factorial lose a latent dimension, by model."""
+    ends = final_rows(runs)
+    lost = ends.assign(lost=ends["val_active"] < ends["latent_dim"])
+    lost["recipe"] = lost["recipe"].str.replace(r" peak=.*", "", regex=True)
+    cells = ["recipe", "batch_size"]
+    return lost.pivot_table(index=cells, columns="model", values="lost", aggfunc="sum", sort=False)
 
 
 def step_table(steps: pd.DataFrame) -> pd.DataFrame:

@@ -9,11 +9,12 @@ from helpers.progress import clock
 RESOLUTION = 4.0  # nats: runs that differ in seed or software alone end up to this far apart
 _RECIPES = {
     "keras": "Adam at a constant learning rate of 0.001",
+    "adam": "Adam with a warm-up and a cosine decay of the learning rate",
     "fast": "Muon and Adam with a warm-up and a cosine decay of the learning rate",
 }
 
 
-def count(n: int, noun: str) -> str:
+def count(n: float, noun: str) -> str:
     """A number with its noun: "1 dimension", "10,000 digits"."""
     return f"{n:,} {noun}" + ("" if n == 1 else "s")
 

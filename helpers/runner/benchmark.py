@@ -49,7 +49,7 @@ def benchmark(
         for length in (length for length in speed.LENGTHS if length < epochs):
             runs = tables.read(folder / speed.RUNS)
             goals = speed.targets(runs)["eval_loss"]
-            fields = {"recipe": recipe, "epochs": length, "n_train": images}
+            fields: dict[str, Any] = {"recipe": recipe, "epochs": length, "n_train": images}
             left = [model_config(model, seed=seed, **fields) for model, seed in points
                     if speed.soonest(runs, model, seed, recipe, goals[model]) is None]
             if left:

@@ -97,7 +97,7 @@ def _held(table: Path, measure: bool) -> set[TrainingConfig]:
     now = {"training_code": provenance.training_code()}
     now |= {"measuring_code": provenance.measuring_code()} if measure else {}
     same = rows[(rows[list(now)] == pd.Series(now)).all(axis=1)][list(FIELDS)].drop_duplicates()
-    points = same.astype(object).replace({pd.NA: None}).to_dict("records")
+    points: list[dict] = same.astype(object).replace({pd.NA: None}).to_dict("records")
     return {TrainingConfig(**point) for point in points}
 
 

@@ -140,6 +140,7 @@ def trial_rows():
         levels = recipe, schedule.partition("=")[2], config.batch_size
         gain = sum(gains.get(level, 0) for level in levels)
         about = config.as_dict() | {"model": config.label, "epoch": config.epochs}
+        about["val_active"] = config.latent_dim - (recipe == "adam")
         rows.append(about | {"eval_loss": 150 - gain + off})
     return pd.DataFrame(rows)
 
@@ -155,11 +156,16 @@ def test_the_factorial_takes_the_best_rate_of_each_cell_and_gives_every_factors_
     points = zip(rows["model"], rows["recipe"], rows["batch_size"], strict=True)
     final = rows[[point in chosen for point in points]]
     final = pd.concat([final.assign(seed=1), final.assign(seed=2)])
-    table = speed.effects(final)
-    assert len(table) == 9
+    table = speed.factorial_table(final)
+    assert table["model"].tolist() == list(speed.CROSSED)
     for row in table.to_dict("records"):
-        gain = {"optimiser": 4, "schedule": 2, "batch": 1}[row["factor"]]
-        assert (row["gains"] == gain).all() and len(row["gains"]) == 2 and (row["whole"] == 7).all()
+        assert row["all three"] == "7.00 ± 0.00"
+        for factor, gain in {"optimiser": 4, "schedule": 2, "batch": 1}.items():
+            assert row[factor] == f"{gain:.2f} ± 0.00"
+            assert row[f"its share, {factor}"] == f"{100 * gain / 7:.0f} ± 0 %"
+    lost = speed.collapse_table(final)
+    assert (lost.loc["adam schedule=cosine"] == 2).all(axis=None) and len(lost) == 8
+    assert (lost.loc["fast schedule=cosine"] == 0).all(axis=None)
 
 
 def test_missing_trials_are_named():
