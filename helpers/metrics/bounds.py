@@ -4,6 +4,9 @@
 decode(z) → image and pixel_loss(x, decoded) → (n,); x has shape (n, 28, 28, 1), values in [0, 1].
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -14,7 +17,7 @@ from helpers.errors import check_integer
 
 ACTIVE = 0.01  # Burda et al. 2016: a unit is active when the variance of its mean exceeds this
 SEARCH_RATE = 0.5  # Adam's first step in `optimised_bound`, in posterior standard deviations
-SEARCHED = 500  # images that `optimised_bound` holds at a time
+SEARCHED = 500  # images that `search` holds at a time
 
 
 def to_numpy(function, *arrays) -> np.ndarray:
@@ -59,68 +62,75 @@ def importance_weighted_bound(model, x, k: int, seed: int, q=None) -> np.ndarray
     return logsumexp(log_weights, axis=0) - np.log(k)
 
 
-def frozen_decoder(model) -> keras.Model:
-    """A copy of the model's decoder with weights that training leaves alone."""
-    decoder = keras.models.clone_model(model.decoder)
-    decoder.set_weights(model.decoder.get_weights())
-    decoder.trainable = False
-    return decoder
+class LatentSearch(keras.Model):
+    """Arrays before a frozen copy of a model's decoder: only they are trained, by `search`.
 
-
-def cosine_adam(rate: float, steps: int) -> keras.optimizers.Adam:
-    """Adam with a rate that decays to zero over so many steps."""
-    return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, steps))
-
-
-class _PosteriorSearch(keras.Model):
-    """One Gaussian q(z|x) per image before a frozen decoder.
-
-    Its weights are distances from the encoder's: of the mean in standard deviations, and in nats.
+    What `call` does and what `compute_loss` decides the last bits of a result.
     """
 
-    def __init__(self, model, shape):
-        super().__init__(name="posterior_search")
-        self.decoder = frozen_decoder(model)
-        self.shift = self.add_weight(shape=shape, initializer="zeros", name="shift")
-        self.widening = self.add_weight(shape=shape, initializer="zeros", name="widening")
-        self.distortion = model.pixel_loss
+    def __init__(self, model, starts, outputs, loss, rate, steps):
+        super().__init__()
+        self.decoder = keras.models.clone_model(model.decoder)
+        self.decoder.set_weights(model.decoder.get_weights())
+        self.decoder.trainable = False
+        self.arrays = [keras.Variable(start) for start in starts]
+        self.outputs_of, self.loss_of = outputs, loss
         self.built = True
+        self.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, steps)))
 
     def call(self, inputs):
-        mean, log_var, noise = inputs
-        mean, log_var = mean + ops.exp(0.5 * log_var) * self.shift, log_var + self.widening
-        image = self.decoder(mean + ops.exp(0.5 * log_var) * noise)
-        return {"image": image, "mean": mean, "log_var": log_var}
+        return self.outputs_of(self.decoder, self.arrays, inputs)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """The negative ELBO, summed over images."""
-        rate = losses.gaussian_kl(y_pred["mean"], y_pred["log_var"])
-        return ops.sum(self.distortion(y, y_pred["image"]) + rate)
+        return ops.sum(self.loss_of(x, y_pred))
+
+
+def search(model, starts, outputs, loss, inputs: Callable[[slice], Any], rate, steps) -> list:
+    """Where gradient descent from arrays `starts`, with a row for each image, arrives: arrays.
+
+    outputs: from decoder, arrays and inputs to what loss needs; loss: from inputs and outputs to
+    one number per image; inputs: of the images in a slice, asked for at every step. Adam scales
+    each coordinate by itself, so that images do not disturb one another; its rate decays to 0.
+    """
+    found = []
+    for first in range(0, len(starts[0]), SEARCHED):
+        part = slice(first, first + SEARCHED)
+        descent = LatentSearch(model, [start[part] for start in starts], outputs, loss, rate, steps)
+        for _ in range(steps):
+            descent.train_on_batch(inputs(part))
+        found.append([ops.convert_to_numpy(array) for array in descent.arrays])
+    return [np.concatenate(parts) for parts in zip(*found, strict=True)]
 
 
 def optimised_bound(model, x, steps: int, seed: int, samples: int = 20) -> dict[str, np.ndarray]:
     """The ELBO under the encoder's q(z|x) and under a per-image optimised Gaussian posterior.
 
-    "encoder" and "optimised", (n,), in nats, `samples` draws each with the same noise; "mean" and
-    "log_var", (n, latent_dim), of the optimised posteriors. The difference of the two bounds is the
-    amortisation gap (Cremer, Li & Duvenaud 2018, section 3). Adam starts at the encoder's q and
-    scales each coordinate by itself, so that images do not disturb one another. Costs `steps`
-    gradients of the decoder and 2 · samples decodes per image.
+    "encoder" and "optimised", (n,), in nats, `samples` draws each with the same noise: their
+    difference is the amortisation gap (Cremer, Li & Duvenaud 2018, section 3); "mean" and
+    "log_var", (n, latent_dim), of the optimised posteriors. The search starts at the encoder's q.
     """
     check_integer("steps", steps, 1, 1_000_000)
-    check_integer("samples", samples, 1, 1_000_000)
     rng = np.random.default_rng((seed, 1))  # not the noise of the evaluation
     mean, log_var = model.encode(x)
-    best = mean.copy(), log_var.copy()
-    for start in range(0, len(x), SEARCHED):
-        part = slice(start, start + SEARCHED)
-        search = _PosteriorSearch(model, mean[part].shape)
-        search.compile(cosine_adam(SEARCH_RATE, steps))
-        for _ in range(steps):
-            noise = rng.standard_normal(mean[part].shape).astype("float32")
-            search.train_on_batch((mean[part], log_var[part], noise), x[part])
-        best[0][part] += np.exp(log_var[part] / 2) * ops.convert_to_numpy(search.shift)
-        best[1][part] += ops.convert_to_numpy(search.widening)
+
+    def inputs(part):
+        noise = rng.standard_normal(mean[part].shape).astype("float32")
+        return mean[part], log_var[part], noise, x[part]
+
+    def outputs(decode, distances, inputs):
+        """Distances: of the mean in the encoder's standard deviations, of the log variance."""
+        (shift, widening), (mean, log_var, noise, _) = distances, inputs
+        mean, log_var = mean + ops.exp(0.5 * log_var) * shift, log_var + widening
+        return decode(mean + ops.exp(0.5 * log_var) * noise), mean, log_var
+
+    def negative_elbo(inputs, outputs):
+        decoded, *q = outputs
+        rate = losses.gaussian_kl(*q)
+        return model.pixel_loss(inputs[-1], decoded) + rate
+
+    task = [np.zeros_like(mean)] * 2, outputs, negative_elbo, inputs
+    shift, widening = search(model, *task, SEARCH_RATE, steps)
+    best = mean + np.exp(log_var / 2) * shift, log_var + widening
     before, after = (elbo(model, x, seed, samples, q)["elbo"] for q in ((mean, log_var), best))
     return {"encoder": before, "optimised": after, "mean": best[0], "log_var": best[1]}
 

@@ -3,7 +3,6 @@
 It knows ten classes and nothing else: an image of anything else is given one of them too.
 """
 
-import time
 from dataclasses import dataclass
 
 import keras
@@ -12,7 +11,7 @@ from keras import layers
 
 from helpers import data, provenance
 from helpers.config import IMAGES
-from helpers.errors import check_integer, check_number
+from helpers.errors import check_integer
 from helpers.models import IMAGE_SHAPE, in_batches
 from helpers.progress import Progress
 from helpers.results import ModelFolder, State
@@ -20,21 +19,16 @@ from helpers.training import Digits, EpochCallback, prepare_backend
 
 EPOCHS, BATCH_SIZE, PEAK, SEED = 4, 64, 0.002, 0  # Adam, the peak down to 0 along a half cosine
 FEATURES = 64  # units of the last hidden layer
-READ_AT_ONCE = 500  # images
+CONFIDENT = 0.9  # least probability of a class that counts as confident
 
 
 @dataclass(frozen=True)
 class Classifier:
-    """A trained classifier of images (n, 28, 28, 1) in [0, 1]; ValueError for another shape.
-
-    accuracy: the share of the 10,000 test images that it classifies correctly; n_train: how many
-    training images it learned from; seconds: how long that took.
-    """
+    """A trained classifier of images (n, 28, 28, 1) in [0, 1]; ValueError for another shape."""
 
     network: keras.Model
-    accuracy: float
-    n_train: int
-    seconds: float
+    accuracy: float  # share of the 10,000 test images that it classifies correctly
+    n_train: int  # training images that it learned from
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """The probability of each class: shape (n, 10), rows sum to 1."""
@@ -49,24 +43,26 @@ class Classifier:
         return _outputs(self.network, images)[0]
 
 
+def _outputs(network, images):
+    if np.shape(images)[1:] != IMAGE_SHAPE:
+        raise ValueError(f"images of shape {np.shape(images)}: the classifier takes (n, 28, 28, 1)")
+    return in_batches(network, images)
+
+
 def label_preserved(reader: Classifier, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Whether each image (n, 28, 28, 1) is classified as its label (n,): bool (n,)."""
-    if np.shape(labels) != (len(images),):
-        raise ValueError(f"labels {np.shape(labels)} for {len(images)} images: one for each")
     return reader.read(images) == labels
 
 
-def confident(probabilities: np.ndarray, threshold: float = 0.9) -> np.ndarray:
-    """Whether the largest probability in each row (n, 10) reaches the threshold: bool (n,)."""
-    check_number("threshold", threshold, 0, 1)
-    return np.max(probabilities, axis=1) >= threshold
+def confident(probabilities: np.ndarray) -> np.ndarray:
+    """Whether the largest probability in each row (n, 10) is CONFIDENT or more: bool (n,)."""
+    return np.max(probabilities, axis=1) >= CONFIDENT
 
 
 def classifier(n_train: int | None = None, dataset: str = "mnist") -> Classifier:
     """The classifier that learned from the first n_train (all: 60,000) training images, kept.
 
-    More than there are, as of a model of all 70,000 images, means all 60,000. Trained once: see
-    `ModelFolder.load_or_train`. Raises ValueError for n_train below 1.
+    More, as of a model of all 70,000 images, means all. See `ModelFolder.load_or_train`.
     """
     if n_train is not None:
         check_integer("n_train", n_train, 1, IMAGES["all"])
@@ -76,11 +72,10 @@ def classifier(n_train: int | None = None, dataset: str = "mnist") -> Classifier
     progress = Progress(folder.name, EPOCHS)
 
     def learn(*_: object) -> State:
-        state = train(n_train, data.load(dataset), progress)
-        return state | {"provenance": provenance.about()}
+        return train(n_train, data.load(dataset), progress) | {"provenance": provenance.about()}
 
     state = folder.load_or_train(learn, progress)
-    return Classifier(state["model"], state["accuracy"], n_train, state["seconds"])
+    return Classifier(state["model"], state["accuracy"], n_train)
 
 
 def classifier_folder(n_train: int, dataset: str) -> ModelFolder:
@@ -105,16 +100,8 @@ def build_network() -> keras.Model:
     return keras.Model(image, [features, probabilities], name="classifier")
 
 
-def _outputs(network, images):
-    if np.shape(images)[1:] != IMAGE_SHAPE:
-        raise ValueError(f"images of shape {np.shape(images)}: the classifier takes (n, 28, 28, 1)")
-    if len(images) == 0:
-        return [np.empty((0, size), "float32") for size in (FEATURES, 10)]
-    return in_batches(network, images, READ_AT_ONCE)
-
-
 def train(n_train: int, arrays: dict[str, np.ndarray], progress: Progress) -> State:
-    """A network that has learned from a data set's first training images; seconds; accuracy."""
+    """A network that has learned from a data set's first training images, and its accuracy."""
     network, held_out = build_network(), data.as_input(arrays["test-images"])
     images, labels = arrays["train-images"][:n_train], arrays["train-labels"][:n_train]
     batches = Digits(images, BATCH_SIZE, SEED, labels)
@@ -122,10 +109,7 @@ def train(n_train: int, arrays: dict[str, np.ndarray], progress: Progress) -> St
     rate = keras.optimizers.schedules.CosineDecay(PEAK, EPOCHS * len(batches))
     reader.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy")
     progress.start(0)
-    began = time.perf_counter()
     told = [EpochCallback(batches, progress)]
     fitted = reader.fit(batches, epochs=EPOCHS, shuffle=False, callbacks=told, verbose=0)
-    seconds = time.perf_counter() - began
-    correct = _outputs(network, held_out)[1].argmax(axis=1) == arrays["test-labels"]
-    found = {"accuracy": float(np.mean(correct)), "seconds": seconds, "history": fitted.history}
-    return {"model": network} | found
+    correct = in_batches(network, held_out)[1].argmax(axis=1) == arrays["test-labels"]
+    return {"model": network, "accuracy": float(np.mean(correct)), "history": fitted.history}

@@ -4,16 +4,14 @@ Images are float32 (n, 28, 28, 1) in [0, 1]; a mask is bool (28, 28), True where
 """
 
 import random
-from typing import Any
 
 import numpy as np
 from skimage.metrics import structural_similarity
 
-from helpers.errors import check_choice, check_integer, check_number
+from helpers.errors import check_integer
 from helpers.metrics.images import WANG
 
-SIDES: dict[str, Any] = dict(bottom=np.s_[14:], top=np.s_[:14], left=np.s_[:, :14],
-                             right=np.s_[:, 14:])  # fmt: skip
+LEVEL = 0.9  # of the intervals whose coverage is measured
 HALF_A_LEVEL = 0.5 / 255  # half a step between the grey levels of the data
 
 
@@ -32,12 +30,9 @@ def square_mask(top: int = 10, left: int = 10, size: int = 10) -> np.ndarray:
     return mask
 
 
-def half_mask(side: str = "bottom") -> np.ndarray:
-    """A hole of half the image: its "bottom", "top", "left" or "right" (else ValueError)."""
-    check_choice("side", side, SIDES)
-    mask = np.zeros((28, 28), bool)
-    mask[SIDES[side]] = True
-    return mask
+def half_mask() -> np.ndarray:
+    """A hole of the lower half of the image."""
+    return np.repeat(np.arange(28) >= 14, 28).reshape(28, 28)
 
 
 def random_mask(share: float, seed: int) -> np.ndarray:
@@ -68,7 +63,6 @@ def paste(hidden: np.ndarray, mask: np.ndarray, filling: np.ndarray) -> np.ndarr
 
 
 def _squared_error(x, filled, mask):
-    check(mask)
     return np.square(np.float64(filled) - x)[:, mask].mean(axis=(1, 2))
 
 
@@ -84,31 +78,24 @@ def psnr(x, filled, mask: np.ndarray) -> np.ndarray:
 
 
 def ssim(x, filled, mask: np.ndarray) -> np.ndarray:
-    """Mean of the structural similarity map over the hidden pixels, at most 1: shape (n,).
-
-    With the settings of `images.ssim`: near the rim the window sees visible pixels too.
-    """
-    check(mask)
+    """Mean of the structural similarity map (see `images.ssim`) over the hidden pixels: (n,)."""
     pairs = zip(x[..., 0], filled[..., 0], strict=True)
     maps = [structural_similarity(*pair, full=True, **WANG)[1] for pair in pairs]
     return np.array([similarity[mask].mean() for similarity in maps])
 
 
-def coverage(x, fillings, mask, level=0.9, tolerance=HALF_A_LEVEL) -> dict[str, np.ndarray]:
+def coverage(x, fillings, mask) -> dict[str, np.ndarray]:
     """Share of hidden pixels within the interval spanned by fillings (m, n, 28, 28, 1), its width.
 
-    "coverage" and "width", (n,) each. The interval leaves out (1 - level) / 2 of the fillings on
-    either side; with Weibull's quantiles (order statistic i of m at i / (m + 1)) it holds another
-    draw with probability `level` whatever m. The tolerance: blank background is exactly 0, which no
-    decoder gives. Fillings that are means of pixels carry the uncertainty of z alone.
+    "coverage" and "width", (n,) each. The interval leaves out (1 - LEVEL) / 2 of the fillings on
+    either side; with Weibull's quantiles it holds another draw with probability LEVEL whatever m.
+    HALF_A_LEVEL is tolerated: blank background is exactly 0, which no decoder gives.
     """
-    check(mask)
-    check_number("level", level, 0, 0.999)
-    least = int(np.ceil(2 / (1 - level) - 1 - 1e-9))
+    least = round(2 / (1 - LEVEL) - 1)
     if len(fillings) < least:
-        raise ValueError(f"{level:.0%} takes at least {least} fillings, not {len(fillings)}")
-    tails = (1 - level) / 2, (1 + level) / 2
+        raise ValueError(f"{LEVEL:.0%} takes at least {least} fillings, not {len(fillings)}")
+    tails = (1 - LEVEL) / 2, (1 + LEVEL) / 2
     low, high = np.quantile(fillings[:, :, mask, 0], tails, axis=0, method="weibull")
     truth = x[:, mask, 0]
-    inside = (low - tolerance <= truth) & (truth <= high + tolerance)
+    inside = (low - HALF_A_LEVEL <= truth) & (truth <= high + HALF_A_LEVEL)
     return {"coverage": inside.mean(axis=1), "width": (high - low).mean(axis=1)}

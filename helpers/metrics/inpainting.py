@@ -12,7 +12,6 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 from scipy.special import logsumexp
@@ -21,28 +20,16 @@ from sklearn.neighbors import NearestNeighbors
 
 from helpers import losses
 from helpers.errors import check_choice, check_integer
-from helpers.metrics.bounds import cosine_adam, draw, frozen_decoder, to_numpy
+from helpers.metrics.bounds import draw, search, to_numpy
 from helpers.metrics.holes import check, paste
 from helpers.metrics.likelihoods import mean_image
 
 NEIGHBOURS = 15  # training images that the filling without a model averages
 LEARNING_RATE = 0.2  # of the search for the best latent point, at its start
-ROWS = 500  # latent points that are sought at a time
 SPREAD = 2  # standard deviations of the encoder that importance sampling takes for one
 PRIOR_EVERY = 10  # one in so many of its points comes from the prior
 WARM_UP = 20  # steps of pseudo-Gibbs before an exact method begins
 Scored = tuple[np.ndarray, np.ndarray]  # fillings (n, 28, 28, 1), and a number (n,) of each
-
-
-def nearest_images(hidden, mask, images: np.ndarray, k: int) -> np.ndarray:
-    """The hole filled from each of the k images nearest on the visible pixels: (k, n, 28, 28, 1).
-
-    Euclidean distance, nearest first. Raises ValueError unless 1 ≤ k ≤ the number of images.
-    """
-    check_integer("k", k, 1, len(images))
-    search = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(images[:, ~mask, 0])
-    nearest = search.kneighbors(hidden[:, ~mask, 0], return_distance=False)
-    return paste(hidden, mask, images[nearest.T])
 
 
 def encode_decode(model, hidden, seed: int) -> np.ndarray:
@@ -51,12 +38,13 @@ def encode_decode(model, hidden, seed: int) -> np.ndarray:
     return model.decode(draw(mean, log_var, np.random.default_rng(seed)))
 
 
-def calibrated(model, images: np.ndarray, seed: int = 0) -> SimpleNamespace:
-    """The model with Gaussian pixels of the variance that fits its reconstructions of images best.
+def calibrated(model, images: np.ndarray, seed: int = 0) -> Any:
+    """The model; where its loss calibrates a variance on each batch, with one for all images.
 
-    That is their mean squared error (σ-VAE: Rybkin et al. 2021). A model whose loss calibrates the
-    variance on each batch needs this before visible pixels have a likelihood.
+    That is its mean squared error on them (σ-VAE: Rybkin et al. 2021).
     """
+    if not model.pixel_loss.per_batch:
+        return model
     variance = float(np.square(encode_decode(model, images, seed) - images).mean())
     gaussian = partial(losses.gaussian_loss, variance=variance)
     loss = losses.PixelLoss("gaussian", f"Gaussian, variance {variance:.2g}", gaussian)
@@ -64,12 +52,11 @@ def calibrated(model, images: np.ndarray, seed: int = 0) -> SimpleNamespace:
     return SimpleNamespace(**parts, pixel_loss=loss, variance=variance)
 
 
-def visible_loss(model, x, decoded, mask: np.ndarray):
+def visible_loss(model, mask: np.ndarray, x, decoded):
     """-ln p(visible pixels | z) by the model's pixel loss, up to a constant: nats, (n,), a tensor.
 
-    Hidden pixels become 0 on both sides, where a loss that sums over pixels has one known value,
-    which is subtracted (it is not 0 for the continuous Bernoulli). A squared error counts as a
-    Gaussian with variance ½.
+    Hidden pixels become 0 on both sides; what the loss gives for these is subtracted (not 0 for the
+    continuous Bernoulli). A squared error counts as a Gaussian with variance ½.
     """
     if (loss := model.pixel_loss).per_batch:
         uses = "depends on the whole batch: use calibrated(model, …)"
@@ -79,9 +66,9 @@ def visible_loss(model, x, decoded, mask: np.ndarray):
     return loss(x * seen, decoded * seen) - loss(blank, blank) * mask.mean()
 
 
-def _visible_loss(model, x, decoded, mask):
+def _visible_loss(model, mask, x, decoded):
     """`visible_loss` from NumPy to NumPy."""
-    return to_numpy(lambda *images: visible_loss(model, images[0], images[1], mask), x, decoded)
+    return to_numpy(partial(visible_loss, model, mask), x, decoded)
 
 
 def _log_normal(z, mean, log_var):
@@ -94,20 +81,14 @@ def _rows(values, array):
     return values.reshape(-1, *[1] * (array.ndim - 1))
 
 
-def _warmed_up(model, hidden, mask, warm_up, rng):
-    """Images after `warm_up` steps of `pseudo_gibbs` from the zeroed hole."""
-    return pseudo_gibbs(model, hidden, mask, warm_up, rng) if warm_up else hidden
-
-
 def pseudo_gibbs(model, hidden, mask, steps: int, seed, average: int = 1) -> np.ndarray:
     """Draw z from q(z|filled image), decode, refill the hole, `steps` times: (n, 28, 28, 1).
 
     Rezende, Mohamed & Wierstra 2014, appendix F, with the decoder's mean in the hole in place of a
     draw of grey pixels. Nothing corrects for q not being the posterior. average: the result is the
-    mean of the last so many fillings; 1 gives a draw. Costs `steps` encodes and decodes per image.
+    mean of the last so many fillings; 1 gives a draw.
     """
     check(mask, steps=steps)
-    check_integer("average", average, 1, steps)
     rng, filled, total = np.random.default_rng(seed), hidden, np.zeros_like(hidden)
     for step in range(steps):
         mean, log_var = model.encode(filled)
@@ -123,7 +104,7 @@ def _state(model, hidden, mask, z):
     decoded = model.decode(z)
     filled = paste(hidden, mask, mean_image(model, decoded))
     mean, log_var = model.encode(filled)
-    target = _log_normal(z, 0, 0) - _visible_loss(model, hidden, decoded, mask)
+    target = _log_normal(z, 0, 0) - _visible_loss(model, mask, hidden, decoded)
     return {"z": z, "filled": filled, "mean": mean, "log_var": log_var, "target": target}
 
 
@@ -141,13 +122,11 @@ def metropolis_gibbs(model, hidden, mask, steps, seed, average=1, warm_up=WARM_U
     the proposal q(z'|visible, f(z)) depends on z alone. Metropolis-Hastings accepts with
     min{1, [p(visible|z') p(z') q(z|visible, f(z'))] / [p(visible|z) p(z) q(z'|visible, f(z))]},
     which leaves p(z|visible) invariant for every pixel loss. warm_up: steps of `pseudo_gibbs`
-    before; from the zeroed hole itself the chain would hardly move. Costs warm_up + steps + 1
-    decodes and one encode more per image.
+    before; from the zeroed hole itself the chain would hardly move.
     """
     check(mask, steps=steps)
-    check_integer("average", average, 1, steps)
     rng = np.random.default_rng(seed)
-    mean, log_var = model.encode(_warmed_up(model, hidden, mask, warm_up, rng))
+    mean, log_var = model.encode(pseudo_gibbs(model, hidden, mask, warm_up, rng))
     now = _state(model, hidden, mask, draw(mean, log_var, rng))
     total, accepted = np.zeros_like(hidden), np.zeros(len(hidden), int)
     for step in range(steps):
@@ -160,52 +139,34 @@ def metropolis_gibbs(model, hidden, mask, steps, seed, average=1, warm_up=WARM_U
     return paste(hidden, mask, total / average), accepted / steps
 
 
-class LatentSearch(keras.Model):
-    """A frozen copy of a model's decoder at latent points (n, d), the only trainable weights."""
-
-    def __init__(self, model, mask, points, steps):
-        super().__init__(name="latent_search")
-        self.decoder = frozen_decoder(model)
-        self.points = self.add_weight(shape=points.shape, initializer="zeros", name="points")
-        self.points.assign(points)
-        self.visible_loss = lambda x, decoded: visible_loss(model, x, decoded, mask)
-        self.built = True
-        self.compile(cosine_adam(LEARNING_RATE, steps))
-
-    def call(self, x):
-        """The images decoded at the points."""
-        return self.decoder(self.points)
-
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """-ln p(visible|z) - ln p(z), summed over images, less the prior's constant: nats."""
-        return ops.sum(self.visible_loss(x, y_pred)) + ops.sum(ops.square(self.points)) / 2
-
-
 def optimise_latent(model, hidden, mask, restarts: int, steps: int, seed: int) -> Scored:
     """The most probable code of the visible pixels: fillings, and the objective reached, (n,).
 
     Minimises -ln p(visible|z) - ln p(z), nats per image, by gradient descent (Bora et al. 2017,
     with the prior's own penalty). The first start is the encoder's mean for the zeroed hole, the
-    others are drawn from the prior; the best end counts. Adam scales each coordinate by itself, so
-    that images do not disturb one another. Costs one encode, restarts · steps gradients (a decode
-    and the way back) and `restarts` decodes per image.
+    others are drawn from the prior; the best end counts.
     """
     check(mask, restarts=restarts, steps=steps)
     mean, _ = model.encode(hidden)
     size = (restarts - 1) * len(hidden), mean.shape[1]
     prior = np.random.default_rng(seed).standard_normal(size).astype("float32")
-    z, images = np.concatenate([mean, prior]), np.tile(hidden, (restarts, 1, 1, 1))
-    for start in range(0, len(z), ROWS):
-        part = slice(start, start + ROWS)
-        search = LatentSearch(model, mask, z[part], steps)
-        for _ in range(steps):
-            search.train_on_batch(images[part])
-        z[part] = to_numpy(ops.copy, search.points)
+    starts, images = np.concatenate([mean, prior]), np.tile(hidden, (restarts, 1, 1, 1))
+
+    def outputs(decode, points, x):
+        return decode(*points), *points
+
+    def objective(x, outputs):
+        """Less the prior's constant."""
+        decoded, z = outputs
+        return visible_loss(model, mask, x, decoded) + ops.sum(ops.square(z), axis=-1) / 2
+
+    task = [starts], outputs, objective, images.__getitem__
+    (z,) = search(model, *task, LEARNING_RATE, steps)
     decoded = model.decode(z)
-    reached = _visible_loss(model, images, decoded, mask) - _log_normal(z, 0, 0)
-    objective = reached.reshape(restarts, -1)
-    best = objective.argmin(axis=0) * len(hidden) + np.arange(len(hidden))
-    return paste(hidden, mask, mean_image(model, decoded[best])), objective.min(axis=0)
+    reached = _visible_loss(model, mask, images, decoded) - _log_normal(z, 0, 0)
+    objectives = reached.reshape(restarts, -1)
+    best = objectives.argmin(axis=0) * len(hidden) + np.arange(len(hidden))
+    return paste(hidden, mask, mean_image(model, decoded[best])), objectives.min(axis=0)
 
 
 def importance_fill(model, hidden, mask, k, seed, warm_up=WARM_UP, draws=None) -> Scored:
@@ -216,11 +177,11 @@ def importance_fill(model, hidden, mask, k, seed, warm_up=WARM_UP, draws=None) -
     `warm_up` steps of `pseudo_gibbs` have filled, and the prior for one point in PRIOR_EVERY, which
     bounds the weights. The effective sample size (Σ w)² / Σ w² is between 1, where a single point
     counts, and k. draws: fillings (draws, n, 28, 28, 1) from points drawn by their weights instead
-    of the mean, with repeats (Rubin 1987). Costs warm_up + 1 encodes, warm_up + k + draws decodes.
+    of the mean, with repeats (Rubin 1987).
     """
-    check(mask, k=k, draws=draws or 1)
+    check(mask, k=k)
     rng = np.random.default_rng(seed)
-    mean, log_var = model.encode(_warmed_up(model, hidden, mask, warm_up, rng))
+    mean, log_var = model.encode(pseudo_gibbs(model, hidden, mask, warm_up, rng))
     log_var = log_var + 2 * np.log(SPREAD)
     noise = rng.standard_normal((k, *mean.shape))
     from_prior = np.arange(k) % PRIOR_EVERY == PRIOR_EVERY - 1
@@ -233,7 +194,7 @@ def importance_fill(model, hidden, mask, k, seed, warm_up=WARM_UP, draws=None) -
     total, peak = 0, -np.inf
     for points, log_weight in zip(z, log_weights, strict=True):
         decoded = model.decode(points)
-        log_weight -= _visible_loss(model, hidden, decoded, mask)
+        log_weight -= _visible_loss(model, mask, hidden, decoded)
         before, peak = peak, np.maximum(peak, log_weight)
         pixels = mean_image(model, decoded)
         total = total * _rows(np.exp(before - peak), pixels)
@@ -263,23 +224,21 @@ class Task:
 
     def holes(self, draws: int | None = None) -> tuple[Any, np.ndarray, np.ndarray]:
         """Model, hidden, every image `draws` times, and mask; the model's variance calibrated."""
-        model, hidden = self.model, np.tile(self.hidden, (draws or 1, 1, 1, 1))
-        if model.pixel_loss.per_batch:
-            model = calibrated(model, self.x_train[:1_000], self.seed)
-        return model, hidden, self.mask
-
-
-# A method's filling of a task; given `draws`, so many plausible ones of each image. The filling of
-# a chain is the mean over its second half, a draw the last point of a chain of its own.
-def _encode_decode(task: Task, draws: int | None = None):
-    hidden = np.tile(task.hidden, (draws or 1, 1, 1, 1))
-    filling = mean_image(task.model, encode_decode(task.model, hidden, task.seed))
-    return paste(hidden, task.mask, filling)
+        model = calibrated(self.model, self.x_train[:1_000], self.seed)
+        return model, np.tile(self.hidden, (draws or 1, 1, 1, 1)), self.mask
 
 
 def _nearest(task: Task, draws: int | None = None):
-    images = nearest_images(task.hidden, task.mask, task.x_train, draws or NEIGHBOURS)
-    return images if draws else paste(task.hidden, task.mask, images.mean(axis=0))
+    """The hole of the training images nearest on the visible pixels: their mean, or one by one."""
+    near = NearestNeighbors(n_neighbors=draws or NEIGHBOURS, algorithm="brute")
+    near.fit(task.x_train[:, ~task.mask, 0])
+    found = near.kneighbors(task.hidden[:, ~task.mask, 0], return_distance=False)
+    images = task.x_train[found.T]
+    return paste(task.hidden, task.mask, images if draws else images.mean(axis=0))
+
+
+def _encode_decode(task: Task, draws: int | None = None):
+    return pseudo_gibbs(*task.holes(draws), 1, task.seed)
 
 
 def _pseudo_gibbs(task: Task, draws: int | None = None):
@@ -294,14 +253,14 @@ def _metropolis(task: Task, draws: int | None = None):
     return metropolis_gibbs(*task.holes(draws), steps, task.seed, last, warm_up)[0]
 
 
-def _search(effort: int) -> tuple[int, int]:
+def _descents(effort: int) -> tuple[int, int]:
     """Restarts and steps of `optimise_latent`: a gradient takes as long as two decodes."""
     restarts = max(1, effort // 100)
     return restarts, effort // (2 * restarts)
 
 
 def _optimise(task: Task):
-    return optimise_latent(*task.holes(), *_search(task.effort), task.seed)[0]
+    return optimise_latent(*task.holes(), *_descents(task.effort), task.seed)[0]
 
 
 def _importance(task: Task, draws: int | None = None):
@@ -313,32 +272,33 @@ def _importance(task: Task, draws: int | None = None):
 class Method:
     """A way to fill holes: called with a Task, it gives one filling per image, (n, 28, 28, 1).
 
-    counts: from an effort to encodes, decodes and gradients per image; draws: whether it knows
-    several plausible fillings (see `plausible_fillings`).
+    fill: given a number of draws too, it gives so many plausible fillings of each image, where
+    `draws` is true. A chain's filling is the mean over its second half, a draw its last point.
+    counts: from an effort to encodes, decodes and gradients per image.
     """
 
     fill: Callable[..., np.ndarray]
-    counts: Callable[[int], tuple[int, int, int]] = lambda effort: (0, 0, 0)
+    counts: Callable[[int], tuple[int, ...]] = lambda effort: ()
     draws: bool = True
 
     def __call__(self, task: Task) -> np.ndarray:
         return self.fill(task)
 
     def cost(self, effort: int) -> dict[str, int]:
-        """The encodes, decodes and gradients per image that a filling takes."""
-        return dict(zip(("encodes", "decodes", "gradients"), self.counts(effort), strict=True))
+        """The encodes, decodes and gradients per image that a filling takes, where any."""
+        return dict(zip(("encodes", "decodes", "gradients"), self.counts(effort), strict=False))
 
 
 METHODS = {
     "zeros": Method(lambda task: task.hidden, draws=False),
     "mean image": Method(lambda t: paste(t.hidden, t.mask, t.x_train.mean(axis=0)), draws=False),
     "nearest images": Method(_nearest),
-    "encode and decode": Method(_encode_decode, lambda n: (1, 1, 0)),
-    "pseudo-Gibbs": Method(_pseudo_gibbs, lambda n: (n, n, 0)),
-    "Metropolis-within-Gibbs": Method(_metropolis, lambda n: (n + 1, n, 0)),
+    "encode and decode": Method(_encode_decode, lambda n: (1, 1)),
+    "pseudo-Gibbs": Method(_pseudo_gibbs, lambda n: (n, n)),
+    "Metropolis-within-Gibbs": Method(_metropolis, lambda n: (n + 1, n)),
     "latent optimisation": Method(
-        _optimise, lambda n: (1, _search(n)[0], math.prod(_search(n))), draws=False),
-    "importance weights": Method(_importance, lambda n: (n // 5 + 1, n, 0)),
+        _optimise, lambda n: (1, _descents(n)[0], math.prod(_descents(n))), draws=False),
+    "importance weights": Method(_importance, lambda n: (n // 5 + 1, n)),
 }  # fmt: skip
 
 

@@ -6,13 +6,15 @@ Codes and points have shape (n, latent_dim), labels (n,).
 from itertools import combinations
 
 import numpy as np
-from scipy.stats import hypergeom, mode, norm
+from scipy.stats import hypergeom, norm
 from sklearn.manifold import TSNE, trustworthiness
 from sklearn.metrics import confusion_matrix, mutual_info_score
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
-from helpers.errors import check_integer, check_number
+from helpers.errors import check_integer
+
+NEAREST = 15  # neighbours that vote or are compared
 
 
 # Grids, samples and paths
@@ -59,13 +61,7 @@ def sample_mixture(mixture: GaussianMixture, n: int, seed: int) -> np.ndarray:
 
 
 def sample_aggregate(mean: np.ndarray, log_var: np.ndarray, n: int, seed: int) -> np.ndarray:
-    """Draw n points from the aggregate posterior: each picks an image, then z from its q(z|x).
-
-    mean, log_var: (images, latent_dim). Hoffman & Johnson 2016.
-    """
-    if np.shape(mean) != np.shape(log_var) or not len(mean):
-        shapes = f"mean {np.shape(mean)} and log_var {np.shape(log_var)}"
-        raise ValueError(f"{shapes}: both must be (images, latent_dim)")
+    """Draw n points from the aggregate posterior: an image, then z from its q(z|x)."""
     rng = np.random.default_rng(seed)
     chosen = rng.integers(len(mean), size=n)
     noise = rng.standard_normal((n, mean.shape[1]))
@@ -79,14 +75,17 @@ def interpolate(start: np.ndarray, end: np.ndarray, n: int) -> np.ndarray:
 
 
 # Geometry of the codes
-def knn_votes(train_points, train_labels, points, k: int = 15) -> np.ndarray:
-    """The label that the k nearest training points vote for, for each of points: shape (n,)."""
-    return KNeighborsClassifier(k).fit(train_points, train_labels).predict(points)
+def knn_votes(train_points, train_labels, points) -> np.ndarray:
+    """The label that the NEAREST training points vote for, for each of points: shape (n,).
+
+    points: None for the training points themselves, of which none has a vote on itself.
+    """
+    return KNeighborsClassifier(NEAREST).fit(train_points, train_labels).predict(points)
 
 
-def knn_accuracy(train_points, train_labels, points, labels, k: int = 15) -> float:
-    """Share of points whose label the k nearest training points vote for."""
-    return float(np.mean(knn_votes(train_points, train_labels, points, k) == labels))
+def knn_accuracy(train_points, train_labels, points, labels) -> float:
+    """Share of points whose label the NEAREST training points vote for."""
+    return float(np.mean(knn_votes(train_points, train_labels, points) == labels))
 
 
 def confused_pairs(labels, votes) -> list[tuple[int, int, float]]:
@@ -103,14 +102,10 @@ def confused_pairs(labels, votes) -> list[tuple[int, int, float]]:
 def class_gap(points, labels) -> float:
     """Median distance from a point to the nearest one of another class, relative to the extent.
 
-    The extent is the root mean squared distance of the points from their centre. More points lie
-    nearer to one another: compare equal numbers only.
+    That is the root mean squared distance from the centre. Compare equal numbers of points only.
     """
-    classes = np.unique(labels)
-    if len(classes) < 2:
-        raise ValueError("a gap between classes needs labels of at least two kinds")
     nearest = np.empty(len(points))
-    for label in classes:
+    for label in np.unique(labels):
         own = labels == label
         others = NearestNeighbors(n_neighbors=1).fit(points[~own])
         nearest[own] = others.kneighbors(points[own])[0][:, 0]
@@ -121,30 +116,20 @@ def axis_information(codes, labels, bins: int = 20) -> np.ndarray:
     """Mutual information of the label and each latent axis, binned at its quantiles: nats.
 
     Shape (latent_dim,); at most ln 10 for ten equally frequent labels. Counting inflates it by
-    about (bins - 1)(labels - 1) / 2n nats: see `axis_information_control`.
+    about (bins - 1)(labels - 1) / 2n nats: compare with permuted labels.
     """
-    if len(codes) != len(labels):
-        raise ValueError(f"{len(codes)} codes and {len(labels)} labels: there must be one for each")
-    check_integer("bins", bins, 2, len(codes))
     edges = np.quantile(codes, np.arange(1, bins) / bins, axis=0)
     pairs = zip(np.transpose(codes), edges.T, strict=True)
     return np.array([mutual_info_score(labels, np.digitize(axis, edge)) for axis, edge in pairs])
 
 
-def axis_information_control(codes, labels, seed: int, bins: int = 20) -> np.ndarray:
-    """`axis_information` with permuted labels: the inflation by counting alone."""
-    return axis_information(codes, np.random.default_rng(seed).permutation(labels), bins)
-
-
 def smoothness(model, points, step: float, seed: int) -> dict[str, float]:
     """Mean squared change of the decoded image's pixels for a step of given length from each point.
 
-    points: (n, latent_dim), n >= 2; directions are random. "change": for the step; "half_change":
-    for half of it; "pair_change": between points in random pairs; "relative": change / pair_change;
-    "exponent": log2 change / half_change, 2 where the decoder is smooth at this scale (half the
-    step, a quarter of the change), 1 where it has jumps, 0 where neighbours have nothing in common.
+    Directions are random. "half_change": for half the step; "pair_change": between random pairs of
+    points; "relative": change / pair_change; "exponent": log2 change / half_change, 2 where the
+    decoder is smooth at this scale, 1 where it has jumps, 0 where neighbours share nothing.
     """
-    check_number("step", step, 0, 100)
     rng = np.random.default_rng(seed)
     direction = rng.standard_normal(points.shape)
     direction *= step / np.linalg.norm(direction, axis=1, keepdims=True)
@@ -164,10 +149,9 @@ def smoothness(model, points, step: float, seed: int) -> dict[str, float]:
 def congestion(mean, log_var) -> dict[str, float]:
     """How crowded the latent space is: areas of q(z|x) and of all codes, and their ratio in nats.
 
-    mean, log_var: (n, latent_dim), n > latent_dim. "area": sqrt det of the covariance of all codes
-    z ~ q(z|x), over images and noise, in units of the prior's; "posterior_area": that of a single
-    q(z|x), its geometric mean; "distinguishable": ln of their ratio, an upper bound of the
-    information of a code about its image, exact for Gaussian codes.
+    "area": sqrt det of the covariance of all codes z ~ q(z|x), in units of the prior's;
+    "posterior_area": that of a single q(z|x), its geometric mean; "distinguishable": ln of their
+    ratio, an upper bound of a code's information about its image, exact for Gaussian codes.
     """
     within = np.exp(log_var, dtype="float64").mean(axis=0)
     covariance = np.cov(mean, rowvar=False, bias=True).reshape(len(within), -1) + np.diag(within)
@@ -184,53 +168,43 @@ def tsne(points: np.ndarray, seed: int, perplexity: float = 30) -> np.ndarray:
     return TSNE(random_state=seed, **settings).fit_transform(points)
 
 
-def neighbours(points: np.ndarray, k: int = 15) -> np.ndarray:
-    """Indices of the k < n nearest other points of each point, nearest first: shape (n, k)."""
-    check_integer("k", k, 1, len(points) - 1)
-    return NearestNeighbors(n_neighbors=k).fit(points).kneighbors(return_distance=False)
+def neighbours(points: np.ndarray) -> np.ndarray:
+    """Indices of the NEAREST other points of each point, nearest first: shape (n, NEAREST)."""
+    return NearestNeighbors(n_neighbors=NEAREST).fit(points).kneighbors(return_distance=False)
 
 
-def leave_one_out_accuracy(points: np.ndarray, labels: np.ndarray, k: int = 15) -> float:
-    """Share of points whose label their k nearest other points vote for; ties: smallest label."""
-    votes = np.asarray(labels)[neighbours(points, k)]
-    return float(np.mean(mode(votes, axis=1).mode == labels))
+def leave_one_out_accuracy(points: np.ndarray, labels: np.ndarray) -> float:
+    """Share of points whose label their NEAREST others vote for; ties: smallest label."""
+    return knn_accuracy(points, labels, None, labels)
 
 
-def map_quality(points, labels, places: np.ndarray, k: int = 15) -> dict[str, float]:
+def map_quality(points, labels, places: np.ndarray) -> dict[str, float]:
     """What a map, places (n, 2), keeps of points (n, d) with labels (n,); takes memory in n².
 
-    "trustworthiness": 1 where every one of the k nearest neighbours on the map was near before,
-    about ½ for random places (Venna & Kaski 2001); "accuracy_before", "accuracy_after":
-    `leave_one_out_accuracy` in points and on the map.
+    "trustworthiness": 1 where all NEAREST on the map were near before, about ½ for random places
+    (Venna & Kaski 2001); "accuracy_before", "accuracy_after": see `leave_one_out_accuracy`.
     """
-    if not len(points) == len(labels) == len(places):
-        counts = f"{len(points)} points, {len(labels)} labels, {len(places)} places"
-        raise ValueError(f"{counts}: there must be as many of each")
-    check_integer("k", k, 1, (len(points) - 1) // 2)
     return {
-        "trustworthiness": float(trustworthiness(points, places, n_neighbors=k)),
-        "accuracy_before": leave_one_out_accuracy(points, labels, k),
-        "accuracy_after": leave_one_out_accuracy(places, labels, k),
+        "trustworthiness": float(trustworthiness(points, places, n_neighbors=NEAREST)),
+        "accuracy_before": leave_one_out_accuracy(points, labels),
+        "accuracy_after": leave_one_out_accuracy(places, labels),
     }
 
 
-def map_stability(maps: list[np.ndarray], k: int = 15) -> float:
+def map_stability(maps: list[np.ndarray]) -> float:
     """How far maps (n, 2) of the same points agree on who is near whom, between 0 and 1.
 
-    Jaccard's index of a point's k nearest neighbours on two maps, averaged over points and pairs of
-    maps. Turning, mirroring and scaling change nothing; `chance_stability` is the floor.
+    Jaccard's index of a point's NEAREST on two maps, averaged over points and pairs of maps.
     """
-    if len(maps) < 2 or len({len(places) for places in maps}) > 1:
-        raise ValueError("stability needs two maps or more, of equally many points")
-    found, near = [], [neighbours(places, k) for places in maps]
-    for one, other in combinations(near, 2):
+    found = []
+    for one, other in combinations(map(neighbours, maps), 2):
         shared = (one[:, :, np.newaxis] == other[:, np.newaxis, :]).sum(axis=(1, 2))
-        found.append((shared / (2 * k - shared)).mean())
+        found.append((shared / (2 * NEAREST - shared)).mean())
     return float(np.mean(found))
 
 
-def chance_stability(n: int, k: int = 15) -> float:
-    """`map_stability` to expect of n points placed at random: neighbours are k of n - 1 by lot."""
-    check_integer("k", k, 1, n - 1)
-    shared = np.arange(k + 1)
-    return float(np.sum(hypergeom.pmf(shared, n - 1, k, k) * shared / (2 * k - shared)))
+def chance_stability(n: int) -> float:
+    """`map_stability` to expect of n points placed at random: neighbours are drawn by lot."""
+    shared = np.arange(NEAREST + 1)
+    chance = hypergeom.pmf(shared, n - 1, NEAREST, NEAREST)
+    return float(np.sum(chance * shared / (2 * NEAREST - shared)))

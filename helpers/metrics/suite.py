@@ -121,8 +121,7 @@ def codes(subject: Subject) -> dict[str, float]:
     moved = bounds.active_units(subject.model, subject.test[0])
     votes = latent.knn_votes(subject.codes[0], subject.train[1], mean)
     pairs = [pair[:2] for pair in latent.confused_pairs(labels, votes)]
-    known = class_information(mean, labels).max(axis=0)
-    crowding = latent.congestion(mean, log_var)
+    known, crowding = class_information(mean, labels).max(axis=0), latent.congestion(mean, log_var)
     return {
         "active_units": np.sum(moved > bounds.ACTIVE), "kl_least": kl.min(), "kl_most": kl.max(),
         "knn_accuracy": np.mean(votes == labels),
@@ -136,8 +135,7 @@ def codes(subject: Subject) -> dict[str, float]:
 
 def class_information(mean, labels) -> np.ndarray:
     """What each axis knows of each class against the rest, of its entropy: (10, latent_dim)."""
-    shares = np.bincount(labels, minlength=10) / len(labels)
-    whole = [entropy([share, 1 - share]) for share in shares]
+    whole = [entropy([share, 1 - share]) for share in samples.class_shares(labels)]
     return np.array([latent.axis_information(mean, labels == k) / h for k, h in enumerate(whole)])
 
 
@@ -191,10 +189,9 @@ def generated(subject: Subject) -> dict[str, float]:
 
 
 def novelty(subject: Subject, images: np.ndarray) -> dict[str, float]:
-    """How far samples are from the training images, and how many stand out as copies.
+    """How far samples are from the training images, relative to reconstructions; share of copies.
 
-    A copy is nearer to one training image than half its distance to the second nearest. The scale
-    of distances is that of reconstructed test images, as smooth as samples and no copies.
+    A copy is nearer to one training image than half its distance to the second nearest.
     """
     again = subject.model.decode(subject.test_codes[0][: len(images)])
     flat = [each.reshape(len(each), -1) for each in (subject.train[0], images, again)]
@@ -209,24 +206,24 @@ def filled(subject: Subject) -> dict[str, float]:
     """The original's hole filled as the original did, and by a chain with the right posterior."""
     model, mask, mean_image = subject.model, holes.square_mask(), subject.train[0].mean(axis=0)
     seen, (x, labels) = subject.train[0][:IMAGES], (part[:IMAGES] for part in subject.test)
-    if model.pixel_loss.per_batch:
-        model = inpainting.calibrated(model, seen)
+    model = inpainting.calibrated(model, seen)
 
     def share(x, images):
         """Squared error in the hole as a share of the mean image's."""
         return np.square(images - x)[:, mask].sum() / np.square(mean_image - x)[:, mask].sum()
 
-    hidden, hidden_seen = (holes.hide(each, mask) for each in (x, seen))
-    naive, naive_seen = (
-        holes.paste(each, mask, inpainting.encode_decode(model, each, SEED))
-        for each in (hidden, hidden_seen)
-    )
-    chain, accepted = inpainting.metropolis_gibbs(model, hidden, mask, CHAIN, SEED, CHAIN // 2)
+    def naive(images):
+        """The hole filled by encoding and decoding once."""
+        hidden = holes.hide(images, mask)
+        return holes.paste(hidden, mask, inpainting.encode_decode(model, hidden, SEED))
+
+    once, judge, task = naive(x), subject.classifier, (model, holes.hide(x, mask), mask)
+    chain, accepted = inpainting.metropolis_gibbs(*task, CHAIN, SEED, CHAIN // 2)
     return {
-        "naive_error": share(x, naive), "naive_error_training": share(seen, naive_seen),
-        "naive_label_kept": label_preserved(subject.classifier, naive, labels).mean(),
-        "naive_confident": confident(subject.classifier.probabilities(naive)).mean(),
-        "chain_label_kept": label_preserved(subject.classifier, chain, labels).mean(),
+        "naive_error": share(x, once), "naive_error_training": share(seen, naive(seen)),
+        "naive_label_kept": label_preserved(judge, once, labels).mean(),
+        "naive_confident": confident(judge.probabilities(once)).mean(),
+        "chain_label_kept": label_preserved(judge, chain, labels).mean(),
         "chain_error": share(x, chain), "chain_accepted": accepted.mean(),
     }  # fmt: skip
 
@@ -234,9 +231,8 @@ def filled(subject: Subject) -> dict[str, float]:
 def model_summary(run: Run, x_train, y_train, x_test, y_test, seed: int) -> dict[str, float]:
     """Final training loss, held-out ELBO with its parts, time, size and kNN accuracy of a run.
 
-    Losses in nats per image (for squared error: without the Gaussian's constant). "loss", "rate"
-    and "distortion" are the last epoch's means over the training images; "val_…" are measured on
-    x_test with one z per image. "seconds_per_epoch" is the median.
+    Losses in nats per image, of a squared error without the Gaussian's constant: means over the
+    last epoch, and "val_…" on x_test with one z per image. "seconds_per_epoch" is the median.
     """
     bound = bounds.elbo(run.model, x_test, seed)
     train_means, test_means = run.model.encode(x_train)[0], run.model.encode(x_test)[0]

@@ -25,6 +25,7 @@ from helpers.metrics.classifier import (
 from helpers.training import Digits
 
 FEW = 100  # digits, where how well it reads does not matter
+AT_ONCE = 500  # images that `in_batches` takes
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def reader():
 
 @pytest.fixture(scope="module")
 def digits():
-    return data.test_set(classifier.READ_AT_ONCE + 3)
+    return data.test_set(AT_ONCE + 3)
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def quick(own_cache, monkeypatch):
         progress.start(0)
         network = build_network()
         network.weights[0].assign(network.weights[0] + 0.01 * len(calls))
-        return {"model": network, "accuracy": 0.5, "seconds": 1.5, "history": {"loss": [1.0]}}
+        return {"model": network, "accuracy": 0.5, "history": {"loss": [1.0]}}
 
     monkeypatch.setattr(classifier, "train", taught)
     monkeypatch.setattr(classifier.provenance, "code_digest", lambda *a, **k: ("code", []))
@@ -67,8 +68,8 @@ def equal(first, second):
 def test_it_reads_digits_as_well_as_it_says(reader):
     images, labels = data.test_set()
     assert reader.accuracy == accuracy_score(labels, reader.read(images)) > 0.85
-    assert reader.n_train == 2_000 and reader.seconds > 0
-    ignorant = Classifier(build_network(), 0.0, 0, 0.0)  # negative control: initial weights
+    assert reader.n_train == 2_000
+    ignorant = Classifier(build_network(), 0.0, 0)  # negative control: initial weights
     assert accuracy_score(labels[:1_000], ignorant.read(images[:1_000])) < 0.4
 
 
@@ -85,11 +86,10 @@ def test_probabilities_are_a_softmax_over_the_features(reader, digits):
 def test_images_are_read_alike_alone_and_in_batches(reader, digits):
     images, _ = digits
     together = reader.probabilities(images)
-    for chosen in (0, classifier.READ_AT_ONCE - 1, classifier.READ_AT_ONCE, len(images) - 1):
+    for chosen in (0, AT_ONCE - 1, AT_ONCE, len(images) - 1):
         alone = reader.probabilities(images[chosen : chosen + 1])[0]
         np.testing.assert_allclose(alone, together[chosen], atol=1e-5)
     assert np.abs(together[0] - together[1]).max() > 0.1
-    assert reader.read(images[:0]).shape == (0,) and reader.features(images[:0]).shape == (0, 64)
 
 
 @pytest.mark.parametrize("shape", [(28, 28, 1), (3, 28, 28), (3, 784)])
@@ -100,29 +100,17 @@ def test_other_shapes_are_refused(reader, shape):
 
 def test_a_label_is_preserved_where_the_image_is_read_as_it(reader, digits):
     images, labels = digits
-    found, digits_read = (
-        label_preserved(reader, images, labels),
-        reader.probabilities(images).argmax(axis=1),
-    )
-    assert found.dtype == bool
-    assert found.tolist() == [
-        read == label for read, label in zip(digits_read, labels, strict=True)
-    ]
-    assert found.mean() > 0.8
+    found, digits_read = label_preserved(reader, images, labels), reader.read(images)
+    assert found.dtype == bool and found.mean() > 0.8
+    assert found.tolist() == [a == b for a, b in zip(digits_read, labels, strict=True)]
     assert label_preserved(reader, images, (labels + 1) % 10).mean() < 0.1  # negative control
-    with pytest.raises(ValueError, match="one for each"):
-        label_preserved(reader, images, labels[:-1])
 
 
 def test_confidence_is_a_large_probability_of_any_digit():
     probabilities = np.full((3, 10), 0.01)
     probabilities[[0, 1, 2], [7, 0, 3]] = 0.91, 0.9, 0.89
     assert confident(probabilities).tolist() == [True, True, False]
-    assert confident(probabilities, 0.89).all() and not confident(probabilities, 1.0).any()
     assert not confident(np.full((5, 10), 0.1)).any()  # negative control: it knows nothing
-    for threshold in (0, 1.1, "0.9"):
-        with pytest.raises(ValueError, match="above 0, up to 1"):
-            confident(probabilities, threshold)
 
 
 def test_it_is_trained_once(quick, monkeypatch, tmp_path):
@@ -130,17 +118,11 @@ def test_it_is_trained_once(quick, monkeypatch, tmp_path):
     monkeypatch.setenv("HELPERS_PROGRESS", str(events))
     first, again = classifier.classifier(FEW), classifier.classifier(FEW)
     assert quick == [FEW] and equal(first, again)
-    assert (first.accuracy, first.n_train, first.seconds) == (
-        again.accuracy,
-        again.n_train,
-        again.seconds,
-    )
+    assert (first.accuracy, first.n_train) == (again.accuracy, again.n_train)
     happened = [json.loads(line)["event"] for line in events.read_text().splitlines()]
     assert happened == ["start", "cached"]
-    assert not equal(first, classifier.classifier(FEW + 1)) and quick == [
-        FEW,
-        FEW + 1,
-    ]  # negative control
+    assert not equal(first, classifier.classifier(FEW + 1))  # negative control
+    assert quick == [FEW, FEW + 1]
 
 
 CHILD = """
@@ -166,9 +148,8 @@ def test_another_process_trains_the_same_to_the_last_bit(own_cache):
     assert note == classifier_folder(500, "mnist").product
     note.unlink()
     ours = classifier.classifier(500)
-    assert theirs == [
-        str(value) for value in (ours.accuracy, weights(ours)[0].sum(), weights(ours)[-2].sum())
-    ]
+    found = ours.accuracy, weights(ours)[0].sum(), weights(ours)[-2].sum()
+    assert theirs == list(map(str, found))
 
 
 def test_another_backend_trains_its_own(own_cache):

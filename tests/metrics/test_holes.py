@@ -47,33 +47,29 @@ def test_hiding_zeroes_the_hole_and_nothing_else():
 def test_few_fillings_give_an_honest_interval():
     """The inner gaps of 19 draws hold a twentieth with probability 18/20."""
     draws = np.random.default_rng(5).random((20, 500, 6, 6, 1))
-    found = holes.coverage(draws[0], draws[1:], SMALL, tolerance=0)
+    found = holes.coverage(draws[0], draws[1:], SMALL)
     assert found["coverage"].mean() == pytest.approx(0.9, abs=0.02)
     low, high = np.quantile(draws[1:], [0.05, 0.95], axis=0)
     assert ((low <= draws[0]) & (draws[0] <= high)).mean() < 0.85  # negative control
 
 
-def test_paper_is_covered_within_half_a_grey_level():
+def test_paper_is_covered_within_half_a_grey_level(monkeypatch):
     paper = np.zeros((1, 6, 6, 1), "float32")
     fillings = np.random.default_rng(6).uniform(1e-6, 1e-3, (19, 1, 6, 6, 1))
     assert holes.coverage(paper, fillings, SMALL)["coverage"] == 1
-    assert holes.coverage(paper, fillings, SMALL, tolerance=0)["coverage"] == 0
     assert holes.coverage(paper + 0.01, fillings, SMALL)["coverage"] == 0
+    monkeypatch.setattr(holes, "HALF_A_LEVEL", 0)
+    assert holes.coverage(paper, fillings, SMALL)["coverage"] == 0
 
 
 def test_an_interval_takes_enough_fillings():
     with pytest.raises(ValueError, match="at least 19"):
         holes.coverage(np.zeros((1, 6, 6, 1)), np.zeros((18, 1, 6, 6, 1)), SMALL)
-    with pytest.raises(ValueError, match="level"):
-        holes.coverage(np.zeros((1, 6, 6, 1)), np.zeros((18, 1, 6, 6, 1)), SMALL, level=90)
 
 
-def test_halves_and_scattered_pixels():
-    halves = {side: holes.half_mask(side) for side in ("top", "bottom", "left", "right")}
-    assert all(mask.sum() == 392 for mask in halves.values())
-    np.testing.assert_array_equal(halves["top"], ~halves["bottom"])
-    np.testing.assert_array_equal(halves["left"], ~halves["right"])
-    assert halves["bottom"][27].all() and halves["right"][:, 27].all()
+def test_half_the_image_and_scattered_pixels():
+    half = holes.half_mask()
+    assert half.dtype == bool and half[14:].all() and not half[:14].any()
     scattered = holes.random_mask(0.3, seed=0)
     assert scattered.dtype == bool and scattered.sum() == round(0.3 * 784)
     np.testing.assert_array_equal(scattered, holes.random_mask(0.3, seed=0))
@@ -85,8 +81,6 @@ def test_halves_and_scattered_pixels():
 def test_masks_that_do_not_exist_are_refused(share):
     with pytest.raises(ValueError, match="between 0 and 1"):
         holes.random_mask(share, seed=0)
-    with pytest.raises(ValueError, match="side='middle' is not one of 'bottom'"):
-        holes.half_mask("middle")
 
 
 def test_errors_count_in_the_hole_alone():

@@ -195,15 +195,6 @@ def test_draws_of_the_aggregate_posterior_stay_with_their_images():
     assert wrong[wrong[:, 0] < 0].std(0) != pytest.approx(np.exp(log_var[0] / 2), rel=0.1)
 
 
-def test_draws_of_the_aggregate_posterior_need_an_image():
-    for mean, log_var in (
-        (np.zeros((0, 2)), np.zeros((0, 2))),
-        (np.zeros((3, 2)), np.zeros((3, 1))),
-    ):
-        with pytest.raises(ValueError, match="both must be"):
-            latent.sample_aggregate(mean, log_var, 5, seed=0)
-
-
 @pytest.mark.parametrize("source", ["mixture", "aggregate"])
 def test_draws_repeat_with_their_seed_alone(source):
     points, _ = blobs(400)
@@ -310,19 +301,14 @@ def test_axis_information_by_counting():
     )
 
 
-def test_the_control_of_axis_information_is_what_counting_alone_gives():
+def test_axis_information_of_permuted_labels_is_what_counting_alone_gives():
     labels = np.arange(5_000) % 10
     codes = np.stack([labels + 0.5 * RNG.normal(size=5_000), RNG.normal(size=5_000)], axis=1)
-    control = np.mean(
-        [latent.axis_information_control(codes, labels, seed) for seed in range(20)], axis=0
-    )
+    permuted = [latent.axis_information(codes, RNG.permutation(labels)) for _ in range(20)]
+    control = np.mean(permuted, axis=0)
     np.testing.assert_allclose(control, 19 * 9 / (2 * 5_000), rtol=0.2)
     found = latent.axis_information(codes, labels)
     assert found[0] > 50 * control[0] and found[1] < 2 * control[1]
-    with pytest.raises(ValueError, match="one for each"):
-        latent.axis_information(codes, labels[:-1])
-    with pytest.raises(ValueError, match="bins=1 must be an integer from 2 to 5,000"):
-        latent.axis_information(codes, labels, bins=1)
 
 
 def test_confused_pairs_against_votes_counted_by_hand():
@@ -368,11 +354,8 @@ def test_class_gap_against_all_distances():
 def test_class_gap_falls_when_classes_mix():
     labels = np.arange(1_000) % 2
     apart = RNG.normal(size=(1_000, 2)) + 20 * labels[:, np.newaxis]
-    assert (
-        latent.class_gap(apart, labels) > 1 > 20 * latent.class_gap(apart, RNG.permutation(labels))
-    )
-    with pytest.raises(ValueError, match="at least two kinds"):
-        latent.class_gap(apart, np.zeros(1_000))
+    mixed = latent.class_gap(apart, RNG.permutation(labels))
+    assert latent.class_gap(apart, labels) > 1 > 20 * mixed
 
 
 class Decoder:
@@ -413,8 +396,6 @@ def test_rough_decoders_come_out_rough():
         Decoder(lambda z: np.zeros((len(z), PIXELS))), points, step=0.1, seed=1
     )
     assert flat["change"] == 0 and np.isnan(flat["exponent"])
-    with pytest.raises(ValueError, match="step=0 must be a number above 0"):
-        latent.smoothness(Decoder(noise_of), points, step=0, seed=1)
 
 
 def information(mean, log_var):
@@ -493,12 +474,11 @@ def votes_by_hand(points, labels, k):
 
 def test_judgements_against_a_second_way(digits, maps):
     points, labels = digits
-    found = latent.map_quality(points, labels, maps[0], k=7)
-    assert found["trustworthiness"] == pytest.approx(
-        trustworthiness_by_hand(points, maps[0], 7), abs=1e-9
-    )
-    assert found["accuracy_before"] == pytest.approx(votes_by_hand(points, labels, 7))
-    assert found["accuracy_after"] == pytest.approx(votes_by_hand(maps[0], labels, 7))
+    found = latent.map_quality(points, labels, maps[0])
+    trusted = trustworthiness_by_hand(points, maps[0], 15)
+    assert found["trustworthiness"] == pytest.approx(trusted, abs=1e-9)
+    assert found["accuracy_before"] == pytest.approx(votes_by_hand(points, labels, 15))
+    assert found["accuracy_after"] == pytest.approx(votes_by_hand(maps[0], labels, 15))
 
 
 def test_a_faithful_map_is_trusted_and_a_random_one_is_not(digits):
@@ -510,17 +490,13 @@ def test_a_faithful_map_is_trusted_and_a_random_one_is_not(digits):
     assert random["accuracy_after"] < 0.3 and random["accuracy_before"] > 0.6
 
 
-def test_leave_one_out_does_not_ask_the_point_itself():
+def test_leave_one_out_does_not_ask_the_point_itself(monkeypatch):
     labels = RNG.integers(10, size=1_000)
-    assert latent.leave_one_out_accuracy(RNG.normal(size=(1_000, 2)), labels, k=1) == pytest.approx(
-        0.1, abs=0.04
-    )
-    assert (
-        latent.leave_one_out_accuracy(
-            np.eye(10)[labels] + 1e-3 * RNG.normal(size=(1_000, 10)), labels
-        )
-        == 1
-    )
+    separate = np.eye(10)[labels] + 1e-3 * RNG.normal(size=(1_000, 10))
+    assert latent.leave_one_out_accuracy(separate, labels) == 1
+    monkeypatch.setattr(latent, "NEAREST", 1)
+    found = latent.leave_one_out_accuracy(RNG.normal(size=(1_000, 2)), labels)
+    assert found == pytest.approx(0.1, abs=0.04)
 
 
 def test_stability_against_sets_counted_one_by_one(maps):
@@ -546,17 +522,3 @@ def test_chance_against_sets_drawn_by_lot():
     error = np.std(overlaps) / np.sqrt(len(overlaps))
     assert abs(np.mean(overlaps) - latent.chance_stability(100)) < 5 * error
     assert latent.chance_stability(16) == 1  # everyone is near everyone
-
-
-def test_what_does_not_fit_is_refused(maps):
-    labels = np.zeros(150)
-    with pytest.raises(ValueError, match="k=75 must be an integer from 1 to 74"):
-        latent.map_quality(maps[0], labels, maps[1], k=75)
-    with pytest.raises(ValueError, match="as many of each"):
-        latent.map_quality(maps[0], labels[:-1], maps[1])
-    with pytest.raises(ValueError, match="two maps or more"):
-        latent.map_stability(maps[:1])
-    with pytest.raises(ValueError, match="equally many points"):
-        latent.map_stability([maps[0], maps[1][:-1]])
-    with pytest.raises(ValueError, match="from 1 to 149"):
-        latent.map_stability(maps, k=150)

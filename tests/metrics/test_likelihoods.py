@@ -159,13 +159,3 @@ def test_a_model_scores_its_own_distortion_under_its_own_likelihood(digits, loss
     np.testing.assert_allclose(scores[name], distortion, atol=0.05)
     for other in set(likelihoods.LIKELIHOODS) - {name, "Bernoulli of binarised digits"}:
         assert np.abs(scores[other] - distortion).max() > 1, other  # negative control
-
-
-def test_more_samples_average_over_z(digits):
-    model = VAE("dense", 2, "bce", seed=1)
-    many = likelihoods.score(model, digits, seed=5, samples=3)["grey cross-entropy"]
-    np.testing.assert_allclose(
-        many, bounds.elbo(model, digits, seed=5, samples=3)["distortion"], rtol=1e-5
-    )
-    with pytest.raises(ValueError, match="samples=0 must be an integer from 1"):
-        likelihoods.score(model, digits, seed=5, samples=0)

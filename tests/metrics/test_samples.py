@@ -87,8 +87,6 @@ def test_frechet_distance_grows_as_samples_get_worse(rng):
 def test_frechet_distance_refuses_what_has_no_covariance(rng):
     with pytest.raises(ValueError, match="2 or more"):
         samples.frechet_distance(np.zeros((1, 3)), np.zeros((5, 3)))
-    with pytest.raises(ValueError, match="with one d"):
-        samples.frechet_distance(np.zeros((5, 3)), np.zeros((5, 4)))
 
 
 def balls(real, fake, k):
@@ -135,20 +133,11 @@ def test_bad_samples_lose_density_or_coverage(rng):
     assert wide["density"] < 0.5
 
 
-@pytest.mark.parametrize("n, m, k", [(5, 3, 5), (5, 3, 0), (5, 0, 2)])
-def test_density_and_coverage_refuse_sets_without_balls(n, m, k):
-    with pytest.raises(ValueError, match="k must be an integer from 1 to 4"):
-        samples.density_coverage(np.zeros((n, 2)), np.zeros((m, 2)), k)
-
-
 def test_class_shares_count_labels():
     labels = data.training_set(1_000)[1]
     counted = Counter(labels.tolist())
     assert samples.class_shares(labels).tolist() == [counted[digit] / 1_000 for digit in range(10)]
     assert samples.class_shares([3, 3]).tolist() == [0, 0, 0, 1, 0, 0, 0, 0, 0, 0]
-    for wrong in ([], [10], [-1], [0.5]):
-        with pytest.raises(ValueError, match="integers from 0 to 9"):
-            samples.class_shares(wrong)
 
 
 def test_balance_is_one_for_equal_shares_and_zero_for_a_single_class():
@@ -158,9 +147,6 @@ def test_balance_is_one_for_equal_shares_and_zero_for_a_single_class():
     by_hand = -sum(p * np.log(p) for p in shares if p) / np.log(10)
     assert samples.balance(shares) == pytest.approx(by_hand) and by_hand < 0.7
     assert samples.balance([0.5, 0.5]) == pytest.approx(1)
-    for wrong in ([1.0], [0.5, 0.4], [1.5, -0.5]):
-        with pytest.raises(ValueError, match="two or more, none negative, and sum to 1"):
-            samples.balance(wrong)
 
 
 def neighbours(images):

@@ -79,11 +79,7 @@ def test_measures_are_kept_until_the_code_that_measures_changes(row, monkeypatch
 def test_a_new_measure_is_one_function_and_one_column(monkeypatch, tmp_path):
     """Added for real: registered, measured of a tiny model, and a column of a table."""
     monkeypatch.setattr(suite, "METRICS", {})
-    monkeypatch.setitem(
-        tables.COLUMNS["measures"],
-        "ink",
-        "mean grey value of samples",
-    )
+    monkeypatch.setitem(tables.COLUMNS["measures"], "ink", "mean grey value of samples")
 
     @suite.metric("ink")
     def ink(subject):
