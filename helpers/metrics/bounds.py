@@ -14,8 +14,9 @@ from scipy.special import logsumexp
 
 from helpers import losses
 from helpers.errors import check_integer
+from helpers.models import ACTIVE
 
-ACTIVE = 0.01  # Burda et al. 2016: a unit is active when the variance of its mean exceeds this
+
 SEARCH_RATE = 0.5  # Adam's first step in `optimised_bound`, in posterior standard deviations
 SEARCHED = 500  # images that `search` holds at a time
 
