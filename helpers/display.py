@@ -82,9 +82,10 @@ def caption(shown: Any, caption: str = "", alt: str = "") -> Any:
     return shown
 
 
-def source(obj: Callable | type) -> None:
-    """Display the code of a function or class as a listing, from the file that defines it."""
-    words, code = _options().get("lst-cap", ""), textwrap.dedent(inspect.getsource(obj)).rstrip()
+def source(*objects: Callable | type) -> None:
+    """Display the code of functions and classes as one listing, from the files that define them."""
+    codes = [textwrap.dedent(inspect.getsource(obj)).rstrip() for obj in objects]
+    words, code = _options().get("lst-cap", ""), "\n\n\n".join(codes)
     report = {"kind": "listing", "caption": words, "code": code}
     _publish({"text/markdown": f"```python\n{code}\n```", "text/plain": code}, report)
 

@@ -62,7 +62,7 @@ def figure(ncols=1, nrows=1, width=TEXT_WIDTH, height=None, titles=(), mosaic=""
 
 @_styled
 def loss_curves(history: Mapping, ax=None, published=None, items="digits") -> Axes:
-    """Nats per image by epoch, history["loss"] and history["val_loss"]; a line at `published`."""
+    """Loss in nats per image by epoch: history["loss"], history["val_loss"], a `published` line."""
     ax = ax or figure(width=11)[1]
     epochs = np.arange(1, len(history["loss"]) + 1)
     ax.plot(epochs, history["loss"], "o-", color=CLASS_COLOURS[0], label=f"training {items}")
@@ -296,7 +296,7 @@ def smoothness(lengths, relative, control) -> Axes:
 
 @_styled
 def confusion(counts, names: Sequence[str] = DIGITS) -> Axes:
-    """Counts (n, n) of votes (columns) for classes (rows): shares in blue, correct ones in %."""
+    """Counts (n, n) of votes (columns) by class (rows): as shares in blue, correct ones in %."""
     fig, ax = figure(width=9, height=7.5)
     fig.set_layout_engine("compressed")
     shares = counts / counts.sum(axis=1, keepdims=True)
@@ -351,7 +351,10 @@ def small_maps(maps: Mapping[str, Any], labels) -> Figure:
 
 @_styled
 def interval_curves(curves: Mapping[str, Mapping], ax: Axes, ticks, unnamed=()) -> Axes:
-    """Curves {name: {number: Interval}} on a logarithmic axis; ticks: all, with those `unnamed`."""
+    """Means with their intervals, {name: {number: Interval}}, on a logarithmic axis.
+
+    ticks: all numbers, of which `unnamed` have no room for a name. One seed has no interval.
+    """
     style: dict[str, Any] = {"capsize": 2, "linewidth": 1.2, "elinewidth": 0.8}
     looks = zip(CLASS_COLOURS, ("-o", "-s"), strict=False)
     for (name, found), (colour, line) in zip(curves.items(), looks, strict=False):

@@ -41,7 +41,7 @@ CELLS = {
     "table": '#| label: tbl-a\n#| tbl-cap: "A."\npd.DataFrame({"a": ["x"], "n": [1]})',
     "computed table": '#| label: tbl-a\ndisplay.caption(pd.DataFrame({"a": ["x"]}), caption="B.")',
     "frame": 'pd.DataFrame({"a": [1]})',
-    "listing": "#| label: lst-a\n#| lst-cap: Code.\ndisplay.source(display.source)",
+    "listing": "#| label: lst-a\n#| lst-cap: Code.\ndisplay.source(display.source, display.svg)",
     "prose": 'Markdown("The loss is **1.0**.")',
     "live": "#| label: fig-live\nLiveFigure()",
     "by hand": 'import os; del os.environ["HELPERS_OUTPUT"]; LiveFigure()',
@@ -102,8 +102,10 @@ def test_a_labelled_table_is_markdown_and_another_one_as_pandas_has_it(shown):
     assert "<table" in shown["frame"][0].data["text/html"]
 
 
-def test_a_listing_is_the_code_of_the_object(shown):
-    assert shown["listing"][0].metadata.report.code == inspect.getsource(display.source).rstrip()
+def test_a_listing_is_the_code_of_the_objects(shown):
+    code = f"{inspect.getsource(display.source)}\n\n{inspect.getsource(display.svg)}"
+    assert shown["listing"][0].metadata.report.code == code.rstrip()
+    assert shown["listing"][1].data["text/markdown"] == "*Code.*"
 
 
 def test_prose_is_left_alone(shown):
