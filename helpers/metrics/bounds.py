@@ -12,11 +12,10 @@ import numpy as np
 from keras import ops
 from scipy.special import logsumexp
 
-from helpers import losses
+from helpers import losses, models
 from helpers.errors import check_integer
-from helpers.models import ACTIVE
 
-
+ACTIVE = models.ACTIVE  # the least variance of the mean of a dimension that is in use
 SEARCH_RATE = 0.5  # Adam's first step in `optimised_bound`, in posterior standard deviations
 SEARCHED = 500  # images that `search` holds at a time
 
