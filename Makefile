@@ -36,8 +36,9 @@ check: $(VENV)/installed-tests
 lab: $(VENV)/installed
 	$(BIN)/python -m jupyter lab --notebook-dir=notebooks $(ARGS)
 
+# Extras stay: pip takes no `coverage==1` for the `coverage[toml]` that a package asks for when a newer one is out.
 # One set of versions for Python 3.11 to 3.13; versions in the locks stay unless a requirements.txt asks for another.
-LOCK := uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-strip-extras \
   --no-emit-package vae-course-report --custom-compile-command 'make lock'
 lock: $(VENV)/installed-tests
 	$(BIN)/$(LOCK) requirements.txt -o requirements.lock
