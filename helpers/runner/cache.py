@@ -7,6 +7,7 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -23,9 +24,9 @@ NAMED = 3  # changed parts that are named before the rest is counted
 
 @dataclass(frozen=True)
 class Entry:
-    """Files made from `parts` ({name: digest}), kept in `folder`.
+    """Files made from `parts` ({name: digest}), kept in `folder`/files.
 
-    files: their SHA-256 by their path in the folder; cost: what it took to make them.
+    files: their SHA-256 by their path there; cost: what it took to make them.
     """
 
     folder: Path
@@ -37,10 +38,9 @@ class Entry:
         """Those of the files that lie in one of its folders."""
         return {name: found for name, found in self.files.items() if name.startswith(f"{top}/")}
 
-    def copy_to(self, folder: Path, names: Iterable[str] | None = None) -> None:
-        """Copy the files, or those named: whoever changes a copy changes nothing that is kept."""
-        for name in self.files if names is None else names:
-            _copy(self.folder / name, folder / name)
+    def copy_to(self, folder: Path, top: str = "") -> None:
+        """Copy the files, or those in one of its folders; a changed copy changes nothing here."""
+        shutil.copytree(self.folder / "files" / top, folder / top, dirs_exist_ok=True)
 
 
 class ResultCache:
@@ -59,18 +59,16 @@ class ResultCache:
             if not folder.exists():
                 return None, changes(parts, *(_read(old).parts for old in self._by_use()))
             entry = _read(folder)
-            for name, expected in entry.files.items():
-                inside = (folder / name).resolve().is_relative_to(folder.resolve())
-                if not inside or sha256(folder / name) != expected:
-                    raise ValueError(f"{name} is not what was kept")
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            if (found := _sums(folder / "files")) != entry.files:
+                raise ValueError(changes(found, entry.files))
+        except (OSError, ValueError, TypeError) as error:
             shutil.rmtree(folder, ignore_errors=True)
             return None, f"what was kept of it is damaged: {error}"
         os.utime(folder)
         return entry, ""
 
-    def add(self, parts: dict[str, str], files: dict[str, Path], cost: dict[str, float]) -> Entry:
-        """Keep copies of files, by the names given, as an entry: whole or not at all.
+    def add(self, parts: dict[str, str], made: Path, cost: dict[str, float]) -> Entry:
+        """Keep a copy of a folder's files as an entry: whole or not at all.
 
         Where another run has made the entry meanwhile, that one stays.
         """
@@ -78,11 +76,8 @@ class ResultCache:
         target = self.folder / digest(parts)
         with tempfile.TemporaryDirectory(prefix="partial-", dir=self.folder) as partial:
             folder = Path(partial) / target.name
-            folder.mkdir()
-            for name, file in files.items():
-                _copy(file, folder / name)
-            sums = {name: sha256(folder / name) for name in files}
-            manifest = {"parts": parts, "files": sums, "cost": cost}
+            shutil.copytree(made, folder / "files")
+            manifest = {"parts": parts, "files": _sums(folder / "files"), "cost": cost}
             (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
             if not target.exists():
                 folder.rename(target)
@@ -100,9 +95,10 @@ def _read(folder: Path) -> Entry:
     return Entry(folder, **json.loads((folder / "manifest.json").read_text()))
 
 
-def _copy(file: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(file, target)
+def _sums(top: Path, files: Iterable[Path] | None = None) -> dict[str, str]:
+    """SHA-256 of all or some of a folder's files by their path in it."""
+    some = sorted(file for file in files or top.rglob("*") if file.is_file())
+    return {file.relative_to(top).as_posix(): sha256(file) for file in some}
 
 
 def changes(parts: dict[str, str], *others: dict[str, str]) -> str:
@@ -132,17 +128,18 @@ def notebook_parts(source: Path, values: dict[str, Any], given: dict[str, str]) 
     code = provenance.code_parts(imported(notebook))
     parts = {"its cells": digest(said), "its parameters": digest(values)}
     parts |= {"Keras": " ".join([version("keras"), *provenance.backend()]), **PYTHON}
-    reads = any(name.startswith("helpers/evidence/") for name in code)
-    tables = sorted((paths.REFERENCE / "results").rglob("*.csv")) if reads else []
-    return parts | _files([*tables, paths.ROOT / "requirements.txt"]) | code | given
+    files = [paths.ROOT / "requirements.txt"]
+    if any(name.startswith("helpers/evidence/") for name in code):
+        files += (paths.REFERENCE / "results").rglob("*.csv")
+    return parts | _sums(paths.ROOT, files) | code | given
 
 
 def rendering_parts(notebooks: dict[str, str]) -> dict[str, str]:
     """What the documents are made from; notebooks: digests of the executed ones by file name."""
     files = (paths.ROOT / "helpers" / "report").rglob("*")
-    found = [file for file in files if file.is_file() and file.suffix not in (".pyc", ".py")]
-    found += [paths.ROOT / "requirements.txt"]
-    return notebooks | provenance.code_parts(["helpers.report.exporters"]) | _files(found) | PYTHON
+    found = [file for file in files if file.suffix not in (".pyc", ".py")]
+    sums = _sums(paths.ROOT, [*found, paths.ROOT / "requirements.txt"])
+    return notebooks | provenance.code_parts(["helpers.report.exporters"]) | sums | PYTHON
 
 
 def imported(notebook: dict) -> list[str]:
@@ -151,17 +148,9 @@ def imported(notebook: dict) -> list[str]:
     for cell in (cell for cell in notebook["cells"] if cell["cell_type"] == "code"):
         lines = "".join(cell["source"]).splitlines()
         code = [line for line in lines if not line.lstrip().startswith(("%", "!"))]
-        try:
-            tree = ast.parse("\n".join(code))
-        except SyntaxError:  # running it says where
-            continue
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                names |= {f"{node.module}.{one.name}" for one in node.names}
-            elif isinstance(node, ast.Import):
-                names |= {one.name for one in node.names}
+        with suppress(SyntaxError):  # running it says where
+            for node in ast.walk(ast.parse("\n".join(code))):
+                if isinstance(node, ast.Import | ast.ImportFrom):
+                    module = getattr(node, "module", None) or ""
+                    names |= {f"{module}.{one.name}".strip(".") for one in node.names}
     return sorted(name for name in names if name.split(".")[0] == "helpers")
-
-
-def _files(files: Iterable[Path]) -> dict[str, str]:
-    return {file.relative_to(paths.ROOT).as_posix(): digest(file.read_bytes()) for file in files}

@@ -2,23 +2,21 @@
 
 import ast
 import difflib
-import io
 import json
-import tokenize
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
-from functools import reduce
-from operator import or_
+from dataclasses import dataclass
 from pathlib import Path
-from types import EllipsisType, GenericAlias
-from typing import Any, Literal
+from types import EllipsisType
+from typing import Any, Literal, Optional, Union
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
 from helpers.config import TrainingConfig, model_config
 from helpers.errors import ParameterError, Refusal, literal
 
-PLAIN = {kind.__name__: kind for kind in (bool, int, float, str, list, tuple, dict)} | {"Any": Any}
+PLAIN = (bool, int, float, str, list, tuple, dict)
+TYPES: dict[str, Any] = {kind.__name__: kind for kind in PLAIN}
+TYPES |= {"Any": Any, "Optional": Optional, "Union": Union}
 
 
 @dataclass(frozen=True)
@@ -37,8 +35,8 @@ class Parameter:
         Raises ParameterError when it is not of the parameter's type.
         """
         given = literal(text)
-        sequence = isinstance(given, list | tuple)
-        for value in (given, *((list(given), tuple(given)) if sequence else ()), text):
+        same = [list(given), tuple(given)] if isinstance(given, list | tuple) else []
+        for value in (given, *same, text):
             if fits(value, self.kind):
                 return value
         found = f"{given!r} ({type(given).__name__})"
@@ -61,19 +59,16 @@ def annotated(node: ast.expr) -> Any:
             return node.value
         case ast.Constant(value=str(text)):
             return annotated(ast.parse(text, mode="eval").body)
-        case ast.Name(id=name) if name in PLAIN:
-            return PLAIN[name]
+        case ast.Name(id=name) if name in TYPES:
+            return TYPES[name]
         case ast.BinOp(op=ast.BitOr()):
             return annotated(node.left) | annotated(node.right)
         case ast.Subscript(value=ast.Name(id="Literal")):
             return Literal[ast.literal_eval(node.slice)]
-        case ast.Subscript(value=ast.Name(id=name)):
-            several = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-            inner = tuple(map(annotated, several))
-            if name in ("Optional", "Union"):
-                return reduce(or_, (*inner, None) if name == "Optional" else inner)
-            if name in ("list", "tuple", "dict"):
-                return GenericAlias(PLAIN[name], inner)
+        case ast.Subscript(value=ast.Name(id=name), slice=ast.Tuple(elts=each)) if name in TYPES:
+            return TYPES[name][tuple(map(annotated, each))]
+        case ast.Subscript(value=ast.Name(id=name)) if name in TYPES:
+            return TYPES[name][annotated(node.slice)]
     raise ValueError(f"{ast.unparse(node)!r} is no type that a parameter can have")
 
 
@@ -87,23 +82,19 @@ def read_notebook(file: Path) -> dict:
         raise Refusal(f"{file} is not a whole notebook ({error!r})") from error
 
 
-def parameters_cells(notebook: dict) -> list[dict]:
-    """The cells tagged `parameters` of a notebook given as its JSON."""
-    return [cell for cell in notebook["cells"] if "parameters" in cell["metadata"].get("tags", [])]
-
-
 def read_parameters(file: Path) -> dict[str, Parameter]:
-    """The parameters of a notebook by name; none when it has no parameters cell.
+    """The parameters of a notebook by name; none when no cell is tagged `parameters`.
 
     Raises ParameterError, naming the notebook, for two such cells or one that is not plain
     assignments.
     """
-    cells = parameters_cells(read_notebook(file))
+    every = read_notebook(file)["cells"]
+    cells = [cell for cell in every if "parameters" in cell["metadata"].get("tags", [])]
     if len(cells) > 1:
         raise ParameterError(f"{file.name}: {len(cells)} cells are tagged parameters, not one")
     try:
         return parse_parameters("".join(cells[0]["source"])) if cells else {}
-    except (ValueError, SyntaxError, TypeError) as error:
+    except (ValueError, SyntaxError, TypeError, PydanticUserError) as error:
         rule = "the parameters cell must be assignments of literals, such as seed = 0"
         raise ParameterError(f"{file.name}: {rule} ({error})") from error
 
@@ -114,10 +105,8 @@ def parse_parameters(source: str) -> dict[str, Parameter]:
     Read from its syntax tree: papermill's own inspector passes over `x: int | None = 1` and over
     text that holds a "=".
     """
-    found, statements = {}, ast.parse(source).body
-    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    comments = {t.start[0]: t.string.lstrip("# ") for t in tokens if t.type == tokenize.COMMENT}
-    for node in statements:
+    found, lines = {}, source.encode().split(b"\n")
+    for node in ast.parse(source).body:
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
                 default = ast.literal_eval(value)
@@ -130,8 +119,8 @@ def parse_parameters(source: str) -> dict[str, Parameter]:
                 raise ValueError(f"line {node.lineno} is {ast.unparse(node)!r}")
         if not fits(default, kind):
             raise ValueError(f"{name} is declared {expects}, but its default is {default!r}")
-        about = comments.get(node.end_lineno or 0, "")
-        found[name] = Parameter(name, default, kind, expects, about)
+        behind = lines[(node.end_lineno or 0) - 1][node.end_col_offset :].decode()
+        found[name] = Parameter(name, default, kind, expects, behind.partition("#")[2].strip("# "))
     return found
 
 
@@ -158,12 +147,12 @@ def resolve(
             hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
             raise ParameterError(f"-p {assignment}: no notebook has a parameter {name}; {hint}")
         given[name] = text
-    trained, values = {field.name for field in fields(TrainingConfig)}, {}
+    values = {}
     for notebook, parameters in notebooks.items():
         try:
             chosen = {n: parameters[n].value(text) for n, text in given.items() if n in parameters}
-            several = {name for name, value in chosen.items() if isinstance(value, list | tuple)}
-            single = {name: chosen[name] for name in trained & chosen.keys() - several}
+            fields = chosen.keys() & TrainingConfig.__dataclass_fields__
+            single = {n: chosen[n] for n in fields if not isinstance(chosen[n], list | tuple)}
             model_config("baseline", profile=profile, **single)
         except ValueError as error:
             raise ParameterError(f"{notebook}: {error}") from error

@@ -1,28 +1,25 @@
 """The whole report: every notebook, several at a time where they can be, then one document."""
 
+import re
 import resource
-import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from dask.system import CPU_COUNT  # cores that this process may use
+from pydantic.dataclasses import dataclass
 
 from helpers import paths
 from helpers.errors import Failure, Refusal
-from helpers.progress import clock, describe
+from helpers.progress import clock
 from helpers.provenance import digest
 from helpers.runner import publish
 from helpers.runner.cache import Entry, ResultCache, changes, notebook_parts, rendering_parts
 from helpers.runner.jobs import MEMORY_UNIT, Job
 from helpers.runner.parameters import Parameter, read_notebook, read_parameters, resolve
 from helpers.runner.terminal import Terminal
-
-Render = Callable[[Path, Path], Any]  # (executed notebooks, folder): report.html and report.pdf
 
 POLL = 0.2  # seconds between two looks at the notebooks
 NOTHING = {"seconds": 0.0, "memory_gb": 0.0}
@@ -38,8 +35,8 @@ class Source:
 
     file: Path
     order: float
-    needs: tuple[str, ...]
-    after: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
 
 
 def discover(folder: Path) -> dict[str, Source]:
@@ -49,44 +46,41 @@ def discover(folder: Path) -> dict[str, Source]:
     with digits; others are left out. Raises Refusal when there are none, when two share a place,
     or when they wait for each other.
     """
-    placed = filter(None, map(_source, sorted(folder.glob("*.ipynb"))))
-    found = sorted(placed, key=lambda source: source.order)
-    if not found:
+    places: dict[float, Source] = {}
+    for file in sorted(folder.glob("*.ipynb")):
+        about = read_notebook(file)["metadata"].get("report", {})
+        try:
+            about = {"order": re.sub(r"\D.*", "", file.stem)} | about
+            if about["order"] == "":
+                continue
+            source = Source(file=file, **about)
+        except (TypeError, ValueError) as error:
+            raise Refusal(f"{file}: its report metadata cannot be read ({error})") from error
+        if other := places.get(source.order):
+            both = f"{other.file.name} and {file.name}"
+            raise Refusal(f"{both} share place {source.order:g}: move one")
+        places[source.order] = source
+    if not places:
         raise Refusal(f"no notebooks in {folder}")
-    for one, other in pairwise(found):
-        if one.order == other.order:
-            both = f"{one.file.name} and {other.file.name}"
-            raise Refusal(f"{both} share place {one.order:g}: move one")
-    sources = {source.file.stem: source for source in found}
-    width(waiting_for(sources))
+    sources = {places[order].file.stem: places[order] for order in sorted(places)}
+    width(sources)
     return sources
 
 
-def _source(file: Path) -> Source | None:
-    """A notebook as its metadata describes it; None when it has no place in the report."""
-    about = read_notebook(file)["metadata"].get("report", {})
-    digits = file.stem[: len(file.stem) - len(file.stem.lstrip("0123456789"))]
-    try:
-        order = about.get("order", digits)
-        needs, after = (tuple(map(str, about.get(name, ()))) for name in ("needs", "after"))
-        return None if order == "" else Source(file, float(order), needs, after)
-    except (TypeError, ValueError) as error:
-        raise Refusal(f"{file}: its report metadata cannot be read ({error})") from error
+def ready(sources: dict[str, Source], left: Sequence[str]) -> list[str]:
+    """Those of the notebooks that are left that wait for no other of them."""
+    waits = {name: {*sources[name].needs, *sources[name].after} for name in left}
+    return [name for name in left if waits[name].isdisjoint(left)]
 
 
-def waiting_for(sources: dict[str, Source]) -> dict[str, set[str]]:
-    """For each notebook, those of the others that end before it starts."""
-    return {name: {*one.needs, *one.after} & sources.keys() for name, one in sources.items()}
-
-
-def width(waits: dict[str, set[str]]) -> int:
+def width(sources: dict[str, Source]) -> int:
     """The most notebooks that can run at once when each takes equally long."""
-    widest, ended = 0, set[str]()
-    while len(ended) < len(waits):
-        ready = {name for name, needs in waits.items() if name not in ended and needs <= ended}
-        if not ready:
-            raise Refusal(f"these notebooks wait for each other: {', '.join(waits.keys() - ended)}")
-        widest, ended = max(widest, len(ready)), ended | ready
+    widest, left = 0, list(sources)
+    while left:
+        now = ready(sources, left)
+        if not now:
+            raise Refusal(f"these notebooks wait for each other: {', '.join(left)}")
+        widest, left = max(widest, len(now)), [name for name in left if name not in now]
     return widest
 
 
@@ -103,28 +97,31 @@ class Runner:
     """
 
     def __init__(self, sources: dict[str, Source], workers: int | None, terminal: Terminal):
-        self.sources, self.terminal, self.waits = sources, terminal, waiting_for(sources)
-        self.workers = workers or min(CPU_COUNT, width(self.waits))
+        self.sources, self.terminal, self.began = sources, terminal, time.monotonic()
+        self.workers = workers or min(CPU_COUNT, width(sources))
         self.threads = max(1, CPU_COUNT // self.workers)
         self.running: dict[str, Job] = {}
         self.entries: dict[str, Entry] = {}
         self.failed: dict[str, Job | None] = {}
         self.kept: list[str] = []  # names of those that did not have to run
         self.parts: dict[str, Callable[[], dict[str, str]]] = {}  # what each is made from, now
-        self.training: dict[str, str] = {}  # what the status line says of a notebook
 
     def run(self, folder: Path, values: dict[str, dict[str, Any]]) -> None:
         """Run what has to run in a staging folder, in any event leaving no process behind.
 
         values: the parameters of each notebook, by its name.
         """
+        said = "start cached waiting done" + " epoch" * (not self.terminal.live)
         try:
-            while left := self.sources.keys() - self.entries.keys() - self.failed.keys():
-                for name in (one for one in self.sources if one in left - self.running.keys()):
-                    ready = self.waits[name] <= self.entries.keys() | self.failed.keys()
-                    if ready and len(self.running) < self.workers:
+            while left := [name for name in self.sources if name not in self.entries | self.failed]:
+                for name in ready(self.sources, left):
+                    if name not in self.running and len(self.running) < self.workers:
                         self._begin(name, folder / name, values[name])
-                self._look()
+                ended = [job for job in self.running.values() if job.finished()]
+                events, total = [job.events for job in self.running.values()], len(self.sources)
+                self.terminal.follow(events, said, total - len(left), total)
+                for job in ended:
+                    self._end(self.running.pop(job.name))
                 if self.running:
                     time.sleep(POLL)
         finally:
@@ -150,19 +147,6 @@ class Runner:
         else:
             self.running[name] = Job(source.file, folder, values, needed, parts, self.threads)
 
-    def _look(self) -> None:
-        """Report what has happened in the notebooks that run; epochs move the status line."""
-        for name, job in list(self.running.items()):
-            finished = job.finished()
-            for event in job.events.new():
-                self.training[name] = f"{name}: {describe(event)}"
-                if event["event"] != "epoch" or not self.terminal.live:
-                    self.terminal.line(self.training.pop(name))
-            if finished:
-                self._end(self.running.pop(name))
-        shown = " | ".join(self.training.get(name, name) for name in self.running)
-        self.terminal.status(shown, len(self.entries | self.failed), len(self.sources))
-
     def _end(self, job: Job) -> None:
         """Keep what a notebook has made, unless it failed."""
         name, parts, now = job.name, job.parts, self.parts[job.name]()
@@ -175,12 +159,12 @@ class Runner:
             what = changes(now, parts)
             self.terminal.line(f"{name}: {what} while it ran; the next run repeats it")
             parts = parts | {"something, while it ran,": digest(now)}
-        self.entries[name] = ResultCache(f"notebooks/{name}").add(parts, job.products(), job.cost)
+        self.entries[name] = ResultCache(f"notebooks/{name}").add(parts, job.made, job.cost)
 
-    def costs(self, rendering: dict[str, float], began: float) -> dict[str, Any]:
+    def costs(self, rendering: dict[str, float] = NOTHING) -> dict[str, Any]:
         """What run.json says of the cost: of the runs that made the parts, of the largest process.
 
-        rendering: its seconds and GB; began: when this run did.
+        rendering: its seconds and GB.
         """
         ended = self.entries | self.failed
         found = {name: end.cost if (end := ended[name]) else NOTHING for name in self.sources}
@@ -190,7 +174,7 @@ class Runner:
             "threads": self.threads,
             "minutes": {name: round(cost["seconds"] / 60, 2) for name, cost in found.items()},
             "rendering_minutes": round(rendering["seconds"] / 60, 2),
-            "total_minutes": round((time.monotonic() - began) / 60, 2),
+            "total_minutes": round((time.monotonic() - self.began) / 60, 2),
             "peak_memory_gb": round(memory, 2),
             "kept": self.kept,
         }
@@ -199,35 +183,34 @@ class Runner:
         """Print minutes and memory, and again what failed and where to look."""
         say, marks = self.terminal.line, dict.fromkeys(self.kept, "kept")
         marks |= {name: "FAILED" if job else "NOT RUN" for name, job in self.failed.items()}
+        marks |= {"total": f"{self.workers} at a time"}
+        whole = {"rendering": costs["rendering_minutes"], "total": costs["total_minutes"]}
         say("")
-        for name, minutes in costs["minutes"].items():
+        for name, minutes in (costs["minutes"] | whole).items():
             say(f"{name:<22}{minutes:7.1f} min  {marks.get(name, '')}".rstrip())
-        say(f"{'rendering':<22}{costs['rendering_minutes']:7.1f} min")
-        say(f"{'total':<22}{costs['total_minutes']:7.1f} min, {self.workers} at a time")
         peak = f"{costs['peak_memory_gb']:7.1f} GB in the largest process, rendering counted"
         say(f"{'peak memory':<22}{peak}\n")
         for job in filter(None, self.failed.values()):
             say(f"{job.name}: {job.failure}\n  notebook {job.result}\n  log      {job.log}\n")
 
 
-def default_render(notebooks: Path, output: Path) -> None:
+def render(notebooks: Path, output: Path) -> None:
     """Make report.html and report.pdf in `output` from a folder of executed notebooks."""
-    from helpers.report.exporters import render  # the slowest import here
+    from helpers.report import exporters  # the slowest import here
 
-    render(notebooks, output)
+    exporters.render(notebooks, output)
 
 
 def make_report(
-    profile: str, output: Path, workers: int | None = None, assignments: Sequence[str] = (), *,
-    folder: Path = paths.NOTEBOOKS, render: Render = default_render,
-    terminal: Terminal | None = None,
+    profile: str, output: Path, workers: int | None = None, assignments: Sequence[str] = (),
+    folder: Path = paths.NOTEBOOKS,
 ) -> None:  # fmt: skip
     """Run those notebooks of a folder that have to run; publish the report if anything changed.
 
     assignments: "NAME=VALUE", for every notebook with that parameter. Raises Refusal before
     anything starts, and Failure, with nothing published, when a notebook failed.
     """
-    terminal, output = terminal or Terminal(), output.resolve()
+    terminal, output = Terminal(), output.resolve()
     runner = Runner(discover(folder), workers, terminal)
     values = resolve(known_parameters(folder), assignments, profile)
     if output / "notebooks" == folder.resolve():
@@ -235,13 +218,12 @@ def make_report(
     with publish.staging(output) as staged:
         left = f"nothing is published; what ran is in {staged} until the next run, "
         left += "which runs only what is missing"
-        began = time.monotonic()
         runner.run(staged, values)
         if runner.failed:
-            runner.summary(runner.costs(NOTHING, began))
+            runner.summary(runner.costs())
             raise Failure(left)
         try:
-            rendering = _fill(staged, [*runner.entries.values()], render, terminal)
+            rendering = _fill(staged, [*runner.entries.values()], terminal)
         except BaseException:  # Ctrl-C too
             terminal.line(left)
             raise
@@ -249,37 +231,34 @@ def make_report(
         if publish.is_published(staged, output, run):
             terminal.line("nothing changed")
         else:
-            costs = runner.costs(rendering, began)
+            costs = runner.costs(rendering)
             publish.publish(staged, output, run | costs)
             runner.summary(costs)
-        shutil.rmtree(staged)
     terminal.line(f"{output / 'report.html'}\n{output / 'report.pdf'}")
 
 
-def _fill(
-    staged: Path, entries: list[Entry], render: Render, terminal: Terminal
-) -> dict[str, float]:
-    """Put what the notebooks made into the staging folder, and the documents: what these cost.
+def _fill(staged: Path, entries: list[Entry], terminal: Terminal) -> dict[str, float]:
+    """Put what the notebooks made into a staged report, and the documents: what these cost.
 
     The documents are rendered, or come from the cache.
     """
     for entry in entries:
-        entry.copy_to(staged)
+        entry.copy_to(staged / "report")
     notebooks = {file: one for entry in entries for file, one in entry.under("notebooks").items()}
     parts, kept = rendering_parts(notebooks), ResultCache("documents")
     documents, why = kept.find(parts)
-    if documents:
-        documents.copy_to(staged)
-        return documents.cost
-    terminal.line(f"all notebooks done, rendering ({why})")
-    began = time.monotonic()
-    render(staged / "notebooks", staged)
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MEMORY_UNIT / 1e9
-    cost = {"seconds": time.monotonic() - began, "memory_gb": used}
-    return kept.add(parts, {name: staged / name for name in publish.DOCUMENTS}, cost).cost
+    if documents is None:
+        terminal.line(f"all notebooks done, rendering ({why})")
+        began = time.monotonic()
+        render(staged / "report" / "notebooks", staged / "documents")
+        used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MEMORY_UNIT / 1e9
+        cost = {"seconds": time.monotonic() - began, "memory_gb": used}
+        documents = kept.add(parts, staged / "documents", cost)
+    documents.copy_to(staged / "report")
+    return documents.cost
 
 
-def render_again(output: Path, render: Render = default_render) -> None:
+def render_again(output: Path) -> None:
     """Render a folder's report again; Refusal unless its notebooks have run to their ends."""
     notebooks = output / "notebooks"
     found = {file.name: read_notebook(file)["cells"] for file in sorted(notebooks.glob("*.ipynb"))}
@@ -291,7 +270,6 @@ def render_again(output: Path, render: Render = default_render) -> None:
         if any("".join(one["source"]).strip() and not one.get("execution_count") for one in code):
             raise Refusal(f"{notebooks / name} has not run to its end: run it again")
     with publish.staging(output) as staged:
-        render(notebooks, staged)
+        render(notebooks, staged / "report")
         publish.publish(staged, output)
-        shutil.rmtree(staged)
     print(output / "report.html", output / "report.pdf", sep="\n")

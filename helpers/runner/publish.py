@@ -1,6 +1,6 @@
 """From a finished run to its output folder: all of it or nothing, whenever the process is killed.
 
-A run fills output/staging. Then a journal in that folder, written in one step, lists every move
+A run fills output/staging/report. Then a journal beside it, written in one step, lists every move
 and every removal. From there the new report counts: whoever next opens the output folder finds
 the journal and does what is left of it. Before it the old report is untouched.
 """
@@ -18,9 +18,6 @@ from helpers import paths
 from helpers.errors import Failure, Refusal
 from helpers.results import write_json
 
-FOLDERS = ("notebooks", "results", "figures")  # where a notebook leaves what it makes
-DOCUMENTS = ("report.html", "report.pdf")
-
 
 @contextmanager
 def staging(output: Path) -> Iterator[Path]:
@@ -35,26 +32,24 @@ def staging(output: Path) -> Iterator[Path]:
         with FileLock(output / "staging.lock", timeout=0):
             finish(output)
             shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
+            (folder / "report").mkdir(parents=True)
             yield folder
+            shutil.rmtree(folder)
     except Timeout as error:
         hint = "wait for it, or name another --output"
         raise Refusal(f"another run is writing to {output}: {hint}") from error
 
 
-def figures_folder(output: Path) -> Path:
-    """Where figures go: figures/ at the top for the reference run, else next to the report."""
-    return paths.ROOT / "figures" if output == paths.REFERENCE else output / "figures"
-
-
 def moves(folder: Path, output: Path) -> dict[str, str]:
-    """Where each file of the staging folder goes: paths relative to the two folders."""
-    places = {name: output / name for name in FOLDERS} | {"figures": figures_folder(output)}
-    found = {name: name for name in DOCUMENTS if (folder / name).exists()}
-    for name, place in places.items():
-        for file in (file for file in (folder / name).rglob("*") if file.is_file()):
-            target = place / file.relative_to(folder / name)
-            found[file.relative_to(folder).as_posix()] = os.path.relpath(target, output)
+    """Where each file of a staged report goes: paths relative to the two folders.
+
+    Figures of the reference run go to figures/ at the top, those of others next to the report.
+    """
+    found = {}
+    for file in (file for file in (folder / "report").rglob("*") if file.is_file()):
+        source, name = (file.relative_to(top).as_posix() for top in (folder, folder / "report"))
+        at_the_top = output == paths.REFERENCE and name.startswith("figures/")
+        found[source] = f"../{name}" if at_the_top else name
     return found
 
 
@@ -84,16 +79,16 @@ def publish(folder: Path, output: Path, run: dict | None = None) -> None:
     that no run has made stay. Without `run` nothing is removed, and run.json stays. Raises Failure,
     with nothing changed, when something is in the way.
     """
-    stale, files = record(output).get("files", []) if run else [], moves(folder, output)
+    gone, files = set(), moves(folder, output)
     if run:
-        files["run.json"] = "run.json"
-        write_json(folder / "run.json", run | {"files": sorted(files.values())})
-    gone = {_target(output, name): name for name in stale if name not in files.values()}
-    for target in (_target(output, name) for name in files.values()):
+        files["report/run.json"] = "run.json"
+        write_json(folder / "report" / "run.json", run | {"files": sorted(files.values())})
+        gone = {*record(output).get("files", ())} - {*files.values()}
+    for target in [_target(output, name) for name in [*gone, *files.values()]]:
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir() or not os.access(target.parent, os.W_OK):
             raise Failure(f"cannot write {target}: nothing is published")
-    write_json(folder / "journal.json", {"moves": files, "gone": sorted(gone.values())})
+    write_json(folder / "journal.json", {"moves": files, "gone": sorted(gone)})
     finish(output)
 
 
@@ -116,7 +111,7 @@ def finish(output: Path) -> None:
 def _target(output: Path, name: str) -> Path:
     """The file of a name in a journal or run.json. Raises Failure when it lies elsewhere."""
     file = Path(os.path.normpath(output / name))
-    places = (output.resolve(), figures_folder(output).resolve())
-    if not any(file.parent.resolve().is_relative_to(place) for place in places):
+    places = [output] + [paths.ROOT / "figures"] * (output == paths.REFERENCE)
+    if not any(file.parent.resolve().is_relative_to(place.resolve()) for place in places):
         raise Failure(f"{output} lists a file elsewhere, {name}: remove its run.json and staging/")
     return file

@@ -3,13 +3,38 @@
 import json
 import sys
 import threading
+from collections.abc import Collection
 from pathlib import Path
 from typing import TextIO
 
 from tqdm import tqdm
 
+from helpers.progress import describe
+
 BAR = "{n_fmt}/{total_fmt} |{bar:12}| {desc}"
 tqdm.set_lock(threading.RLock())  # tqdm's own is one between processes, which nothing here needs
+
+
+class Events:
+    """The training events that a process appends, as lines of JSON, to its progress file.
+
+    title: what people call a model, in which {model} is its own name; idle: what is shown of the
+    process between two epochs of no training.
+    """
+
+    def __init__(self, file: Path, title: str, idle: str = ""):
+        self.file, self.title, self.idle, self.shown, self.read = file, title, idle, idle, 0
+
+    def new(self) -> list[tuple[str, str]]:
+        """The events since the last call: kind and words. A line still being written waits."""
+        lines = self.file.read_bytes().split(b"\n")[self.read : -1] if self.file.exists() else []
+        self.read += len(lines)
+        found = []
+        for event in map(json.loads, lines):
+            title = self.title.replace("{model}", event["model"])
+            found.append((event["event"], describe(event | {"model": title})))
+            self.shown = found[-1][1] if event["event"] == "epoch" else self.idle
+        return found
 
 
 class Terminal:
@@ -25,33 +50,23 @@ class Terminal:
         tqdm.write(text, file=self.stream)
         self.stream.flush()
 
-    def status(self, text: str, done: int, total: int) -> None:
-        """Show how much is done, with a text; nothing where output is not a terminal."""
+    def follow(self, running: Collection[Events], said: str, done: int, total: int) -> None:
+        """Print what is new of those that run, if of a kind that is `said`; show how much is done.
+
+        The bar is drawn on a terminal alone; beside it are the epochs of those that run.
+        """
+        for one in running:
+            for kind, text in one.new():
+                if kind in said.split():
+                    self.line(text)
         if self.live and self.bar is None:
             self.bar = tqdm(file=self.stream, bar_format=BAR, leave=False, dynamic_ncols=True)
         if self.bar is not None:
             self.bar.n, self.bar.total = done, total
-            self.bar.set_description_str(text)
+            self.bar.set_description_str(" | ".join(one.shown for one in running if one.shown))
 
     def close(self) -> None:
         """Take the bar away."""
         if self.bar is not None:
             self.bar.close()
         self.bar = None
-
-
-class Events:
-    """The training events that a process appends, as lines of JSON, to its progress file."""
-
-    def __init__(self, file: Path):
-        self.file, self.read = file, 0
-
-    def new(self) -> list[dict]:
-        """The events since the last call; a line that is still being written waits for the next."""
-        if not self.file.exists():
-            return []
-        with self.file.open("rb") as file:
-            file.seek(self.read)
-            whole = file.read().rpartition(b"\n")[0]
-        self.read += len(whole) + 1 if whole else 0
-        return [json.loads(line) for line in whole.splitlines()]

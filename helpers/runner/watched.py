@@ -4,7 +4,6 @@ python -m helpers.runner.watched ARGUMENTS, with a pipe from the runner as stand
 """
 
 import os
-import signal
 import sys
 import threading
 from contextlib import suppress
@@ -18,10 +17,10 @@ def _watch() -> None:
     A kernel has a session of its own, so that no process group holds it and what it started.
     """
     os.read(0, 1)
-    for process in psutil.Process().children(recursive=True):
+    own = psutil.Process()
+    for process in [*own.children(recursive=True), own]:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

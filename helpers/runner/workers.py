@@ -4,7 +4,6 @@ What this machine starts listens on 127.0.0.1 alone, and ends with the process t
 Dask's workers watch a pipe from their parent.
 """
 
-import itertools
 import logging
 import os
 import shutil
@@ -14,11 +13,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psutil
 from dask.system import CPU_COUNT
@@ -27,7 +26,6 @@ from distributed.comm import get_address_host
 
 from helpers import paths
 from helpers.errors import Failure, Refusal
-from helpers.progress import describe
 from helpers.runner.terminal import Events, Terminal
 
 LOCAL, LOG = "127.0.0.1", "workers.log"  # what workers of this machine write, in the cache
@@ -39,16 +37,6 @@ GONE = "the Dask scheduler is gone; finished epochs are kept: start it again, an
 GONE += "goes on from there"
 
 
-@dataclass
-class Call:
-    """One call: its item, its name for people, its events and what the status line says of it."""
-
-    item: Any
-    name: str
-    events: Events
-    shown: str = ""
-
-
 class WorkerPool:
     """Workers that share a function's calls; a call whose worker dies is made again on another.
 
@@ -58,8 +46,6 @@ class WorkerPool:
 
     def __init__(self, client: Client, folder: Path, terminal: Terminal, local: bool = False):
         self.client, self.folder, self.terminal, self.local = client, folder, terminal, local
-        self.numbers = itertools.count()  # of its calls
-        self.lonely: float | None = None  # since when there have been no workers
 
     def run(
         self, function: Callable, items: Iterable, name: Callable[[Any], str] = str
@@ -69,63 +55,50 @@ class WorkerPool:
         name: what people call an item. One that fails stops none of the others: Failure names it
         once they are done. Raises Refusal when a worker cannot be used as it was started.
         """
-        files = (Events(self.folder / f"{number}.jsonl") for number in self.numbers)
-        calls = [Call(one, name(one), file) for one, file in zip(items, files, strict=False)]
-        waiting, failures, running = calls[::-1], [], dict[Any, Call]()
+        waiting, failures, running = list(items)[::-1], [], dict[Any, tuple[Any, Events]]()
+        total = len(waiting)
         while waiting or running:
             hosts = self._hosts()
             while waiting and len(running) < len(hosts):  # none queues behind a fatal one
-                call = waiting.pop()
-                given = (function, call.item, call.events.file, paths.cache(), hosts)
-                running[self.client.submit(_call, *given, pure=False)] = call
+                item = waiting.pop()
+                events = Events(self.folder / f"{uuid4()}.jsonl", name(item))
+                given = (function, item, events.file, paths.cache(), hosts)
+                running[self.client.submit(_call, *given, pure=False)] = (item, events)
             time.sleep(POLL)
-            self._report(list(running.values()), len(waiting), len(calls))
+            followed = [events for _, events in running.values()]
+            done = total - len(running) - len(waiting)
+            self.terminal.follow(followed, "start waiting", done, total)
             for future in [future for future in running if future.done()]:
-                call = running.pop(future)  # with the last reference its result leaves the cluster
+                item, _ = running.pop(future)  # with the last reference its result leaves Dask
                 if future.status == "cancelled":
                     raise Failure(GONE)
-                match future.exception():
-                    case None:
-                        yield call.item, future.result()
-                        continue
-                    case Refusal() as error:
-                        raise error
-                    case KilledWorker() as error:
-                        died = f"{error.allowed_failures + 1} workers died of it"
-                        why = f"{died}, perhaps for want of memory"
-                    case error:
-                        why = f"{type(error).__name__}: {error}"
-                failures.append(f"{call.name}: FAILED ({why})")
+                error = future.exception()
+                if error is None:
+                    yield item, future.result()
+                    continue
+                if isinstance(error, Refusal):
+                    raise error
+                why = f"{type(error).__name__}: {error}"
+                if isinstance(error, KilledWorker):
+                    died = f"{error.allowed_failures + 1} workers died of it"
+                    why = f"{died}, perhaps for want of memory"
+                failures.append(f"{name(item)}: FAILED ({why})")
                 self.terminal.line(failures[-1])
         if failures:
-            summary = f"{len(failures)} of {len(calls)} failed; the others are done"
+            summary = f"{len(failures)} of {total} failed; the others are done"
             raise Failure("\n  ".join([summary, *failures]))
 
     def _hosts(self) -> list[str]:
-        """The machine of each worker. Says when there are none; Failure when none will come."""
+        """The machine of each worker; waits for one, and says so. Failure when none will come."""
         try:
-            hosts = [get_address_host(address) for address in self.client.nthreads()]
+            if not self.client.nthreads():
+                if not self.local and (scheduler := self.client.scheduler):
+                    self.terminal.line(f"waiting for workers: {START.format(scheduler.address)}")
+                self.client.wait_for_workers(1, timeout=PATIENCE if self.local else None)
+            return [get_address_host(address) for address in self.client.nthreads()]
         except OSError as error:
-            raise Failure(GONE) from error
-        if hosts:
-            self.lonely = None
-        elif self.lonely is None:
-            self.lonely = time.monotonic()
-            if not self.local and (scheduler := self.client.scheduler):
-                self.terminal.line(f"waiting for workers: {START.format(scheduler.address)}")
-        elif self.local and time.monotonic() - self.lonely > PATIENCE:
-            raise Failure(f"the worker processes have ended; see {paths.cache() / LOG}")
-        return hosts
-
-    def _report(self, running: list[Call], waiting: int, total: int) -> None:
-        """Epochs move the status line; that a training starts, or waits for one, is a line."""
-        for call in running:
-            for event in call.events.new():
-                call.shown = describe(event | {"model": call.name})
-                if event["event"] in ("start", "waiting"):
-                    self.terminal.line(call.shown)
-        shown = " | ".join(call.shown for call in running if call.shown)
-        self.terminal.status(shown, total - len(running) - waiting, total)
+            ended = f"the worker processes have ended; see {paths.cache() / LOG}"
+            raise Failure(ended if self.local else GONE) from error
 
 
 def _call(function: Callable, item: Any, progress: Path, cache: Path, hosts: list[str]) -> Any:
@@ -173,7 +146,7 @@ def _progress() -> Iterator[Path]:
     mine = f"progress-{socket.gethostname()}-"
     paths.cache().mkdir(parents=True, exist_ok=True)
     for left in paths.cache().glob(f"{mine}*"):
-        if not psutil.pid_exists(int(left.name.removeprefix(mine).partition("-")[0])):
+        if not psutil.pid_exists(int(left.name.split("-")[-2])):
             shutil.rmtree(left, ignore_errors=True)
     options: dict[str, Any] = {"dir": paths.cache(), "ignore_cleanup_errors": True}
     with tempfile.TemporaryDirectory(prefix=f"{mine}{os.getpid()}-", **options) as folder:
@@ -203,15 +176,12 @@ def _this_machine(jobs: int) -> Iterator[Client]:
     log = paths.cache() / LOG
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_bytes(b"")
-    options = {
-        "host": LOCAL, "dashboard_address": f"{LOCAL}:0",  # None would take port 8787
-        "memory_limit": 0,  # Dask would stop what the machine can still hold
-        "silence_logs": logging.CRITICAL,
-    }  # fmt: skip
-    with (
-        LocalCluster(n_workers=jobs, threads_per_worker=1, **options) as cluster,
-        Client(cluster) as client,
-    ):
+    cluster = LocalCluster(
+        n_workers=jobs, threads_per_worker=1, silence_logs=logging.CRITICAL,
+        host=LOCAL, dashboard_address=f"{LOCAL}:0",  # None would take port 8787
+        memory_limit=0,  # Dask would stop what the machine can still hold
+    )  # fmt: skip
+    with cluster, Client(cluster) as client:
         client.register_worker_callbacks(partial(_step_aside, log))
         yield client
 

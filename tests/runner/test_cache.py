@@ -138,9 +138,11 @@ def test_all_ways_to_import_are_seen():
 
 
 @pytest.fixture
-def file(tmp_path):
-    (tmp_path / "file").write_text("text")
-    return tmp_path / "file"
+def made(tmp_path):
+    """A folder with a file."""
+    (tmp_path / "made" / "results").mkdir(parents=True)
+    (tmp_path / "made" / "results" / "x").write_text("text")
+    return tmp_path / "made"
 
 
 @pytest.fixture
@@ -149,67 +151,68 @@ def cache(tmp_path, monkeypatch):
     return ResultCache("kept")
 
 
-def test_an_entry_comes_back_with_its_files_and_cost(cache, tmp_path, file):
+def test_an_entry_comes_back_with_its_files_and_cost(cache, tmp_path, made):
+    (made / "y").touch()
     assert cache.find({"a": "1"}) == (None, "for the first time")
-    made = cache.add({"a": "1"}, {"results/x": file}, {"seconds": 2.0})
+    added = cache.add({"a": "1"}, made, {"seconds": 2.0})
     found, _ = cache.find({"a": "1"})
-    assert found == made and found.cost == {"seconds": 2.0}
+    assert found == added and found.cost == {"seconds": 2.0}
+    assert found.under("results").keys() == {"results/x"} and len(found.files) == 2
     found.copy_to(tmp_path / "copy")
-    (tmp_path / "copy" / "results" / "x").write_text("changed")
-    assert cache.find({"a": "1"})[0] == made
+    found.copy_to(tmp_path / "part", "results")
+    assert (tmp_path / "copy" / "y").exists() and not (tmp_path / "part" / "y").exists()
+    for name in ("copy", "part"):
+        (tmp_path / name / "results" / "x").write_text("changed")
+    assert cache.find({"a": "1"})[0] == added
 
 
-def test_the_reason_is_what_differs_from_the_nearest_entry(cache, file):
+def test_the_reason_is_what_differs_from_the_nearest_entry(cache, made):
     for parts in ({"a": "1", "b": "1", "c": "1", "d": "1"}, {"a": "2", "b": "2"}):
-        cache.add(parts, {"x": file}, {})
-    assert cache.find({"a": "2", "b": "1"}) == (None, "b changed")
-    assert cache.find({"a": "9", "b": "9", "e": "1", "f": "1"}) == (
-        None,
-        "a, b, e and 1 more changed",
-    )
+        cache.add(parts, made, {})
+    assert cache.find({"a": "2", "b": "1"})[1] == "b changed"
+    four = {"a": "9", "b": "9", "e": "1", "f": "1"}
+    assert cache.find(four)[1] == "a, b, e and 1 more changed"
 
 
 @pytest.mark.parametrize(
-    "name, text", [("x", "other"), ("manifest.json", "{"), ("manifest.json", "[]")]
+    "name, text", [("files/results/x", "other"), ("manifest.json", "{"), ("manifest.json", "[]")]
 )
-def test_a_damaged_entry_is_removed_and_named(cache, file, name, text):
-    entry = cache.add({"a": "1"}, {"x": file}, {})
+def test_a_damaged_entry_is_removed_and_named(cache, made, name, text):
+    entry = cache.add({"a": "1"}, made, {})
     (entry.folder / name).write_text(text)
     assert cache.find({"a": "1"})[1].startswith("what was kept of it is damaged: ")
     assert cache.find({"a": "1"}) == (None, "for the first time")
 
 
-def test_an_entry_whose_manifest_leaves_its_folder_is_not_used(cache, tmp_path, file):
-    entry = cache.add({"a": "1"}, {"x": file}, {})
+def test_an_entry_whose_manifest_leaves_its_folder_is_not_used(cache, tmp_path, made):
+    entry = cache.add({"a": "1"}, made, {})
     outside = tmp_path / "evil.txt"
     outside.write_text("planted")
     manifest = json.loads((entry.folder / "manifest.json").read_text())
-    name = os.path.relpath(outside, entry.folder)
+    name = os.path.relpath(outside, entry.folder / "files")
     manifest["files"] = {name: provenance.sha256(outside)}
     (entry.folder / "manifest.json").write_text(json.dumps(manifest))
     found, why = cache.find({"a": "1"})
     assert found is None and "evil.txt" in why
 
 
-def test_a_failed_copy_leaves_nothing(cache, tmp_path, file):
+def test_a_failed_copy_leaves_nothing(cache, tmp_path):
     with pytest.raises(FileNotFoundError):
-        cache.add({"a": "1"}, {"x": file, "y": tmp_path / "absent"}, {})
+        cache.add({"a": "1"}, tmp_path / "absent", {})
     assert list(cache.folder.iterdir()) == []
 
 
-def test_an_entry_made_twice_stays_the_first(cache, file):
-    first = cache.add({"a": "1"}, {"x": file}, {"seconds": 1.0})
-    file.write_text("made by another run")
-    assert (
-        cache.add({"a": "1"}, {"x": file}, {"seconds": 9.0}) == first == cache.find({"a": "1"})[0]
-    )
+def test_an_entry_made_twice_stays_the_first(cache, made):
+    first = cache.add({"a": "1"}, made, {"seconds": 1.0})
+    (made / "results" / "x").write_text("made by another run")
+    assert cache.add({"a": "1"}, made, {"seconds": 9.0}) == first == cache.find({"a": "1"})[0]
 
 
-def test_the_entries_used_last_are_kept(cache, file):
+def test_the_entries_used_last_are_kept(cache, made):
     for number in range(KEPT):
-        cache.add({"a": str(number)}, {"x": file}, {})
+        cache.add({"a": str(number)}, made, {})
     cache.find({"a": "0"})
-    cache.add({"a": "new"}, {"x": file}, {})
+    cache.add({"a": "new"}, made, {})
     kept = [number for number in range(KEPT) if cache.find({"a": str(number)})[0]]
     assert kept == [0, *range(2, KEPT)]
     assert cache.find({"a": "new"})[0]

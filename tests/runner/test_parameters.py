@@ -10,7 +10,6 @@ from helpers import paths
 from helpers.errors import Refusal
 from helpers.runner.parameters import (
     ParameterError,
-    parameters_cells,
     parse_parameters,
     read_parameters,
     resolve,
@@ -231,7 +230,6 @@ def test_helpers_come_before_keras_whose_backend_and_messages_they_set(file):
 
 @pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
 def test_notebook_has_one_parameters_cell_with_a_comment_for_each(file):
-    assert len(parameters_cells(json.loads(file.read_text()))) == 1
     parameters = read_parameters(file)
     assert "profile" in parameters
     assert [name for name, one in parameters.items() if not one.help] == []

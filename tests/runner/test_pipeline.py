@@ -3,11 +3,13 @@
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import nbformat
@@ -42,7 +44,7 @@ def leave(name):
 # Waits until both notebooks are there: passes only when they run at the same time.
 MEET = """
 (out / "figures" / "HERE").touch()
-while not list(out.parent.glob("*/figures/THERE")):
+while not list(out.parents[1].glob("*/made/figures/THERE")):
     assert time.time() < began + 60, "nobody else runs"
     time.sleep(0.05)
 """
@@ -75,11 +77,30 @@ def write_notebook(
     nbformat.write(new_notebook(cells=cells, metadata=metadata), folder / f"{name}.ipynb")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _no_real_rendering():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "render", render)
+        yield
+
+
 def render(notebooks: Path, output: Path) -> None:
     """Stands for the real rendering: the documents name the notebooks."""
     names = " ".join(sorted(file.stem for file in notebooks.glob("*.ipynb")))
+    output.mkdir(exist_ok=True)
     for name in ("report.html", "report.pdf"):
         (output / name).write_text(names)
+
+
+def make_report(output: Path, folder: Path, *assignments: str) -> tuple[str, BaseException | None]:
+    """Make a report of a folder's notebooks: what the terminal shows, and how it failed."""
+    text = io.StringIO()
+    with redirect_stdout(text):
+        try:
+            pipeline.make_report("smoke", output, 2, assignments, folder)
+        except (Failure, OSError) as error:
+            return text.getvalue(), error
+    return text.getvalue(), None
 
 
 def published(output: Path) -> dict[str, bytes]:
@@ -110,21 +131,12 @@ def good(tmp_path_factory):
     write_notebook(
         sources, "03_c", RECORD, MEET.replace("THERE", "a").replace("HERE", "c"), "leave('c')"
     )
-    before, text = Path.cwd(), io.StringIO()
-    os.chdir(folder)
-    try:
-        pipeline.make_report(
-            "smoke",
-            Path("output"),
-            2,
-            ["seed=7", "rate=1e-5", "names=('x', 'ÿ: 1')"],
-            folder=sources,
-            render=render,
-            terminal=Terminal(text),
-        )
-    finally:
-        os.chdir(before)
-    return output, text.getvalue()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        given = ["seed=7", "rate=1e-5", "names=('x', 'ÿ: 1')"]
+        text, error = make_report(Path("output"), sources, *given)
+    assert error is None
+    return output, text
 
 
 def seen(output: Path, name: str) -> dict:
@@ -190,20 +202,13 @@ def test_failures_are_named_and_the_last_report_stays(good, tmp_path):
     write_notebook(tmp_path / "n", "00_raises", "x = 1", "# divides\n1/0", "x = 2")
     write_notebook(tmp_path / "n", "01_killed", "import os", "os.kill(os.getpid(), 9)", "x = 2")
     write_notebook(tmp_path / "n", "03_fine", RECORD, "leave('fine')")
-    text = io.StringIO()
-    with pytest.raises(Failure, match="nothing is published") as failed:
-        pipeline.make_report(
-            "smoke", output, 2, folder=tmp_path / "n", render=render, terminal=Terminal(text)
-        )
-    assert failed.value.status == 1
-    assert "00_raises: cell 4 (# divides): ZeroDivisionError: division by zero" in text.getvalue()
-    assert "01_killed: cell 4 (os.kill(os.getpid(), 9)): its kernel died" in text.getvalue()
-    assert "03_fine: done" in text.getvalue()
+    text, error = make_report(output, tmp_path / "n")
+    assert "nothing is published" in str(error) and error.status == 1
+    assert "00_raises: cell 4 (# divides): ZeroDivisionError: division by zero" in text
+    assert "01_killed: cell 4 (os.kill(os.getpid(), 9)): its kernel died" in text
+    assert "03_fine: done" in text
     assert published(output) == before
-    assert (
-        f"notebook {output / 'staging' / '00_raises' / 'notebooks' / '00_raises.ipynb'}"
-        in text.getvalue()
-    )
+    assert f"notebook {output / 'staging/00_raises/made/notebooks/00_raises.ipynb'}" in text
     assert "ZeroDivisionError" in (output / "staging" / "00_raises" / "log.txt").read_text()
 
 
@@ -217,13 +222,11 @@ def test_a_failed_rendering_keeps_the_last_report(tmp_path, monkeypatch):
     output.mkdir()
     (output / "report.html").write_text("before")
     monkeypatch.setattr(pipeline.Runner, "run", lambda self, folder, values: None)
-    text = io.StringIO()
-    with pytest.raises(OSError, match="disk full"):
-        pipeline.make_report(
-            "smoke", output, folder=tmp_path / "n", render=fail, terminal=Terminal(text)
-        )
+    monkeypatch.setattr(pipeline, "render", fail)
+    text, error = make_report(output, tmp_path / "n")
+    assert str(error) == "disk full"
     assert published(output) == {"report.html": b"before"}
-    assert f"what ran is in {output / 'staging'}" in text.getvalue()
+    assert f"what ran is in {output / 'staging'}" in text
 
 
 def test_an_output_that_cannot_be_a_folder_is_named(tmp_path, capsys):
@@ -236,15 +239,15 @@ def test_an_output_that_cannot_be_a_folder_is_named(tmp_path, capsys):
 @pytest.mark.parametrize("wrong", ["sede=1", "seed=1.5", "seed"])
 def test_wrong_parameters_are_refused_before_anything_starts(tmp_path, wrong):
     write_notebook(tmp_path / "n", "00_a", "1/0")
-    with pytest.raises(Refusal, match="seed"):
-        pipeline.make_report("smoke", tmp_path / "out", None, [wrong], folder=tmp_path / "n")
+    _, error = make_report(tmp_path / "out", tmp_path / "n", wrong)
+    assert isinstance(error, Refusal) and "seed" in str(error)
     assert not (tmp_path / "out").exists()
 
 
 def test_odd_folders_are_refused(tmp_path):
     def refused(match, output, folder):
-        with pytest.raises(Refusal, match=match):
-            pipeline.make_report("smoke", output, folder=folder, render=render)
+        _, error = make_report(output, folder)
+        assert isinstance(error, Refusal) and match in str(error)
 
     refused("no notebooks in", tmp_path / "out", tmp_path)
     write_notebook(tmp_path / "notebooks", "00_a")
@@ -261,9 +264,9 @@ def test_place_and_needs_come_from_the_notebook_itself(tmp_path):
     write_notebook(tmp_path, "scratch")
     found = pipeline.discover(tmp_path)
     assert list(found) == ["02_first", "01_middle", "00_last"]
-    waits = pipeline.waiting_for(found)
-    assert waits == {"02_first": set(), "01_middle": set(), "00_last": {"02_first", "01_middle"}}
-    assert pipeline.width(waits) == 2
+    assert pipeline.ready(found, list(found)) == ["02_first", "01_middle"]
+    assert pipeline.ready(found, ["00_last"]) == ["00_last"]
+    assert pipeline.width(found) == 2
     write_notebook(tmp_path, "02_first", order=0.5, after=["00_last"])
     with pytest.raises(Refusal, match="wait for each other: "):
         pipeline.discover(tmp_path)
@@ -333,10 +336,10 @@ def test_render_needs_executed_notebooks(tmp_path):
 def test_render_again_replaces_the_documents(tmp_path, capsys):
     write_notebook(tmp_path / "notebooks", "00_a", " ")
     with pytest.raises(Refusal, match="00_a.ipynb has not run to its end"):
-        pipeline.render_again(tmp_path, render)
+        pipeline.render_again(tmp_path)
     file = tmp_path / "notebooks" / "00_a.ipynb"
     file.write_text(file.read_text().replace('"execution_count": null', '"execution_count": 1', 1))
-    pipeline.render_again(tmp_path, render)
+    pipeline.render_again(tmp_path)
     assert (tmp_path / "report.html").read_text() == "00_a"
     assert capsys.readouterr().out == f"{tmp_path / 'report.html'}\n{tmp_path / 'report.pdf'}\n"
     assert sorted(published(tmp_path)) == ["notebooks/00_a.ipynb", "report.html", "report.pdf"]
@@ -418,17 +421,23 @@ def wait_for_pids(file: Path) -> list[int]:
     return [int(pid) for pid in file.read_text().split()]
 
 
+def event(kind: str, epoch: int) -> str:
+    line = {"event": kind, "model": "tiny", "epochs": 2, "epoch": epoch}
+    return json.dumps(line | {"loss": 1.5, "seconds_left": 5}) + "\n"
+
+
 def test_events_wait_for_a_whole_line(tmp_path):
-    events = Events(tmp_path / "progress")
+    events = Events(tmp_path / "progress", "00_a: {model}", "00_a")
     assert events.new() == []
     with open(tmp_path / "progress", "w") as file:
-        file.write('{"a": 1}\n{"b"')
+        file.write(event("start", 0) + event("epoch", 1)[:9])
         file.flush()
-        assert events.new() == [{"a": 1}]
-        assert events.new() == []
-        file.write(": 2}\n")
+        assert events.new() == [("start", "00_a: tiny: training for 2 epochs")]
+        assert events.new() == [] and events.shown == "00_a"
+        file.write(event("epoch", 1)[9:])
         file.flush()
-    assert events.new() == [{"b": 2}]
+    assert events.new() == [("epoch", "00_a: tiny: epoch 1/2, loss 1.50, 5 s left")]
+    assert events.shown == "00_a: tiny: epoch 1/2, loss 1.50, 5 s left"
 
 
 class Screen(io.StringIO):
@@ -436,18 +445,19 @@ class Screen(io.StringIO):
         return True
 
 
-def test_a_bar_is_below_the_lines_on_a_terminal_and_absent_elsewhere():
+def test_a_bar_is_below_the_lines_on_a_terminal_and_absent_elsewhere(tmp_path):
     live, plain = Screen(), io.StringIO()
     for stream in (live, plain):
-        terminal = Terminal(stream)
-        terminal.status("epoch 1", 0, 2)
-        terminal.status("epoch 2", 1, 2)
-        terminal.line("done")
+        terminal, events = Terminal(stream), Events(tmp_path / "events", "tiny")
+        (tmp_path / "events").write_text(event("start", 0) + event("epoch", 1))
+        terminal.follow([events], "start", 0, 2)
+        (tmp_path / "events").write_text(event("start", 0) + event("epoch", 1) + event("epoch", 2))
+        terminal.follow([events], "start", 1, 2)
         terminal.close()
-    assert plain.getvalue() == "done\n"
+    assert plain.getvalue() == "tiny: training for 2 epochs\n"
     drawn = live.getvalue()
     assert "0/2 |" in drawn and "1/2 |" in drawn and drawn.index("epoch 1") < drawn.index("epoch 2")
-    assert drawn.count("done\n") == 1
+    assert drawn.count("epochs\n") == 1
     assert drawn.rpartition("\r")[0].endswith(" " * 10)  # the bar is wiped at the end
 
 
@@ -500,25 +510,12 @@ class Project:
 
     def report(self, *assignments: str, output: str = "output") -> str:
         """Make the report; what the terminal shows."""
-        self.text = io.StringIO()
-        pipeline.make_report(
-            "smoke",
-            self.folder / output,
-            2,
-            assignments,
-            folder=self.notebooks,
-            render=render,
-            terminal=Terminal(self.text),
-        )
-        return self.text.getvalue()
+        self.text, self.error = make_report(self.folder / output, self.notebooks, *assignments)
+        return self.text
 
     def ran(self) -> set[str]:
         """The notebooks that the last report ran."""
-        return {
-            line.partition(":")[0]
-            for line in self.text.getvalue().splitlines()
-            if ": runs (" in line
-        }
+        return set(re.findall(r"^(\w+): runs \(", self.text, re.M))
 
 
 @pytest.fixture(scope="module")
@@ -617,15 +614,12 @@ def test_a_template_only_renders(project):
 
 
 def test_what_is_damaged_in_the_cache_is_made_again(project):
-    (result,) = (project.folder / "cache" / "notebooks" / "00_first").glob(
-        "*/results/00_first.json"
-    )
+    kept = project.folder / "cache" / "notebooks" / "00_first"
+    (result,) = kept.glob("*/files/results/00_first.json")
     result.write_text(result.read_text().replace("smoke", "smoky"))
     text = project.report()
-    assert (
-        "00_first: runs (what was kept of it is damaged: "
-        "results/00_first.json is not what was kept)" in text
-    )
+    why = "what was kept of it is damaged: results/00_first.json changed"
+    assert f"00_first: runs ({why})" in text
     assert "smoky" not in (project.output / "results" / "00_first.json").read_text()
     assert project.ran() == {"00_first", "08_claims"}
 
@@ -643,8 +637,8 @@ def test_what_is_missing_from_the_output_comes_back_from_the_cache(project):
 def test_a_failure_keeps_what_went_well(project):
     project.change("00_first", "leave('00_first')", "2")
     project.change("05_wide", "1/0")
-    with pytest.raises(Failure, match="runs only what is missing"):
-        project.report()
+    project.report()
+    assert "runs only what is missing" in str(project.error)
     assert project.ran() == set(Project.SOURCES)
     project.change("05_wide", "leave('05_wide')", "1/1")
     project.report()
@@ -653,9 +647,8 @@ def test_a_failure_keeps_what_went_well(project):
 
 def test_what_needs_a_failed_notebook_is_not_run(project):
     project.change("00_first", "1/0")
-    with pytest.raises(Failure):
-        project.report()
-    assert "08_claims: not run, since it needs 00_first" in project.text.getvalue()
+    assert "08_claims: not run, since it needs 00_first" in project.report()
+    assert isinstance(project.error, Failure)
     assert project.ran() == {"00_first"}
 
 
