@@ -242,7 +242,7 @@ def test_one_keras_file_is_enough_in_a_fresh_process(tmp_path):
     mean, log_var = model.encode(data.test_set(4)[0])
     expected = [mean.tolist(), log_var.tolist(), float(model.decode(mean).sum())]
     for found, here in zip(json.loads(done.stdout.splitlines()[-1]), expected, strict=True):
-        np.testing.assert_allclose(found, here, rtol=1e-6)
+        np.testing.assert_allclose(found, here, rtol=1e-5, atol=1e-7)  # threads may differ
 
 
 @pytest.mark.skipif(
