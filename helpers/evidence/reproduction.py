@@ -32,7 +32,7 @@ def finished_runs(name: str) -> pd.DataFrame:
 
 def _first_runs(repeated: pd.DataFrame) -> dict[str, dict]:
     """The runs with seed 0, by model, with "loss" and "seconds" as `published` names them."""
-    first = repeated[repeated["seed"] == 0].drop(columns="loss")  # the name of the pixel loss
+    first = repeated[repeated["seed"] == 0].drop(columns="loss", errors="ignore")
     first = first.rename(columns={"training_loss": "loss"})
     return {row["model"]: row for row in first.to_dict("records")}
 
