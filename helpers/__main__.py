@@ -80,7 +80,7 @@ def benchmark(
     where: dict[str, Any] = {"jobs": jobs, "scheduler": scheduler, "trial": trial}
     where["folder"] = output or paths.REFERENCE / "results"
     if factorial:
-        benchmark.factorial(grid["model"], grid["seed"], **where)
+        benchmark.factorial(grid["model"], grid["seed"], images, **where)
     else:
         benchmark.benchmark(grid["model"], grid["seed"], epochs, rounds, images, **where)
 

@@ -32,19 +32,22 @@ CELLS = list(product(("adam", "fast"), SPACES, EPOCHS))  # recipe, schedule, bat
 CROSSED = ("baseline", "deeper", "10-D")  # models of the factorial
 
 
-def _cell(model: str, cell: tuple, peak: float, seed: int) -> TrainingConfig:
+def _cell(model: str, cell: tuple, peak: float, seed: int, images: int | None) -> TrainingConfig:
     """The run of a cell of the factorial at a peak."""
     recipe, schedule, batch = cell
     text = f"{recipe} schedule={schedule} peak={peak:g}"
     fields = {"recipe": text, "batch_size": batch, "epochs": EPOCHS[batch], "seed": seed}
-    return model_config(model, **fields)
+    return model_config(model, n_train=images, **fields)
 
 
-def trials(models: Iterable[str]) -> list[TrainingConfig]:
-    """Every tuning trial: the rivals' of each model, and of CROSSED every cell's."""
+def trials(models: Iterable[str], images: int | None = None) -> list[TrainingConfig]:
+    """Every tuning trial: the rivals' of each model, and of CROSSED every cell's.
+
+    images: train on the first ones alone.
+    """
     rivals = [cell for cell in CELLS if cell[1:] == ("cosine", 64)]
     return [
-        _cell(model, cell, peak, TUNING_SEED)
+        _cell(model, cell, peak, TUNING_SEED, images)
         for model in models
         for cell in (CELLS if model in CROSSED else rivals)
         for peak in SPACES[cell[1]]
@@ -55,7 +58,7 @@ def best_peak(table: pd.DataFrame, model: str, cell: tuple) -> float:
     """The peak whose trial ends lowest, of a model and cell; ValueError where trials lack."""
     ends: dict[float, float] = {}
     for peak in SPACES[cell[1]]:
-        about = _cell(model, cell, peak, TUNING_SEED).as_dict()
+        about = _cell(model, cell, peak, TUNING_SEED, None).as_dict()
         fields = {name: about[name] for name in ("recipe", "batch_size", "epochs", "seed")}
         for loss in final_rows(table, model=model, **fields)["eval_loss"]:
             ends[peak] = loss
@@ -64,11 +67,13 @@ def best_peak(table: pd.DataFrame, model: str, cell: tuple) -> float:
     return min(ends, key=ends.__getitem__)
 
 
-def factorial(table: pd.DataFrame, seeds: Iterable[int]) -> list[TrainingConfig]:
+def factorial(
+    table: pd.DataFrame, seeds: Iterable[int], images: int | None = None
+) -> list[TrainingConfig]:
     """The runs of the factorial: every cell of CROSSED at the best of its trials' peaks."""
     points = list(product(CROSSED, CELLS))
     tuned = {(model, cell): best_peak(table, model, cell) for model, cell in points}
-    return [_cell(*point, tuned[point], seed) for point in points for seed in seeds]
+    return [_cell(*point, tuned[point], seed, images) for point in points for seed in seeds]
 
 
 def final_rows(runs: pd.DataFrame, **which) -> pd.DataFrame:

@@ -61,14 +61,18 @@ def benchmark(
 
 
 def factorial(
-    models: list[str], seeds: list[int], jobs: int | None = None, scheduler: str | None = None,
+    models: list[str], seeds: list[int], images: int | None = None,
+    jobs: int | None = None, scheduler: str | None = None,
     folder: Path = paths.REFERENCE / "results", terminal: Terminal | None = None,
     trial: bool = False,
 ) -> None:  # fmt: skip
-    """Tune every rival and every cell of the factorial, then train the factorial's runs."""
+    """Tune every rival and every cell of the factorial, then train the factorial's runs.
+
+    images: train on the first ones alone; the others: see `benchmark`.
+    """
     terminal, table = terminal or Terminal(), folder / speed.TRIALS
-    sweep(speed.trials(models), table, jobs, scheduler, terminal, trial=trial)
-    runs = speed.factorial(tables.read(table), seeds)
+    sweep(speed.trials(models, images), table, jobs, scheduler, terminal, trial=trial)
+    runs = speed.factorial(tables.read(table), seeds, images)
     sweep(runs, folder / speed.FACTORIAL, jobs, scheduler, terminal, trial=trial)
 
 

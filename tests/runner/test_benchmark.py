@@ -78,16 +78,18 @@ def test_the_factorial_tunes_then_trains_the_best_and_goes_on_where_it_stopped(
     monkeypatch.setattr(speed, "SPACES", {"cosine": (0.003, 0.006)})
     monkeypatch.setattr(speed, "CELLS", [("adam", "cosine", 64), ("fast", "cosine", 64)])
     monkeypatch.setattr(speed, "CROSSED", ("baseline",))
-    monkeypatch.setattr(speed, "EPOCHS", {64: 0.02})  # 19 steps
+    monkeypatch.setattr(speed, "EPOCHS", {64: 1.5})
     out = io.StringIO()
     options = {"folder": tmp_path / "tables", "terminal": Terminal(out), "trial": True}
-    benchmark.factorial(["baseline"], [1], **options)
+    benchmark.factorial(["baseline"], [1], 300, **options)
     trials, runs = (tables.read(tmp_path / "tables" / name) for name in
                     (speed.TRIALS, speed.FACTORIAL))  # fmt: skip
-    assert len(trials) == 4 and len(runs) == 2 and set(runs["epochs"]) == {0.02}
+    ends = [speed.final_rows(table) for table in (trials, runs)]
+    assert [len(rows) for rows in ends] == [4, 2] and set(runs["epochs"]) == {1.5}
+    assert set(trials["n_train"]) == set(runs["n_train"]) == {300}
     assert set(trials["seed"]) == {speed.TUNING_SEED} and set(runs["seed"]) == {1}
     said = out.getvalue()
-    benchmark.factorial(["baseline"], [1], **options)
+    benchmark.factorial(["baseline"], [1], 300, **options)
     assert "4 of 4 trainings are in" in out.getvalue().removeprefix(said)
     assert "training for" not in out.getvalue().removeprefix(said)
 
