@@ -18,7 +18,6 @@ from helpers.evidence.wording import number, spread
 RUNS, STEPS = "benchmark_runs.csv", "benchmark_steps.csv"  # see tables.find
 TRIALS, FACTORIAL = "benchmark_trials.csv", "benchmark_factorial.csv"
 RIVALS = {"plain": "keras", "Adam": "adam", "fast": "fast"}  # what readers call a recipe: its name
-SEED = ["model", "seed"]
 LENGTHS = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 12)  # epochs of a rival, until one reaches the target
 SIZES = {"train": 60_000, "all": 70_000}  # images of a split, where a run has used all
 
@@ -85,7 +84,7 @@ def final_rows(runs: pd.DataFrame, **which) -> pd.DataFrame:
 
 def targets(runs: pd.DataFrame) -> pd.DataFrame:
     """By model, the last row of the plain run that ends lowest."""
-    plain = final_rows(runs, recipe=RIVALS["plain"]).drop_duplicates(SEED, keep="last")
+    plain = final_rows(runs, recipe=RIVALS["plain"]).drop_duplicates(["model", "seed"], keep="last")
     return plain.loc[plain.groupby("model", sort=False)["eval_loss"].idxmin()].set_index("model")
 
 
@@ -140,9 +139,9 @@ def comparison(runs: pd.DataFrame, steps: pd.DataFrame) -> pd.DataFrame:
 
 
 def model_order(names: pd.Series) -> pd.Series:
-    """A key to sort by: models in the order of MODELS, others behind them; seeds as they are."""
+    """A key to sort models by: the order of MODELS, others behind them."""
     places = {name: place for place, name in enumerate(MODELS)}
-    return names if names.name == "seed" else names.map(lambda name: places.get(name, len(places)))
+    return names.map(lambda name: places.get(name, len(places)))
 
 
 def courses(runs: pd.DataFrame, steps: pd.DataFrame, model: str) -> dict[str, list[tuple]]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import dask
+import pandas as pd
 
 from helpers import paths, provenance
 from helpers.config import MODELS, model_config
@@ -56,7 +57,11 @@ def benchmark(
                 sweep(left, folder / speed.RUNS, *options, trial=trial)
     steps = tables.merge(folder / speed.STEPS, measure_steps(models, rounds, terminal), trial=trial)
     rows = speed.comparison(tables.read(folder / speed.RUNS), steps)
-    for table in (speed.step_table(steps), rows.round(2), speed.recipe_table(rows)):
+    _show(terminal, speed.step_table(steps), rows.round(2), speed.recipe_table(rows))
+
+
+def _show(terminal: Terminal, *tables: pd.DataFrame) -> None:
+    for table in tables:
         terminal.line(f"{table.to_string(index=False, na_rep='not reached')}\n")
 
 
@@ -66,7 +71,7 @@ def factorial(
     folder: Path = paths.REFERENCE / "results", terminal: Terminal | None = None,
     trial: bool = False,
 ) -> None:  # fmt: skip
-    """Tune every rival and every cell of the factorial, then train the factorial's runs.
+    """Tune every rival and every cell of the factorial, train its runs, print what factors gain.
 
     images: train on the first ones alone; the others: see `benchmark`.
     """
@@ -74,10 +79,12 @@ def factorial(
     sweep(speed.trials(models, images), table, jobs, scheduler, terminal, trial=trial)
     runs = speed.factorial(tables.read(table), seeds, images)
     sweep(runs, folder / speed.FACTORIAL, jobs, scheduler, terminal, trial=trial)
+    found = tables.read(folder / speed.FACTORIAL)
+    _show(terminal, speed.factorial_table(found), speed.collapse_table(found).reset_index())
 
 
 def measure_steps(models: list[str], rounds: int, terminal: Terminal) -> list[dict]:
-    """Time the steps of both recipes in turns: a row for each model, form and round."""
+    """Time the steps of every recipe in turns: a row for each model, form and round."""
     rows: list[dict] = []
     points = list(product(range(1, rounds + 1), models, speed.RIVALS))
     with (

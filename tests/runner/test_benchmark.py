@@ -75,22 +75,22 @@ def test_a_cut_down_benchmark_runs_resumes_and_prints(own_cache, tmp_path, monke
 def test_the_factorial_tunes_then_trains_the_best_and_goes_on_where_it_stopped(
     own_cache, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(speed, "SPACES", {"cosine": (0.003, 0.006)})
-    monkeypatch.setattr(speed, "CELLS", [("adam", "cosine", 64), ("fast", "cosine", 64)])
+    monkeypatch.setattr(speed, "SPACES", {"constant": (0.001,), "cosine": (0.006,)})
     monkeypatch.setattr(speed, "CROSSED", ("baseline",))
-    monkeypatch.setattr(speed, "EPOCHS", {64: 1.5})
+    monkeypatch.setattr(speed, "EPOCHS", {64: 1.2, 128: 2})
     out = io.StringIO()
     options = {"folder": tmp_path / "tables", "terminal": Terminal(out), "trial": True}
     benchmark.factorial(["baseline"], [1], 300, **options)
     trials, runs = (tables.read(tmp_path / "tables" / name) for name in
                     (speed.TRIALS, speed.FACTORIAL))  # fmt: skip
     ends = [speed.final_rows(table) for table in (trials, runs)]
-    assert [len(rows) for rows in ends] == [4, 2] and set(runs["epochs"]) == {1.5}
+    assert [len(rows) for rows in ends] == [8, 8] and set(runs["epochs"]) == {1.2, 2}
     assert set(trials["n_train"]) == set(runs["n_train"]) == {300}
     assert set(trials["seed"]) == {speed.TUNING_SEED} and set(runs["seed"]) == {1}
     said = out.getvalue()
     benchmark.factorial(["baseline"], [1], 300, **options)
-    assert "4 of 4 trainings are in" in out.getvalue().removeprefix(said)
+    assert "its share, optimiser" in said and "fast schedule=cosine" in said
+    assert "8 of 8 trainings are in" in out.getvalue().removeprefix(said)
     assert "training for" not in out.getvalue().removeprefix(said)
 
 
