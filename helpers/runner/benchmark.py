@@ -106,13 +106,14 @@ def time_steps(what: tuple[str, str]) -> dict:
     matrix product, and the most memory of this process, which should do nothing else.
 
     what: model and rival. "plain" is Keras as the example uses it: `fit` on an array of floats,
-    Adam, every setting of TensorFlow at its default; the others are what `fit_or_load` does.
+    Adam, every setting of TensorFlow at its default; the others are what `fit_or_load` does. All
+    keep freed memory alike.
     """
     import keras
 
     from helpers.data import split_images, training_set
     from helpers.models import VAE
-    from helpers.training import Digits, build_model
+    from helpers.training import Digits, build_model, keep_memory
 
     class Stopwatch(keras.callbacks.Callback):
         """Times batches until enough images are seen; reading the loss waits for a device."""
@@ -125,6 +126,7 @@ def time_steps(what: tuple[str, str]) -> dict:
             self.times.append(time.perf_counter())
             self.model.stop_training = len(self.times) * size >= 2 * TIMED
 
+    keep_memory()
     (model, form), watch = what, Stopwatch()
     if form == "plain":
         vae, size = VAE(*MODELS[model].values()), PLAIN["batch_size"]
