@@ -6,8 +6,23 @@ from keras import ops
 from helpers.config import Recipe
 
 
+class OneDevice:
+    """An optimiser's gradients as they are: on one device there is nothing to add up.
+
+    What Keras does here on TensorFlow would keep the graph of every model that a process trains.
+    """
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        return grads_and_vars
+
+
 @keras.saving.register_keras_serializable("helpers")
-class KernelMuon(keras.optimizers.Muon):
+class Adam(OneDevice, keras.optimizers.Adam):
+    """Adam (Kingma & Ba 2015), as Keras has it."""
+
+
+@keras.saving.register_keras_serializable("helpers")
+class KernelMuon(OneDevice, keras.optimizers.Muon):
     """Muon (Jordan et al. 2024) for matrices and convolution kernels; Adam for the rest.
 
     Keras's Muon leaves kernels (height, width, in, out) to Adam, and so does kernels=False. Here
@@ -62,5 +77,4 @@ def build_optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
         rate = keras.optimizers.schedules.CosineDecay(
             0.0, max(1, steps - warmup), warmup_target=recipe.peak, warmup_steps=warmup
         )
-    adam = recipe.optimizer == "adam"  # Kingma & Ba 2015, with Keras's defaults
-    return keras.optimizers.Adam(rate) if adam else KernelMuon(rate, recipe.kernels)
+    return Adam(rate) if recipe.optimizer == "adam" else KernelMuon(rate, recipe.kernels)

@@ -124,6 +124,7 @@ def _new_model(config: TrainingConfig) -> VAE:
         hidden_units=config.hidden_units, activation=config.activation, name="vae",
     )  # fmt: skip
     model.compile(optimizer=build_optimizer(config.optimisation, config.steps))
+    model.optimizer.build(model.trainable_variables)  # else in the graph, which would stay
     return model
 
 

@@ -95,7 +95,7 @@ def test_the_rate_climbs_to_the_peak_and_falls_to_nothing():
 
 def test_the_plain_recipe_is_the_published_one():
     plain = build_optimizer(RECIPES["keras"], 80)
-    assert type(plain) is keras.optimizers.Adam and float(plain.learning_rate) == pytest.approx(
+    assert isinstance(plain, keras.optimizers.Adam) and float(plain.learning_rate) == pytest.approx(
         1e-3
     )
     assert (
