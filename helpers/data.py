@@ -182,7 +182,7 @@ def load(key: str = "mnist") -> Arrays:
 
 def as_input(images: np.ndarray) -> np.ndarray:
     """uint8 (n, 28, 28) to what the models take: float32 in [0, 1], (n, 28, 28, 1)."""
-    return images[..., np.newaxis].astype("float32") / 255
+    return np.divide(images[..., np.newaxis], 255, dtype="float32")
 
 
 def training_set(n: int | None = None, dataset: str = "mnist") -> tuple[np.ndarray, np.ndarray]:
