@@ -1,6 +1,7 @@
 """Cells of executed notebooks become the elements of a document: parsed, not yet numbered."""
 
 import base64
+import io
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -12,6 +13,7 @@ from typing import Any
 
 import nbformat
 from nbformat import NotebookNode, ValidationError
+from PIL import Image
 
 from helpers.display import cell_options
 from helpers.report import pandoc
@@ -28,6 +30,8 @@ _OVERWRITTEN = re.compile(r"^.*\r(?=.)", re.M)
 _OBJECT = re.compile(r"[\[(]*<[\w.]+.* at 0x[0-9a-f]+>.*|<(Axes|Figure).*>", re.S)  # a repr
 _FOLD = re.compile(r"<details>\s*<summary>(.+?)</summary>|</details>", re.S)
 _PIPES = re.compile(r"^ *\|?( *:?-+:? *\|)+( *:?-+:?)? *$", re.M)  # below a pipe table's header
+_EMBEDDED = re.compile(rb"(?<=data:image/png;base64,)[^\"]+")  # pictures in an SVG
+_LEVELS = [round(round(v / 255 * 63) * 255 / 63) for v in range(256)]  # 64 of 256
 _NUMBER = re.compile(r"[-+−]?[\d.,]+([eE][-+]?\d+)? ?%?|NaN|")
 
 
@@ -95,11 +99,9 @@ def parse(notebooks: dict[str, NotebookNode], note: Note) -> Document:
     }
     ends = {book.metadata.get("papermill", {}).get("end_time") or "" for book in notebooks.values()}
     date = datetime.fromisoformat(max(ends)).astimezone(UTC) if any(ends) else None
-    begins = [about.get("part", about).get("level", 1) for about in abouts.values()]
-    levels = {name: about.get("level", 1) for name, about in abouts.items()}
-    below = zip(levels, begins[1:], strict=False)
-    parents = {name: levels[name] for name, level in below if level > levels[name]}
-    return Document(title, subtitle, date, list(notebooks), parents, **bodies)
+    names = titled.get("authors", [])
+    authors = [names] if isinstance(names, str) else list(names)
+    return Document(title, subtitle, authors, date, list(notebooks), **bodies)
 
 
 def _text(text: object, place: Place, form: str = "markdown") -> Ast:
@@ -198,6 +200,7 @@ class _Cell:
         """A picture; a problem where it has no label, no caption or no alternative text."""
         mime, suffix = next(kind for kind in PICTURES.items() if kind[0] in data)
         picture = data[mime].encode() if suffix == "svg" else base64.b64decode(data[mime])
+        picture = _EMBEDDED.sub(_small, picture) if suffix == "svg" else picture
         alt = str(report.get("alt") or self.options.get("fig-alt") or "").strip()
         more = {"live": report.get("live"), "data": report.get("data", "")}
         figure = self.captioned("figure", report, alt=alt, picture=picture, suffix=suffix, **more)
@@ -209,6 +212,25 @@ class _Cell:
         if figure.caption == _text(alt, self.place):
             self.note(self.place, "fig-alt repeats fig-cap: say what the picture shows")
         return [figure]
+
+
+def _small(match: re.Match) -> bytes:
+    """A PNG in base64 with one byte a pixel: greys, or 256 colours, where Matplotlib writes four.
+
+    Without alpha, channels take 64 levels: none is off by more than 2 of 255, black and white stay.
+    """
+    with Image.open(io.BytesIO(base64.b64decode(match[0]))) as file:
+        picture = file.convert("RGBA")
+    *colours, alpha = picture.split()
+    colours = [channel.point(_LEVELS) for channel in colours]
+    if alpha.getextrema() != (255, 255):
+        small = picture.quantize(method=Image.Quantize.FASTOCTREE)
+    elif len({channel.tobytes() for channel in colours}) == 1:
+        small = colours[0]
+    else:
+        small = Image.merge("RGB", colours).quantize()
+    small.save(made := io.BytesIO(), "png", optimize=True)
+    return min(match[0], base64.b64encode(made.getvalue()), key=len)
 
 
 def _elements(draft: Element, note: Note) -> list[Element]:

@@ -91,9 +91,9 @@ class Document:
     """A report: title page, sections, and what follows them."""
     title: Any  # Ast
     subtitle: Any  # Ast
+    authors: list[str]
     date: datetime | None  # when it was computed
     notebooks: list[str]
-    parents: dict[str, int]  # title's level of each notebook that has further notebooks below it
     abstract: list[Element]
     body: list[Element]
     appendix: list[Element]

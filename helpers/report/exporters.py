@@ -1,6 +1,7 @@
 """Notebooks to reports: `render` for a folder, and two exporters for `jupyter nbconvert --to`."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ def render(notebooks: Path, output: Path) -> None:
     ReportError: the notebooks cannot become a report; the message names each cell at fault.
     """
     made = build(cells.read_notebooks(notebooks))
-    files = {"report.html": outputs.page(*made).encode(), "report.pdf": outputs.pdf(*made)}
+    with ThreadPoolExecutor() as pool:  # side by side: both wait for other programs
+        page, pdf = (pool.submit(write, *made) for write in (outputs.page, outputs.pdf))
+    files = {"report.html": page.result().encode(), "report.pdf": pdf.result()}
     output.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (output / name).write_bytes(content)

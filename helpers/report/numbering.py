@@ -51,10 +51,7 @@ def _unnumbered(title: str) -> Element:
 
 
 def _number_headings(headings: list[Element], document: Document, note: Note) -> None:
-    """Sections 1, 1.1, …; appendices A, A.1, …; anchors from notebooks' names and headings' words.
-
-    Where further notebooks stand below a notebook, they have the numbers, its own headings none.
-    """
+    """Sections 1, 1.1, …; appendices A, A.1, …; anchors from notebooks' names and headings' words."""
     counts, before = [0] * DEEPEST, 0
     used: Counter[str] = Counter()
     for heading in headings:
@@ -74,11 +71,10 @@ def _number_headings(headings: list[Element], document: Document, note: Note) ->
         if used[heading.label] > 1:
             heading.label += f"-{used[heading.label]}"
         in_appendix = heading.place.part == "appendix"
-        if in_appendix or level <= document.parents.get(name, level):
-            counts = [*counts[: level - 1], counts[min(level, DEEPEST) - 1] + 1]
-            lettered = in_appendix and [ascii_uppercase[counts[1] - 1], *counts[2:]]
-            heading.number = ".".join(map(str, lettered or counts))
-            counts += [0] * (DEEPEST - level)
+        counts = [*counts[: level - 1], counts[min(level, DEEPEST) - 1] + 1]
+        lettered = in_appendix and [ascii_uppercase[counts[1] - 1], *counts[2:]]
+        heading.number = ".".join(map(str, lettered or counts))
+        counts += [0] * (DEEPEST - level)
 
 
 def _number_labels(document: Document, note: Note) -> dict[str, Element]:
@@ -182,10 +178,7 @@ class _Resolver:
         if heading.number:
             name = "Appendix" if heading.place.part == "appendix" else "Section"
             return [pandoc.string(f"{name}\u00a0{heading.number}")]
-        title, above = heading.text.blocks[0]["c"], self.sections.get((heading.place.notebook, ""))
-        if above is None or not above.number:
-            return inlines or title
-        return [pandoc.string(f"Section\u00a0{above.number} ("), *title, pandoc.string(")")]
+        return inlines or heading.text.blocks[0]["c"]
 
     def _citation(self, anchor: str, inlines: list[dict], place: Place) -> dict | None:
         """The text of the link, then the number: all of it a link."""

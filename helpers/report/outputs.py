@@ -4,7 +4,9 @@ Both fill a template; the PDF is PDF/UA-1, set with the fonts that Typst brings 
 """
 
 import base64
+import csv
 import hashlib
+import io
 import json
 import math
 import re
@@ -33,10 +35,11 @@ ROOM, ROOM_OF_MANY = 103, 122  # characters that a page takes: up to five column
 SHORT = 14  # characters: a column of shorter cells is never broken
 START = 1_500  # characters of a chapter after which its figures may float: not above its title
 TEXT_WIDTH, TEXT_HEIGHT = 453.0, 560.0  # points: A4's text width, how high a figure may be
-_SAFE = " !$()*+,-./:;=?@_~"  # characters of an SVG that a data URI takes
 _MARKUP = re.compile(r"#[a-z]+(\([^)]*\))?|[\[\]*;]")
-_SHORT_TITLE = re.compile(r".{18,}?(?=[.,:;]\s| \(|\.?$)|.*")  # a caption up to its first pause
+_SHORT_TITLE = re.compile(r".{18,}?(?=[.:;]\s|\.?$)|.*")  # a caption's first sentence
+_PLAIN = re.compile(r'<span class="(?:n|nn|o|p|w)">([^<]*)</span>')  # code without a colour
 _MARK = "// place: "
+_END = "\ue000end\ue000"  # of a piece, in what pandoc writes
 
 
 def page(document: Document, formulas: maths.Formulas) -> str:
@@ -45,12 +48,13 @@ def page(document: Document, formulas: maths.Formulas) -> str:
         "code": _code, "source": _source, "pixels": _pixels, "nested": _nested, "markup": Markup,
         "unlinked": lambda text: Markup(re.sub(r"</?a\b[^>]*>", "", text)),
         "sha256": lambda text: base64.b64encode(hashlib.sha256(text.encode()).digest()).decode(),
-        "csv": lambda text: "data:text/csv;charset=utf-8," + quote(text),
+        "csv": lambda text: "data:text/csv;charset=utf-8," + quote(text, safe=" ,()"),
     }
     font = (FOLDER / "fonts" / "STIXTwoMath-subset.woff").read_bytes()
     moving = [figure.live for figure in document.elements("figure") if figure.live]
     networks = {name: net for each in moving for name, net in each["networks"].items()}
     shown: dict = {"networks": networks, "live": Markup(live.script() if moving else "")}
+    shown["tables"] = {table.label: _table(table) for table in document.elements("table")}
     shown["font"] = base64.b64encode(font).decode()
     return _filled("report.html.j2", "html5", document, formulas, filters, shown) + "\n"
 
@@ -86,12 +90,11 @@ def _filled(
             text = f"#formula({_string(' '.join(node['c'][1].split()))}, {text});"
         return {"t": "RawInline", "c": [to, text]}
 
-    pieces: list[Ast] = []
-    transform(document, pieces.append)
-    trees = [pandoc.replace(text.blocks, change) for text in pieces]
-    heads = {"pandoc-api-version": [1, 23], "meta": {}}
-    answers = pandoc.call("write", [json.dumps(heads | {"blocks": tree}) for tree in trees], to)
-    written = map(str.strip, answers)
+    blocks: list[dict] = []  # of all pieces, a mark after each: pandoc is slow at many documents
+    mark = {"t": "RawBlock", "c": [to, _END]}
+    transform(document, lambda text: blocks.extend([*pandoc.replace(text.blocks, change), mark]))
+    whole = {"pandoc-api-version": [1, 23], "meta": {}, "blocks": blocks}
+    written = map(str.strip, pandoc.call("write", [json.dumps(whole)], to)[0].split(_END))
     shown |= {"document": transform(document, lambda text: next(written))}
     shown |= {"name": pandoc.plain(document.title.blocks), "date": document.date}
     loader = FileSystemLoader([FOLDER / "templates", FOLDER / "live"])
@@ -131,14 +134,27 @@ def _code(text: str, language: str = "python") -> Markup:
         lexer = get_lexer_by_name(language, stripnl=False)
     except ClassNotFound:
         lexer = TextLexer(stripnl=False)
-    return Markup(highlight(text, lexer, HtmlFormatter(nowrap=True)).rstrip("\n"))
+    made = highlight(text, lexer, HtmlFormatter(nowrap=True)).rstrip("\n")
+    return Markup(_PLAIN.sub(r"\1", made))
 
 
-def _source(figure: Element) -> str:
+def _source(figure: Element) -> Markup:
     """The picture as a data URI; most of an SVG needs no escape, so it is shorter than base64."""
     if figure.suffix == "png":
-        return f"data:image/png;base64,{base64.b64encode(figure.picture).decode()}"
-    return f"data:image/svg+xml,{quote(figure.picture, safe=_SAFE)}"
+        return Markup(f"data:image/png;base64,{base64.b64encode(figure.picture).decode()}")
+    text = " ".join(figure.picture.decode().split())
+    text = text if "'" in text else text.replace('"', "'")
+    for letter, escape in {"%": "%25", "#": "%23", "&": "&amp;", '"': "&quot;"}.items():
+        text = text.replace(letter, escape)
+    return Markup(f"data:image/svg+xml,{text}")
+
+
+def _table(table: Element) -> str:
+    """A table as CSV: the words of its cells."""
+    file = io.StringIO()
+    rows = [[pandoc.plain(cell.blocks) for cell in row] for row in (table.header, *table.rows)]
+    csv.writer(file, lineterminator="\n").writerows(rows)
+    return file.getvalue()
 
 
 def _pixels(figure: Element) -> Markup:

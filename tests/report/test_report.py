@@ -10,6 +10,7 @@ from collections import Counter
 from importlib.metadata import EntryPoint
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pikepdf
 import pypdfium2
@@ -17,6 +18,7 @@ import pytest
 import sample_report as sample
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_output
+from PIL import Image
 
 from helpers import paths
 from helpers.report import outputs, pandoc
@@ -42,8 +44,9 @@ def made(tmp_path_factory):
 
 
 def pages_of(pdf):
-    """The text of every page."""
-    return [page.get_textpage().get_text_bounded() for page in pypdfium2.PdfDocument(pdf)]
+    """The text of every page below its running head."""
+    top = 842 - 78  # points, of A4
+    return [page.get_textpage().get_text_bounded(top=top) for page in pypdfium2.PdfDocument(pdf)]
 
 
 def structure(pdf):
@@ -72,8 +75,10 @@ def test_html_is_one_file_that_asks_for_nothing(made):
     urls = re.findall(r'url\("?([^")]*)', made.soup.style.text)
     assert urls and all(url.startswith("data:") for url in urls)
     policy = made.soup.find("meta", attrs={"http-equiv": "Content-Security-Policy"})["content"]
-    digest = base64.b64encode(hashlib.sha256(made.soup.script.string.encode()).digest()).decode()
-    assert policy.startswith("default-src 'none'") and f"'sha256-{digest}'" in policy
+    assert policy.startswith("default-src 'none'")
+    scripts = made.soup.find_all("script", type=False)
+    for text in (script.string.encode() for script in scripts):
+        assert f"'sha256-{base64.b64encode(hashlib.sha256(text).digest()).decode()}'" in policy
 
 
 def test_html_says_what_it_is(made):
@@ -109,8 +114,8 @@ def test_sections_are_numbered_alike_in_contents_text_and_pdf(made):
     found = made.soup.select("main :is(h2, h3, h4, h5)")
     heads = [words(h.get_text()).removesuffix("#") for h in found]
     assert heads == [
-        "1 Variational autoencoders", "The bound", "Training", "1.1 The latent dimension",
-        "1.1.1 Latent dimension 1", "1.1.1.1 What is lost", "2 Formulas", "3 Claims",
+        "1 Variational autoencoders", "1.1 The bound", "1.2 Training", "1.3 The latent dimension",
+        "1.3.1 Latent dimension 1", "1.3.1.1 What is lost", "2 Formulas", "3 Claims",
         "Appendices", "Appendix A Code of the figures", "Appendix B Environment", "B.1 Versions",
         "References",
     ]  # fmt: skip
@@ -121,7 +126,7 @@ def test_sections_are_numbered_alike_in_contents_text_and_pdf(made):
             entry = entries.pop(0)
             titles.append(words(entry.title))
             entries = [*entry.children, *entries]
-    assert titles == heads
+    assert titles == ["Abstract", "Contents", "Figures", "Tables", *heads]
     contents = [words(a.text) for a in made.soup.select("#contents a")]
     assert contents == [head.replace("Appendix ", "") for head in heads if head.count(".") < 3]
 
@@ -192,6 +197,49 @@ def test_figures_float_in_their_order_and_links_lead_to_where_they_went():
     assert set(stands.values()) <= led
 
 
+def test_every_page_number_in_the_lists_is_where_the_pdf_has_it(made):
+    listed, shown = "\n".join(made.pages[1:3]), 0
+    with made.pdf.open_outline() as outline:
+        waiting = list(outline.root)[4:]
+    numbers = {page.objgen: n for n, page in enumerate(made.pdf.pages)}
+    while waiting:  # headings, by their bookmarks and by the contents
+        entry = waiting.pop()
+        waiting += entry.children
+        target = entry.destination or entry.action.D
+        page, title = numbers[target[0].objgen], words(entry.title)
+        assert title in words(made.pages[page]), title
+        if title.split()[0].count(".") < 3:
+            assert re.search(rf"{re.escape(title)}[ .]*{page + 1}\b", words(listed)), title
+    for kind in ("Figure", "Table"):
+        for caption in made.soup.select("figure:not(.listing) > figcaption:has(> .label)"):
+            label = words(caption.select_one(".label").text)
+            if label.startswith(kind):
+                page = number(made.pages, rf"{label.replace(' ', '.')}\u2002")
+                start = words(caption.text).removeprefix(label).split(".")[0].split("$")[0][:12]
+                assert re.search(rf"{re.escape(start.strip())}.*?[ .]{page + 1}\b", words(listed))
+                shown += 1
+    assert shown == 5
+
+
+def test_running_heads_name_chapter_and_section(made):
+    pages = pypdfium2.PdfDocument(made.folder / "report.pdf")
+    heads = [page.get_textpage().get_text_bounded(bottom=842 - 78) for page in pages]
+    assert words(heads[0]) == "" and words(heads[1]) == "Variational autoencoders, measured"
+    place = number(made.pages, r"1\.2\u2002Training")
+    assert words(heads[place]).startswith("1 Variational autoencoders 1.")
+    assert any(words(head).startswith("Appendices Appendix ") for head in heads)
+
+
+def test_the_pdf_has_page_labels_and_authors(made):
+    assert [str(page.label) for page in made.pdf.pages][:3] == ["1", "2", "3"]
+    assert "/PageLabels" in made.pdf.Root
+    notebook = sample.notebook([sample.text("# T")], title="T", authors=["A. One", "B. Two"])
+    content, _ = ReportPDFExporter().from_notebook_node(notebook)
+    with pikepdf.open(io.BytesIO(content)) as pdf, pdf.open_metadata() as metadata:
+        assert metadata["dc:creator"] == ["A. One, B. Two"]
+    assert "A. One, B. Two" in pages_of(content)[0]
+
+
 def number(pages, pattern):
     """The page (from 0) after the front matter that has the pattern."""
     return next(n for n, page in enumerate(pages) if n > 1 and re.search(pattern, page))
@@ -237,7 +285,8 @@ def test_same_notebooks_give_the_same_bytes(made, tmp_path):
 
 def test_colours_can_be_read():
     css = (outputs.FOLDER / "templates" / "report.css").read_text()
-    light, dark, paper = re.findall(r":root \{(.*?)\}", css, re.S)
+    light, paper = re.findall(r":root \{(.*?)\}", css, re.S)
+    dark = re.search(r"set dark %\}(.*?)\{%", css, re.S)[1]
     for block in (light, dark, paper):
         colours = dict(re.findall(r"--(\w+): (#\w+);", block))
         texts = ["text", "soft", "link", "keyword", "string", "comment", "number", "name"]
@@ -311,7 +360,7 @@ def test_live_figures_stand_with_their_pictures_and_share_networks_and_script():
 
 def test_a_page_without_live_figures_carries_nothing_of_them():
     soup = page_of(figure())
-    assert not soup.select("script[type=module]") and ".live" not in str(soup)
+    assert not soup.select("script[type=module]") and ".live" not in str(soup.style)
 
 
 def answer(title, *more):
@@ -366,6 +415,31 @@ def test_pictures_of_plain_notebooks_are_figures():
     assert "Figure 1 A curve." in pdf_of(cell).replace("\u2002", " ")
 
 
+def test_pictures_in_a_figure_take_less_and_look_the_same():
+    cell = sample.figure(sample.panels(), "fig-x", "A.", "B.")
+    before = cell.outputs[0].data["image/svg+xml"].encode()
+    after = next(element for element in elements_of(cell) if element.kind == "figure").picture
+    (old, cloud), (new, points) = (rasters(picture) for picture in (before, after))
+    assert new.mode == "L" and points.mode == "P"
+    grey = np.asarray(old.convert("L"), int)
+    assert np.abs(grey - np.asarray(new, int)).max() <= 2
+    paper = [np.asarray(on_paper(picture), int) for picture in (cloud, points)]
+    assert np.abs(paper[0] - paper[1]).mean() < 2
+    assert len(after) < 0.6 * len(before)
+
+
+def rasters(picture):
+    """The PNGs within an SVG."""
+    found = re.findall(rb'data:image/png;base64,\s*([^"]+)', picture)
+    return [Image.open(io.BytesIO(base64.b64decode(text))) for text in found]
+
+
+def on_paper(picture):
+    paper = Image.new("RGBA", picture.size, "white")
+    paper.alpha_composite(picture.convert("RGBA"))
+    return paper.convert("RGB")
+
+
 @pytest.mark.parametrize(
     ("attributes", "size"),
     [('width="72pt" height="36pt"', (72, 36)), ('width="96" height="48px"', (72, 36))]
@@ -381,7 +455,7 @@ def test_dataframes_of_plain_notebooks_are_tables():
     data = {"text/html": frame._repr_html_(), "text/plain": "…"}
     soup = page_of(plain("frame", data, label="tbl-x", tbl_cap="Losses."), plain("frame", data))
     first, second = soup.select("figure.table")
-    assert first["id"] == "tbl-x" and words(first.figcaption.text) == "Table 1 Losses."
+    assert first["id"] == "tbl-x" and words(first.figcaption.text) == "Table 1 Losses. Data (CSV)"
     assert not second.figcaption and first.find("math").text == "x1"
     assert [words(th.text) for th in first.thead.find_all("th")] == ["model", "loss"]
     assert [td["class"] for td in first.tbody.tr.find_all("td")] == [["l"], ["r"]]
@@ -442,7 +516,7 @@ def test_pdf_lists_figures_and_tables_with_short_titles(made):
     front = words(" ".join(made.pages[:3]))
     assert "Figures" in front and "Tables" in front
     found = made.soup.select("figure:not(.listing) > figcaption")
-    captions = [words(caption.get_text()) for caption in found]
+    captions = [words(caption.get_text()).removesuffix(" Data (CSV)") for caption in found]
     titles = [re.sub(r"^(Figure|Table) \S+ ", "", caption)[:18] for caption in captions]
     assert titles and all(title in front for title in titles)
 

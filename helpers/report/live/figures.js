@@ -195,6 +195,7 @@ export const plane = (element, data) => {
   );
   new ResizeObserver(drawAll).observe(pad);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+  addEventListener("themechange", drawAll); // by the report's own switch
 };
 
 // ---- One latent dimension: a slider through the prior's quantiles.
