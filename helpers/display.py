@@ -91,8 +91,11 @@ def source(*objects: Callable | type) -> None:
 
 
 def figure_data(fig: Figure) -> str:
-    """The numbers of a figure's lines, points and bars as CSV; "" for none or over MOST_DATA."""
-    rows = []
+    """The numbers of a figure's lines, points and bars as CSV; "" for none or over MOST_DATA.
+
+    Columns have the axes' names, with units; where panels differ, each panel names its own.
+    """
+    rows, names = [], {}
     for panel, ax in enumerate(fig.axes, start=1):
         lines = [line for line in ax.lines if line.get_transform() == ax.transData]  # no axhline
         found: list[tuple[Any, Any]] = [(line, line.get_xydata()) for line in lines]
@@ -105,9 +108,22 @@ def figure_data(fig: Figure) -> str:
             label = str(artist.get_label())
             name = f"series {place}" if label.startswith("_") else label
             rows += [(panel, name, float(x), float(y)) for x, y in points]
-    frame = pd.DataFrame(rows, columns=["panel", "series", "x", "y"])
+            names[panel] = [_axis_name(ax, "x"), _axis_name(ax, "y")]
+    alike = len({tuple(pair) for pair in names.values()}) == 1
+    columns = next(iter(names.values())) if alike else ["x", "y"]
+    frame = pd.DataFrame(rows, columns=["panel", "series", *columns])
+    if not alike:
+        frame["panel"] = [f"{panel}: {', '.join(names[panel])}" for panel in frame["panel"]]
     text = frame.to_csv(index=False, lineterminator="\n", float_format="%.6g", na_rep="nan")
     return text if 0 < len(rows) <= MOST_DATA else ""
+
+
+def _axis_name(ax: Any, axis: str) -> str:
+    """An axis's label, else that of a panel that shares the axis, else "x" or "y"."""
+    siblings = getattr(ax, f"get_shared_{axis}_axes")().get_siblings(ax)
+    panels = [ax, *(each for each in ax.figure.axes if each in siblings)]
+    labels = [getattr(panel, f"get_{axis}label")() for panel in panels]
+    return next(filter(None, labels), axis).replace("$", "")
 
 
 def svg(fig: Figure) -> str:

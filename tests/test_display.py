@@ -136,6 +136,20 @@ def test_a_figure_gives_the_numbers_that_it_draws():
     ]
 
 
+def test_data_have_the_names_and_units_of_their_axes():
+    figure = Figure()
+    top, below = figure.subplots(2, sharex=True)
+    for ax in (top, below):
+        ax.plot([0, 1], [2, 3], label="seed 0")
+        ax.set_ylabel("KL (nats)")
+    below.set_xlabel("$z_1$")
+    assert display.figure_data(figure).startswith("panel,series,z_1,KL (nats)\n1,seed 0,0,2\n")
+    top.set_ylabel("loss")
+    lines = list(csv.reader(display.figure_data(figure).splitlines()))
+    assert lines[0] == ["panel", "series", "x", "y"]
+    assert [line[0] for line in lines[1::2]] == ["1: z_1, loss", "2: z_1, KL (nats)"]
+
+
 def test_pictures_and_many_points_give_none():
     ax = Figure().subplots()
     ax.imshow([[0.0]])

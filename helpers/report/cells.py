@@ -229,7 +229,7 @@ def _small(match: re.Match) -> bytes:
         small = colours[0]
     else:
         small = Image.merge("RGB", colours).quantize()
-    small.save(made := io.BytesIO(), "png", optimize=True)
+    small.save(made := io.BytesIO(), "png")
     return min(match[0], base64.b64encode(made.getvalue()), key=len)
 
 

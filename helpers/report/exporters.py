@@ -20,8 +20,8 @@ def render(notebooks: Path, output: Path) -> None:
     ReportError: the notebooks cannot become a report; the message names each cell at fault.
     """
     made = build(cells.read_notebooks(notebooks))
-    with ThreadPoolExecutor() as pool:  # side by side: both wait for other programs
-        page, pdf = (pool.submit(write, *made) for write in (outputs.page, outputs.pdf))
+    with ThreadPoolExecutor() as pool:  # side by side: Typst and pandoc are programs of their own
+        page, pdf = pool.submit(outputs.page, *made), pool.submit(outputs.pdf, *made)
     files = {"report.html": page.result().encode(), "report.pdf": pdf.result()}
     output.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
