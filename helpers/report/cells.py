@@ -167,6 +167,7 @@ class _Cell:
         words = str(report.get("caption") or self.options.get(option) or "").strip()
         if label and not words and kind != "figure":
             self.note(self.place, f"a labelled {kind} needs a caption: `#| {option}: …`")
+        more |= {"short": str(self.options.get(f"{KINDS[kind]}-scap") or "")}
         caption = _text(words, self.place) if words else None
         return Element(kind, self.place, label=label, caption=caption, **more)
 
@@ -243,7 +244,8 @@ def _elements(draft: Element, note: Note) -> list[Element]:
     if len(tables) != 1:
         note(draft.place, f"one table expected, {len(tables)} found")
         return []
-    table = replace(_table(tables[0], draft.place), label=draft.label, caption=draft.caption)
+    named = {name: getattr(draft, name) for name in ("label", "caption", "short")}
+    table = replace(_table(tables[0], draft.place), **named)
     if any(len(row) != len(table.header) for row in table.rows):
         note(draft.place, "a table with merged cells: give it one cell for each column")
     return [table]

@@ -74,6 +74,7 @@ class Element:
     number: str = ""  # "1.2", "A.1" or "3"
     level: int = 0
     caption: Any = None  # Ast
+    short: str = ""  # the caption in lists of figures and tables, else its first sentence
     code: str = ""
     language: str = "python"
     picture: bytes = b""

@@ -187,11 +187,11 @@ def _floats(document: Document) -> set[str]:
 
 
 def _listed(document: Document, kind: str) -> list[tuple[str, str, str]]:
-    """Label, number and the beginning of the caption of each labelled element of a kind."""
+    """Label, number and short title of each labelled element of a kind."""
     found = []
     for element in document.elements(kind):
         if element.label and (title := _SHORT_TITLE.match(pandoc.plain(element.caption.blocks))):
-            found.append((element.label, element.number, title[0]))
+            found.append((element.label, element.number, element.short or title[0]))
     return found
 
 

@@ -368,11 +368,13 @@ def answer(title, *more):
     return sample.text(f"{start}\n\nBecause *it is* $x$.\n\n</details>\n\nAfter."), *more
 
 
-def test_an_answer_is_folded_in_the_page_and_set_in_the_pdf():
+def test_an_answer_is_folded_in_the_page_and_stands_at_the_end_of_the_pdf():
     fold = page_of(*answer("Answer")).select_one("details.answer")
     assert fold.summary.text == "Answer" and fold.p.em.text == "it is"
     assert "After" not in fold.text and not fold.has_attr("open")
-    assert "Why? Answer. Because it is" in pdf_of(*answer("Answer"))
+    pdf = pdf_of(sample.text("## Questions"), *answer("Solution"))
+    assert re.search(r"Why\? Answer 1, page [23] After\.", pdf)
+    assert "1 Solution. Section 1.1 Because it is" in pdf[pdf.rindex("Answers") :]
 
 
 @pytest.mark.parametrize(
@@ -519,6 +521,14 @@ def test_pdf_lists_figures_and_tables_with_short_titles(made):
     captions = [words(caption.get_text()).removesuffix(" Data (CSV)") for caption in found]
     titles = [re.sub(r"^(Figure|Table) \S+ ", "", caption)[:18] for caption in captions]
     assert titles and all(title in front for title in titles)
+
+
+def test_a_short_title_is_listed_as_it_is_written():
+    cell, table = figure(), frame(**TBL, tbl_scap="Losses, in short")
+    cell.source = f"#| fig-scap: A fall, steep and brief\n{cell.source}"
+    listed = words(pages_of(outputs.pdf(*build(bad(cell, table))))[1])
+    assert "1 A fall, steep and brief" in listed and "A curve" not in listed
+    assert "1 Losses, in short" in listed
 
 
 def bad(*cells, **report):
