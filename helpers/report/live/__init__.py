@@ -24,7 +24,6 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from helpers.errors import check_choice
-from helpers.plots import CLASS_COLOURS, HIDDEN
 
 FOLDER = Path(__file__).parent
 LIMIT = 3.0  # of the sliders: standard deviations of the prior
@@ -66,6 +65,8 @@ def plane(
 
     names: of the labels. Points are rounded to 1/32767 of the largest coordinate.
     """
+    from helpers.plots import CLASS_COLOURS  # here: who renders a report needs no SciPy
+
     means = np.asarray(means, "float64")
     check_choice("shape of means", means.shape, [(len(labels), 2)])
     check_choice("latent dimensions of the plane", model.decoder.inputs[0].shape[-1], [2])
@@ -119,6 +120,8 @@ def board(
     seed: of the chain; warm_up: its first steps, pseudo-Gibbs in any case, which its mean leaves
     out; names: of the labels. Images are stored with 8 bits.
     """
+    from helpers.plots import HIDDEN
+
     images, mask = np.asarray(images), np.asarray(mask)
     shapes, fitting = (images.shape, mask.shape), ((len(labels), 28, 28, 1), (28, 28))
     check_choice("shapes of images and mask", shapes, [fitting])
