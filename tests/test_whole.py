@@ -331,11 +331,12 @@ def test_one_switch_unfolds_all_code(opened):
     assert page.evaluate(shown) == 0
 
 
-def test_on_paper_all_code_is_unfolded_and_pictures_stand_for_live_figures(opened):
+def test_on_paper_are_answers_no_folded_code_and_pictures_for_live_figures(opened):
     page, _, _ = opened()
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    assert page.evaluate("[...document.querySelectorAll('details')].every(d => d.open)")
+    assert page.evaluate("[...document.querySelectorAll('details.answer')].every(d => d.open)")
+    assert not page.locator("details.code").first.is_visible()
     assert (
         page.locator(".live .live-static").first.is_visible()
         and not page.locator(".live-body").first.is_visible()

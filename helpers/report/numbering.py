@@ -3,6 +3,7 @@
 import json
 import re
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
@@ -51,13 +52,21 @@ def _unnumbered(title: str) -> Element:
 
 
 def _number_headings(headings: list[Element], document: Document, note: Note) -> None:
-    """Sections 1, 1.1, …; appendices A, A.1, …; anchors from notebooks' names and headings' words."""
-    counts, before = [0] * DEEPEST, 0
+    """Sections 1, 1.1, …; appendices A, A.1, …; anchors from notebooks' names and headings' words.
+
+    Where further notebooks stand below a notebook, its own headings come before theirs: 1.0.1, ….
+    """
+    body = [heading for heading in reversed(headings) if heading.place.part == "body"]
+    begin = {heading.place.notebook: heading.level for heading in body}  # the first one's level
+    title = {heading.place.notebook: heading.level for heading in body if heading.place.cell}
+    pairs = pairwise(document.notebooks)
+    parents = {a for a, b in pairs if begin.get(b, 0) > title.get(a, DEEPEST)}
+    counts, before = [0] * (DEEPEST + 1), 0
     used: Counter[str] = Counter()
     for heading in headings:
         level, name = heading.level, heading.place.notebook
         if name == "report":  # the appendices begin
-            counts, before = [0] * DEEPEST, level
+            counts, before = [0] * (DEEPEST + 1), level
             continue
         what = f"heading at level {level} of the report"
         if level > DEEPEST:
@@ -71,10 +80,12 @@ def _number_headings(headings: list[Element], document: Document, note: Note) ->
         if used[heading.label] > 1:
             heading.label += f"-{used[heading.label]}"
         in_appendix = heading.place.part == "appendix"
-        counts = [*counts[: level - 1], counts[min(level, DEEPEST) - 1] + 1]
+        own = name in parents and not in_appendix and level > title[name]
+        place = min(level, DEEPEST) + own  # among the counts
+        counts = [*counts[: place - 1], counts[place - 1] + 1]
         lettered = in_appendix and [ascii_uppercase[counts[1] - 1], *counts[2:]]
         heading.number = ".".join(map(str, lettered or counts))
-        counts += [0] * (DEEPEST - level)
+        counts += [0] * (DEEPEST + 1 - place)
 
 
 def _number_labels(document: Document, note: Note) -> dict[str, Element]:

@@ -4,9 +4,7 @@ Both fill a template; the PDF is PDF/UA-1, set with the fonts that Typst brings 
 """
 
 import base64
-import csv
 import hashlib
-import io
 import json
 import math
 import re
@@ -48,13 +46,12 @@ def page(document: Document, formulas: maths.Formulas) -> str:
         "code": _code, "source": _source, "pixels": _pixels, "nested": _nested, "markup": Markup,
         "unlinked": lambda text: Markup(re.sub(r"</?a\b[^>]*>", "", text)),
         "sha256": lambda text: base64.b64encode(hashlib.sha256(text.encode()).digest()).decode(),
-        "csv": lambda text: "data:text/csv;charset=utf-8," + quote(text, safe=" ,()"),
+        "csv": lambda text: "data:text/csv;charset=utf-8," + quote(Markup(text).unescape(), safe=" ,()"),
     }
     font = (FOLDER / "fonts" / "STIXTwoMath-subset.woff").read_bytes()
     moving = [figure.live for figure in document.elements("figure") if figure.live]
     networks = {name: net for each in moving for name, net in each["networks"].items()}
     shown: dict = {"networks": networks, "live": Markup(live.script() if moving else "")}
-    shown["tables"] = {table.label: _table(table) for table in document.elements("table")}
     shown["font"] = base64.b64encode(font).decode()
     return _filled("report.html.j2", "html5", document, formulas, filters, shown) + "\n"
 
@@ -147,14 +144,6 @@ def _source(figure: Element) -> Markup:
     for letter, escape in {"%": "%25", "#": "%23", "&": "&amp;", '"': "&quot;"}.items():
         text = text.replace(letter, escape)
     return Markup(f"data:image/svg+xml,{text}")
-
-
-def _table(table: Element) -> str:
-    """A table as CSV: the words of its cells."""
-    file = io.StringIO()
-    rows = [[pandoc.plain(cell.blocks) for cell in row] for row in (table.header, *table.rows)]
-    csv.writer(file, lineterminator="\n").writerows(rows)
-    return file.getvalue()
 
 
 def _pixels(figure: Element) -> Markup:
