@@ -222,6 +222,25 @@ def test_every_page_number_in_the_lists_is_where_the_pdf_has_it(made):
     assert shown == 5
 
 
+def test_links_in_lists_end_with_the_page_they_lead_to_and_others_name_what_stands_there(made):
+    numbers, seen = {page.objgen: n for n, page in enumerate(made.pdf.pages)}, Counter()
+    drawn = [page.get_textpage() for page in pypdfium2.PdfDocument(made.folder / "report.pdf")]
+    for n, page in enumerate(made.pdf.pages):
+        for note in page.get("/Annots", []):
+            target = destination(made.pdf, note)
+            left, bottom, right, top = (float(side) for side in note.Rect)
+            box = {"left": left - 1, "bottom": bottom - 1, "right": right + 1, "top": top + 1}
+            text = words(drawn[n].get_text_bounded(**box))
+            place = target is not None and numbers[target[0].objgen]
+            if n in (1, 2) and target is not None and re.match(r"[\dA-Z.]+ .*\d$", text):
+                assert text.endswith(f" {place + 1}"), text
+                seen["listed"] += 1
+            elif target is not None and re.fullmatch(r"(Figure|Table|Listing) \d+", text):
+                assert f"{text}\u2002" in made.pages[place].replace("\xa0", " "), text
+                seen["linked"] += 1
+    assert seen["listed"] > 10 and seen["linked"] > 3
+
+
 def test_running_heads_name_chapter_and_section(made):
     pages = pypdfium2.PdfDocument(made.folder / "report.pdf")
     heads = [page.get_textpage().get_text_bounded(bottom=842 - 78) for page in pages]
