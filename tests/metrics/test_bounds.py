@@ -113,6 +113,55 @@ def test_kl_per_dimension_and_active_units():
     assert active.tolist() == [True, False]
 
 
+def test_the_error_of_a_range_is_that_of_images_drawn_again():
+    """By the variance of a difference, and by a bootstrap; unpaired errors are another number."""
+    shared = RNG.gamma(2, 1, size=(400, 1))  # images that cost much cost much in both
+    kl = shared * [1.0, 0.3, 2.0] + RNG.gamma(1, 0.1, size=(400, 3))
+    found = bounds.kl_range(kl)
+    assert found["kl_least"] == pytest.approx(kl[:, 1].mean())
+    assert found["kl_most"] == pytest.approx(kl[:, 2].mean())
+    cov = np.cov(kl.T)
+    by_hand = np.sqrt((cov[1, 1] + cov[2, 2] - 2 * cov[1, 2]) / 400)
+    again = [kl[RNG.integers(400, size=400)].mean(axis=0) for _ in range(2_000)]
+    assert found["kl_range_error"] == pytest.approx(by_hand)
+    assert np.std([mean[2] - mean[1] for mean in again]) == pytest.approx(by_hand, rel=0.1)
+    assert np.hypot(*(bounds.standard_error(kl[:, k]) for k in (1, 2))) > 1.15 * by_hand
+    assert bounds.kl_range(kl[:, :1])["kl_range_error"] == 0  # one dimension has no range
+
+
+def test_the_integral_on_a_grid_is_the_likelihood_that_the_bound_approaches(points):
+    model, few = LinearGaussian(widen=3), points[:60]
+    exact, found = model.exact(few), bounds.grid_log_likelihood(model, few, points=80)
+    np.testing.assert_allclose(found, exact, atol=1e-3)
+    elbo = bounds.elbo(model, few, seed=1, samples=50)["elbo"]
+    tight = bounds.importance_weighted_bound(model, few, k=500, seed=1)
+    assert elbo.mean() < found.mean() - 0.3 and np.abs(tight - found).mean() < 0.05
+    small = bounds.grid_log_likelihood(model, few, points=80, reach=0.5)
+    coarse = bounds.grid_log_likelihood(model, few, points=6)
+    assert np.abs(small - exact).max() > 1 < np.abs(coarse - exact).max()  # negative controls
+
+
+class Ink:
+    """Five pixels of ink with probabilities that depend on two latent numbers."""
+
+    def decode(self, z):
+        return 1 / (1 + np.exp(-np.tanh(z) @ np.array([[3, -2, 1, 4, 0.5], [1, 2, -4, 0.3, 2]])))
+
+    def pixel_loss(self, x, p):
+        x, p = np.asarray(x), np.asarray(p)
+        return -(x * np.log(p) + (1 - x) * np.log(1 - p)).sum(-1)
+
+
+def test_ln_p_of_grey_pixels_is_below_the_mean_ln_p_of_binarised_ones():
+    """Over all 2⁵ images of black and white, by their probabilities; equal where none is grey."""
+    binary = np.array(np.meshgrid(*[[0.0, 1.0]] * 5)).reshape(5, -1).T
+    exact = bounds.grid_log_likelihood(Ink(), binary, points=60)
+    assert np.exp(exact).sum() == pytest.approx(1, abs=1e-4)  # a distribution
+    for grey in RNG.uniform(0, 1, (4, 5)):
+        shares = np.prod(np.where(binary == 1, grey, 1 - grey), axis=1)
+        assert bounds.grid_log_likelihood(Ink(), grey[np.newaxis], 60)[0] < shares @ exact - 0.01
+
+
 class Searchable(LinearGaussian):
     """The same with a Keras decoder, and means that are `shift` standard deviations off."""
 
