@@ -5,7 +5,10 @@ from scipy.stats import entropy
 from sklearn.metrics import pairwise_distances
 from sklearn.neighbors import NearestNeighbors
 
+from helpers.metrics.likelihoods import decoded_mean
+
 AT_ONCE = 500  # rows of a table of distances
+REDRAWN = 3  # training images that an image is compared with, as the model draws them
 
 
 def frechet_distance(features_a: np.ndarray, features_b: np.ndarray) -> float:
@@ -45,6 +48,27 @@ def density_coverage(real: np.ndarray, fake: np.ndarray, k: int = 5) -> dict[str
     held = [(pairwise_distances(real[part], fake) < radii[part]).sum(axis=1) for part in rows]
     balls = np.concatenate(held)
     return {"density": float(balls.sum() / (k * len(fake))), "coverage": float(np.mean(balls > 0))}
+
+
+def nearest_distance(known: np.ndarray, images: np.ndarray) -> np.ndarray:
+    """Euclidean distance of each image (m, …) to the nearest of known images (n, …): (m,)."""
+    known, images = (each.reshape(len(each), -1) for each in (known, images))
+    return NearestNeighbors(n_neighbors=1, algorithm="brute").fit(known).kneighbors(images)[0][:, 0]
+
+
+def recited(model, images: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """The copy test: which images are a training image as the model draws it, bool (n,).
+
+    codes: posterior means of the training images, (m, latent_dim). The REDRAWN ones nearest to the
+    image's own code are decoded; it is a copy where it is less than half as far from one of them
+    as from the next. Codes of d dimensions that fill space come out so by chance with probability
+    2⁻ᵈ. In pixels, a decoded training image is hardly nearer to its original than to others.
+    """
+    index = NearestNeighbors(n_neighbors=REDRAWN).fit(codes)
+    near = index.kneighbors(model.encode(images)[0], return_distance=False)
+    redrawn = [decoded_mean(model, codes[each]) for each in near.T]
+    squares = np.sort([np.square(each - images).sum(axis=(1, 2, 3)) for each in redrawn], axis=0)
+    return squares[0] < squares[1] / 4
 
 
 def class_shares(labels: np.ndarray) -> np.ndarray:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.linalg import sqrtm
 from scipy.stats import ks_2samp, kstest
+from sklearn.metrics import pairwise_distances
 
-from helpers import data
+from helpers import data, losses
 from helpers.metrics import samples
 
 
@@ -131,6 +132,64 @@ def test_bad_samples_lose_density_or_coverage(rng):
     assert half["coverage"] < 0.4
     wide = samples.density_coverage(real, 3 * alike)
     assert wide["density"] < 0.5
+
+
+class Isometry:
+    """Codes of d dimensions as the first pixels of an image; the encoder reads them off again."""
+
+    pixel_loss = losses.PIXEL_LOSSES["mse"]
+
+    def __init__(self, d, blur=0.0):
+        self.d, self.blur, self.rng = d, blur, np.random.default_rng(3)
+
+    def encode(self, x):
+        z = x[:, 0, : self.d, 0] + self.blur * self.rng.standard_normal((len(x), self.d))
+        return z, np.zeros_like(z)
+
+    def decode(self, z):
+        images = np.zeros((len(z), 28, 28, 1))
+        images[:, 0, : self.d, 0] = z
+        return images
+
+
+@pytest.mark.parametrize("d", [1, 2, 4, 7])
+def test_the_copy_test_finds_planted_copies_and_is_wrong_by_chance_as_geometry_says(rng, d):
+    """Uniform codes on a torus have no edge: the nearer of two is half as far with 2⁻ᵈ."""
+    codes, model = rng.random((4_000, d)), Isometry(d)
+    planted = samples.recited(model, model.decode(codes[:1_000]), codes)
+    assert planted.mean() == 1
+    inner = 0.25 + 0.5 * rng.random((2_000, d))  # away from the edges
+    chance = samples.recited(model, model.decode(inner), codes).mean()
+    assert chance == pytest.approx(0.5**d, abs=4 * np.sqrt(0.5**d / 2_000))
+
+
+def test_the_copy_test_by_hand_and_without_power(rng):
+    codes, model = rng.standard_normal((300, 3)), Isometry(3)
+    images = model.decode(rng.standard_normal((200, 3)))
+    squares = ((images[:, 0, :3, 0][:, None] - codes) ** 2).sum(-1)
+    first, second = np.sort(np.sqrt(squares), axis=1)[:, :2].T
+    found = samples.recited(model, images, codes)
+    assert found.tolist() == (first < second / 2).tolist() and 0.05 < found.mean() < 0.25
+    blind = samples.recited(Isometry(3, blur=100), model.decode(codes), codes)
+    assert blind.mean() < 0.2  # negative control: an encoder that does not find the place again
+    twice = np.repeat(codes, 3, axis=0)  # of equal images none is the one that was copied
+    assert samples.recited(model, model.decode(codes), twice).mean() == 0
+
+
+def test_the_nearest_distance_is_that_of_all_pairs(digits):
+    known, x = digits[:300], digits[300:340]
+    expected = pairwise_distances(*(each.reshape(len(each), -1) for each in (x, known))).min(axis=1)
+    np.testing.assert_allclose(samples.nearest_distance(known, x), expected, rtol=1e-4)
+    assert samples.nearest_distance(known, known[:5]).max() < 1e-2 < expected.min()
+
+
+def test_halves_by_lot_are_a_floor_that_halves_in_order_are_not(rng):
+    """Features that drift with their place, as MNIST's test images do: easier ones come first."""
+    drifting = rng.standard_normal((4_000, 8)) + np.linspace(-1, 1, 4_000)[:, np.newaxis]
+    lot = rng.permutation(4_000)
+    floor = samples.frechet_distance(drifting[lot[:2_000]], drifting[lot[2_000:]])
+    ordered = samples.frechet_distance(drifting[:2_000], drifting[2_000:])
+    assert floor < 0.1 < 5 < ordered == pytest.approx(8, abs=1)
 
 
 def test_class_shares_count_labels():
