@@ -66,7 +66,7 @@ def importance_weighted_bound(model, x, k: int, seed: int, q=None) -> np.ndarray
 def grid_log_likelihood(model, x, points: int = 200, reach: float = 5.0) -> np.ndarray:
     """ln p(x) of a model with two latent dimensions, p(x|z) p(z) summed over a grid: nats, (n,).
 
-    The limit of L_k. points² values of z on [-reach, reach]²; their spacing must be well below the
+    The limit of L_k. points² values of z on [-reach, reach]²; their spacing must not exceed the
     posterior's standard deviation, which a second spacing tells. For grey x and the cross-entropy
     it is, like every bound on it, below the expected ln p of binarised x: ln ∫ exp is convex.
     """

@@ -6,7 +6,7 @@ like, as in `bounds`.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from types import SimpleNamespace
@@ -22,7 +22,7 @@ from helpers import losses
 from helpers.errors import check_choice, check_integer
 from helpers.metrics.bounds import draw, search, to_numpy
 from helpers.metrics.holes import check, paste
-from helpers.metrics.likelihoods import mean_image
+from helpers.metrics.likelihoods import fitted_variance, mean_image
 
 NEIGHBOURS = 15  # training images that the filling without a model averages
 LEARNING_RATE = 0.2  # of the search for the best latent point, at its start
@@ -30,6 +30,7 @@ SPREAD = 2  # standard deviations of the encoder that importance sampling takes 
 PRIOR_EVERY = 10  # one in so many of its points comes from the prior
 WARM_UP = 20  # steps of pseudo-Gibbs before an exact method begins
 Scored = tuple[np.ndarray, np.ndarray]  # fillings (n, 28, 28, 1), and a number (n,) of each
+States = tuple[dict[str, np.ndarray], np.ndarray]  # see `_state`, and whether each has moved, (n,)
 
 
 def encode_decode(model, hidden, seed: int) -> np.ndarray:
@@ -45,7 +46,7 @@ def calibrated(model, images: np.ndarray, seed: int = 0) -> Any:
     """
     if not model.pixel_loss.per_batch:
         return model
-    variance = float(np.square(encode_decode(model, images, seed) - images).mean())
+    variance = fitted_variance(model, images, seed)
     gaussian = partial(losses.gaussian_loss, variance=variance)
     loss = losses.PixelLoss("gaussian", f"Gaussian, variance {variance:.2g}", gaussian)
     parts = {name: getattr(model, name) for name in ("encode", "decode", "decoder")}
@@ -115,8 +116,8 @@ def _log_acceptance(now, new):
     return new["target"] - now["target"] + back - there
 
 
-def metropolis_gibbs(model, hidden, mask, steps, seed, average=1, warm_up=WARM_UP) -> Scored:
-    """`pseudo_gibbs` with accepted or rejected proposals: fillings and acceptance rates (n,).
+def metropolis_states(model, hidden, mask, steps, seed, warm_up=WARM_UP) -> Iterator[States]:
+    """`pseudo_gibbs` with accepted or rejected proposals: after each step, points and who moved.
 
     After Mattei & Frellsen 2018, algorithm 1, but with the decoder's mean f(z) in the hole, so that
     the proposal q(z'|visible, f(z)) depends on z alone. Metropolis-Hastings accepts with
@@ -128,15 +129,44 @@ def metropolis_gibbs(model, hidden, mask, steps, seed, average=1, warm_up=WARM_U
     rng = np.random.default_rng(seed)
     mean, log_var = model.encode(pseudo_gibbs(model, hidden, mask, warm_up, rng))
     now = _state(model, hidden, mask, draw(mean, log_var, rng))
-    total, accepted = np.zeros_like(hidden), np.zeros(len(hidden), int)
-    for step in range(steps):
+    for _ in range(steps):
         new = _state(model, hidden, mask, draw(now["mean"], now["log_var"], rng))
         accept = -rng.standard_exponential(len(hidden)) < _log_acceptance(now, new)
         now = {key: np.where(_rows(accept, now[key]), new[key], now[key]) for key in now}
+        yield now, accept
+
+
+def metropolis_gibbs(model, hidden, mask, steps, seed, average=1, warm_up=WARM_UP) -> Scored:
+    """Fillings by the chains of `metropolis_states`, and their acceptance rates (n,)."""
+    total, accepted = np.zeros_like(hidden), np.zeros(len(hidden), int)
+    chain = metropolis_states(model, hidden, mask, steps, seed, warm_up)
+    for step, (now, accept) in enumerate(chain):
         accepted += accept
         if step >= steps - average:
             total = total + now["filled"]
     return paste(hidden, mask, total / average), accepted / steps
+
+
+def split_rhat(draws: np.ndarray) -> np.ndarray:
+    """Potential scale reduction of draws (chains, steps, …), each chain cut into halves: (…).
+
+    sqrt of (W (n - 1)/n + B/n) / W, with W the mean variance within halves of n steps and B/n the
+    variance of their means (Gelman et al. 2013, section 11.4). About 1 where all halves sample one
+    distribution, more where chains disagree or still drift. It cannot see what none has visited.
+    """
+    n = draws.shape[1] // 2
+    halves = np.concatenate([draws[:, :n], draws[:, -n:]])
+    within = halves.var(axis=1, ddof=1).mean(axis=0)
+    between = halves.mean(axis=1).var(axis=0, ddof=1)
+    with np.errstate(divide="ignore"):  # chains that never move have not converged: infinite
+        return np.sqrt((n - 1) / n + between / within)
+
+
+def convergence(model, hidden, mask, chains: int, steps, seed, warm_up=WARM_UP) -> np.ndarray:
+    """`split_rhat` of each image's latent coordinates over `chains` chains: (n, latent_dim)."""
+    task = model, np.tile(hidden, (chains, 1, 1, 1)), mask, steps, seed, warm_up
+    z = np.stack([now["z"] for now, _ in metropolis_states(*task)], axis=1)  # rows, steps, dims
+    return split_rhat(z.reshape(chains, len(hidden), steps, -1).swapaxes(1, 2))
 
 
 def optimise_latent(model, hidden, mask, restarts: int, steps: int, seed: int) -> Scored:

@@ -4,11 +4,14 @@ Codes and points have shape (n, latent_dim), labels (n,).
 """
 
 from itertools import combinations
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+from scipy.special import rel_entr
 from scipy.stats import hypergeom, norm
 from sklearn.manifold import TSNE, trustworthiness
-from sklearn.metrics import confusion_matrix, mutual_info_score
+from sklearn.metrics import confusion_matrix
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
@@ -112,15 +115,31 @@ def class_gap(points, labels) -> float:
     return float(np.median(nearest) / np.sqrt(np.var(points, axis=0).sum()))
 
 
-def axis_information(codes, labels, bins: int = 20) -> np.ndarray:
-    """Mutual information of the label and each latent axis, binned at its quantiles: nats.
+def axis_information(mean, log_var, labels, bins: int = 50) -> tuple[np.ndarray, np.ndarray]:
+    """What z_j ~ q(z_j|x) tells about the class of x: mutual information, nats, for each axis j.
 
-    Shape (latent_dim,); at most ln 10 for ten equally frequent labels. Counting inflates it by
-    about (bins - 1)(labels - 1) / 2n nats: compare with permuted labels.
+    Of each class against the rest, (classes, latent_dim), and of all classes, (latent_dim,). No
+    draws are counted: q gives each of `bins` intervals of z_j its probability, which loses a little
+    and never exceeds the mean rate of these images, as I(z_j; class) ≤ I(z_j; x) ≤ KL_j. Few images
+    inflate it, by (bins - 1)(classes - 1) / 2n nats where posteriors are narrow: compare with
+    permuted labels.
     """
-    edges = np.quantile(codes, np.arange(1, bins) / bins, axis=0)
-    pairs = zip(np.transpose(codes), edges.T, strict=True)
-    return np.array([mutual_info_score(labels, np.digitize(axis, edge)) for axis, edge in pairs])
+    drawn = sample_aggregate(mean, log_var, 10_000, 0)  # any edges will do: about equal shares
+    edges = np.quantile(drawn, np.arange(1, bins) / bins, axis=0)
+    is_class, terms = np.unique(labels)[:, np.newaxis] == labels, []
+    for centre, scale, edge in zip(mean.T, np.exp(log_var / 2).T, edges.T, strict=True):
+        below = norm.cdf(edge, centre[:, np.newaxis], scale[:, np.newaxis])
+        cells = np.diff(below, axis=1, prepend=0, append=1) / len(labels)
+        joint = np.stack([is_class @ cells, ~is_class @ cells])  # of each class, of the rest
+        terms.append(rel_entr(joint, joint.sum(axis=2, keepdims=True) * cells.sum(axis=0)))
+    each = np.sum(terms, axis=3)  # axes, class or rest, classes
+    return each.sum(axis=1).T, each[:, 0].sum(axis=1)
+
+
+def shuffled(model, seed: int) -> Any:
+    """A control for `smoothness`: the model's images, but each for an unrelated point."""
+    rng = np.random.default_rng(seed)
+    return SimpleNamespace(decode=lambda points: model.decode(rng.permutation(points)))
 
 
 def smoothness(model, points, step: float, seed: int) -> dict[str, float]:

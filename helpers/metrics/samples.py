@@ -62,7 +62,7 @@ def recited(model, images: np.ndarray, codes: np.ndarray) -> np.ndarray:
     codes: posterior means of the training images, (m, latent_dim). The REDRAWN ones nearest to the
     image's own code are decoded; it is a copy where it is less than half as far from one of them
     as from the next. Codes of d dimensions that fill space come out so by chance with probability
-    2⁻ᵈ. In pixels, a decoded training image is hardly nearer to its original than to others.
+    2⁻ᵈ. Distances to the training images themselves find few copies, as the model blurs.
     """
     index = NearestNeighbors(n_neighbors=REDRAWN).fit(codes)
     near = index.kneighbors(model.encode(images)[0], return_distance=False)

@@ -7,19 +7,19 @@ and a column in evidence/columns.json.
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 from scipy.stats import entropy
 from sklearn.metrics import recall_score
-from sklearn.neighbors import NearestNeighbors
 
-from helpers import provenance
+from helpers import losses, paths, provenance
 from helpers.config import TrainingConfig
 from helpers.data import test_set, training_set
 from helpers.metrics import bounds, holes, inpainting, latent, likelihoods, samples
 from helpers.metrics.classifier import Classifier, classifier, confident, label_preserved
 from helpers.metrics.images import psnr, sharpness, ssim
+from helpers.models import active_dimensions
 from helpers.results import write_json
 from helpers.training import Run, fit_or_load, model_folder
 
@@ -104,7 +104,12 @@ def tightness(subject: Subject) -> dict[str, float]:
     """The ELBO on training and test images, tighter bounds, and the amortisation gap."""
     x = subject.test[0]
     few, sets = x[:BOUND_IMAGES], {"val_elbo": x, "train_elbo": subject.train[0][: len(x)]}
-    found = {k: bounds.elbo(subject.model, part, SEED)["elbo"].mean() for k, part in sets.items()}
+    each = {k: bounds.elbo(subject.model, part, SEED)["elbo"] for k, part in sets.items()}
+    found = {k: values.mean() for k, values in each.items()}
+    near = difficulty(subject.run.config.n_train, subject.run.config.dataset).argsort()
+    third = max(len(x) // 3, 1)
+    for name, part in {"easy": near[:third], "hard": near[-third:]}.items():
+        found[f"elbo_{name}"] = each["val_elbo"][part].mean()
     search = bounds.optimised_bound(subject.model, few, BOUND_STEPS, SEED)
     own = search["mean"], search["log_var"]
     tight = bounds.importance_weighted_bound(subject.model, few, BOUND_SAMPLES, SEED, q=own)
@@ -113,17 +118,30 @@ def tightness(subject: Subject) -> dict[str, float]:
     return found | {"amortisation_gap": (after - before).mean()}
 
 
+@cache
+def difficulty(n_train: int | None, dataset: str) -> np.ndarray:
+    """Euclidean distance of each test image to the nearest training image, (n,): no model's.
+
+    It takes longer than a model's measures, and is kept in the cache for all of them.
+    """
+    name = f"{dataset}-{n_train}-{provenance.measuring_code()}.json"
+    if not (file := paths.cache() / "distances" / name).exists():
+        (known, _), (x, _) = training_set(n_train, dataset), test_set(n_train, dataset)
+        write_json(file, {"nearest": samples.nearest_distance(known, x)})
+    return np.array(json.loads(file.read_text())["nearest"])
+
+
 @metric("codes")
 def codes(subject: Subject) -> dict[str, float]:
     """How the latent space is used: by dimension, by class, and how crowded it is."""
     (mean, log_var), labels = subject.test_codes, subject.test[1]
-    kl = bounds.kl_per_dimension(subject.model, subject.test[0])
-    moved = bounds.active_units(subject.model, subject.test[0])
+    kl = bounds.to_numpy(losses.gaussian_kl_per_dimension, mean, log_var)
     votes = latent.knn_votes(subject.codes[0], subject.train[1], mean)
     pairs = [pair[:2] for pair in latent.confused_pairs(labels, votes)]
-    known, crowding = class_information(mean, labels).max(axis=0), latent.congestion(mean, log_var)
-    return {
-        "active_units": np.sum(moved > bounds.ACTIVE), "kl_least": kl.min(), "kl_most": kl.max(),
+    known = class_information(mean, log_var, labels).max(axis=0)
+    crowding = latent.congestion(mean, log_var)
+    return bounds.kl_range(kl) | {
+        "active_units": np.sum(active_dimensions(mean)),
         "knn_accuracy": np.mean(votes == labels),
         "classes_separated": np.sum(recall_score(labels, votes, average=None) >= SEPARATED),
         "rank_of_3_and_5": pairs.index((3, 5)) + 1,
@@ -133,10 +151,11 @@ def codes(subject: Subject) -> dict[str, float]:
     }  # fmt: skip
 
 
-def class_information(mean, labels) -> np.ndarray:
-    """What each axis knows of each class against the rest, of its entropy: (10, latent_dim)."""
-    whole = [entropy([share, 1 - share]) for share in samples.class_shares(labels)]
-    return np.array([latent.axis_information(mean, labels == k) / h for k, h in enumerate(whole)])
+def class_information(mean, log_var, labels) -> np.ndarray:
+    """What z_j ~ q(z_j|x) tells of each class, as a share of its entropy: (classes, latent_dim)."""
+    shares = np.unique(labels, return_counts=True)[1] / len(labels)
+    told, _ = latent.axis_information(mean, log_var, labels)
+    return told / entropy([shares, 1 - shares])[:, np.newaxis]
 
 
 @metric("reconstructions")
@@ -146,11 +165,12 @@ def pictures(subject: Subject) -> dict[str, float]:
     mean, log_var = (part[:IMAGES] for part in subject.test_codes)
     z = bounds.draw(mean, log_var, np.random.default_rng(SEED))
     back = likelihoods.decoded_mean(subject.model, z)
-    scores = likelihoods.score(subject.model, x, SEED)
+    scores = likelihoods.score(subject.model, x, SEED, subject.train[0][:IMAGES])
     return {
         "psnr": psnr(x, back).mean(), "ssim": ssim(x, back).mean(),
         "sharpness": sharpness(back).mean() / sharpness(x).mean(),
         "label_kept": label_preserved(subject.classifier, back, labels).mean(),
+        "cb_limit": likelihoods.limit_effect(subject.model, x, SEED).mean(),
     } | {f"as {name}": value.mean() for name, value in scores.items()}  # fmt: skip
 
 
@@ -158,8 +178,10 @@ def pictures(subject: Subject) -> dict[str, float]:
 def steps(subject: Subject) -> dict[str, float]:
     """How smoothly images change along the prior."""
     points = latent.sample_prior(IMAGES, subject.run.config.latent_dim, SEED)
-    found = latent.smoothness(subject.model, points, STEP, SEED)
-    return {"step_change": found["relative"], "step_exponent": found["exponent"]}
+    decoders = {"step": subject.model, "step_control": latent.shuffled(subject.model, SEED)}
+    walks = {name: latent.smoothness(each, points, STEP, SEED) for name, each in decoders.items()}
+    names = {"change": "relative", "exponent": "exponent"}
+    return {f"{step}_{k}": walk[v] for step, walk in walks.items() for k, v in names.items()}
 
 
 @metric("samples")
@@ -183,22 +205,28 @@ def generated(subject: Subject) -> dict[str, float]:
             "frechet": samples.frechet_distance(real, features),
         } | samples.density_coverage(real, features)
         found |= {f"{origin}_{name}": value for name, value in judged.items()}
-    noise = samples.pixel_noise(subject.train[0], IMAGES, SEED)
-    found["noise_confident"] = confident(reader.probabilities(noise)).mean()
+    noise = {"noise": samples.pixel_noise(subject.train[0], IMAGES, SEED)}
+    noise |= {"uniform": samples.uniform_noise(IMAGES, SEED)}
+    for origin, x in noise.items():
+        found[f"{origin}_confident"] = confident(reader.probabilities(x)).mean()
     return found | novelty(subject, images["prior"][:IMAGES])
 
 
 def novelty(subject: Subject, images: np.ndarray) -> dict[str, float]:
     """How far samples are from the training images, relative to reconstructions; share of copies.
 
-    A copy is nearer to one training image than half its distance to the second nearest.
+    The copy test's power: planted recitations are training images decoded from their means, false
+    alarms are test images decoded in the same way.
     """
+    codes = {"planted_found": subject.codes[0], "planted_false_alarms": subject.test_codes[0]}
     again = subject.model.decode(subject.test_codes[0][: len(images)])
-    flat = [each.reshape(len(each), -1) for each in (subject.train[0], images, again)]
-    known = NearestNeighbors(n_neighbors=2, algorithm="brute").fit(flat[0])
-    own, scale = (known.kneighbors(each)[0] for each in flat[1:])
-    ratio = np.median(own[:, 0]) / np.median(scale[:, 0])
-    return {"copies": np.mean(own[:, 0] < own[:, 1] / 2), "nearest_ratio": ratio}
+    own, scale = (samples.nearest_distance(subject.train[0], each) for each in (images, again))
+    shown = {name: likelihoods.decoded_mean(subject.model, z[:IMAGES]) for name, z in codes.items()}
+    flagged = {
+        name: samples.recited(subject.model, each, subject.codes[0]).mean()
+        for name, each in (shown | {"copies": images}).items()
+    }
+    return flagged | {"nearest_ratio": np.median(own) / np.median(scale)}
 
 
 @metric("inpainting")
@@ -226,6 +254,21 @@ def filled(subject: Subject) -> dict[str, float]:
         "chain_label_kept": label_preserved(judge, chain, labels).mean(),
         "chain_error": share(x, chain), "chain_accepted": accepted.mean(),
     }  # fmt: skip
+
+
+@metric("whole images")
+def decoded(subject: Subject) -> dict[str, float]:
+    """Images decoded from one draw each for the original's hole, read whole, as it showed them."""
+    x, labels = (part[:IMAGES] for part in subject.test)
+    task, seeds = (subject.model, holes.hide(x, holes.square_mask())), (SEED, SEED + 1)
+    images = [likelihoods.mean_image(task[0], inpainting.encode_decode(*task, s)) for s in seeds]
+    read = [subject.classifier.probabilities(each) for each in images]
+    said = np.argmax(read, axis=2)  # of two independent draws
+    return {
+        "decoded_confident": np.mean([confident(each) for each in read]),
+        "decoded_label_kept": np.mean(said == labels),
+        "decoded_agreement": np.mean(said[0] == said[1]),
+    }
 
 
 def model_summary(run: Run, x_train, y_train, x_test, y_test, seed: int) -> dict[str, float]:

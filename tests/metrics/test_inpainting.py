@@ -11,7 +11,7 @@ from keras import ops
 from sklearn.metrics import pairwise_distances
 
 from helpers import data, losses
-from helpers.metrics import bounds, holes, inpainting
+from helpers.metrics import bounds, holes, inpainting, likelihoods
 from helpers.models import VAE
 
 
@@ -165,6 +165,57 @@ def test_importance_draws_have_the_posteriors_mean_and_spread(damaged):
     assert is_exact(draws.reshape(-1, 6, 6, 1), damaged)
 
 
+def test_split_rhat_is_its_formula_and_about_1_for_chains_of_one_distribution():
+    draws = np.random.default_rng(5).standard_normal((4, 2_000, 3))
+    found = inpainting.split_rhat(draws)
+    for k in range(3):
+        halves = [half for chain in draws[:, :, k] for half in np.split(chain, 2)]
+        within = np.mean([np.var(half, ddof=1) for half in halves])
+        between = 1_000 * np.var([np.mean(half) for half in halves], ddof=1)
+        pooled = 999 / 1_000 * within + between / 1_000
+        assert found[k] == pytest.approx(np.sqrt(pooled / within)) and 0.99 < found[k] < 1.01
+    np.testing.assert_allclose(inpainting.split_rhat(7 * draws - 3), found)
+    odd = inpainting.split_rhat(draws[:, :1_999])  # the middle draw is left out
+    assert odd.shape == (3,) and np.all(odd < 1.01)
+
+
+def test_split_rhat_finds_chains_that_disagree_drift_or_stand_still():
+    """Negative controls: by how much is known, as the means differ by 3 or the drift is linear."""
+    noise = np.random.default_rng(6).standard_normal((4, 1_000))
+    apart = inpainting.split_rhat(noise + 3 * np.array([[0], [0], [1], [1]]))
+    assert apart == pytest.approx(np.sqrt(1 + 9 / 4 * 8 / 7), rel=0.05)
+    drift = inpainting.split_rhat(noise + np.linspace(-3, 3, 1_000))  # all alike
+    assert drift == pytest.approx(np.sqrt(1 + 9 / 4 * 8 / 7 / (1 + 9 / 12)), rel=0.05)
+    assert np.isinf(inpainting.split_rhat(np.arange(4.0)[:, np.newaxis] * np.ones(10)))
+
+
+class Creeping(Curve):
+    """The same with an encoder that knows its own image and proposes to stay there."""
+
+    def encode(self, x):
+        bold = np.clip((x[:, SMALL].mean(axis=1) - 0.5) / BOLD, -0.999, 0.999)
+        return np.arctanh(bold) + 0.5, np.full((len(x), 1), np.log(1e-4))
+
+
+def test_convergence_tells_a_chain_that_mixes_from_one_that_creeps(damaged):
+    mixed = inpainting.convergence(Curve(), damaged[:5], SMALL, chains=8, steps=400, seed=0)
+    assert mixed.shape == (5, 1) and np.all(mixed < 1.1)
+    stuck = inpainting.convergence(Creeping(), damaged[:5], SMALL, chains=8, steps=40, seed=0)
+    assert np.all(stuck > 1.5)
+
+
+def test_convergence_is_of_the_chains_of_one_image(damaged):
+    """Against chains run image by image: no other image's chain is mixed in."""
+    hidden = np.stack([damaged[0], 1 - damaged[1]])
+    rows = np.tile(hidden, (3, 1, 1, 1))
+    states = list(inpainting.metropolis_states(Curve(), rows, SMALL, 30, seed=1))
+    z = np.stack([now["z"][:, 0] for now, _ in states])  # steps by rows, images within chains
+    found = inpainting.convergence(Curve(), hidden, SMALL, chains=3, steps=30, seed=1)[:, 0]
+    for image in (0, 1):
+        chains = np.stack([z[:, 2 * chain + image] for chain in range(3)])
+        assert found[image] == pytest.approx(inpainting.split_rhat(chains))
+
+
 class Line:
     """Images z · faint where visible, z in the hole; pixels of variance ½: a closed form."""
 
@@ -217,6 +268,25 @@ def test_the_interval_holds_truths_that_the_model_draws(level, monkeypatch):
     assert naive < level - 0.1
     quantile = scipy.stats.norm.ppf((1 + level) / 2) / np.sqrt(Line.precision)
     assert found[0]["width"].mean() == pytest.approx(2 * quantile, rel=0.15)
+
+
+def test_the_interval_of_fillings_with_pixel_noise_holds_drawn_pixels():
+    """Truths are black or white as the model draws them; means alone never are, and hold none.
+
+    A range of two values holds both: the expected share follows from each pixel's probability p,
+    as a 90 % range leaves a value out where the fillings have less than a twentieth of it.
+    """
+    rng = np.random.default_rng(4)
+    z = rng.standard_normal((300, 1))
+    x = likelihoods.binarise(Curve().decode(z), seed=1)
+    hidden = holes.hide(x, SMALL)
+    task = inpainting.Task(Curve(), hidden, SMALL, x_train=hidden, effort=40)
+    codes = inpainting.plausible_fillings("Metropolis-within-Gibbs", task, draws=39)
+    noisy = holes.coverage(x, likelihoods.binarise(codes, seed=2), SMALL)
+    share = grey_values(codes).mean(axis=0)
+    expected = 1 - np.mean([min(p, 1 - p) if min(p, 1 - p) < 0.05 else 0 for p in share])
+    assert noisy["coverage"].mean() == pytest.approx(expected, abs=0.03) and expected >= 0.9
+    assert holes.coverage(x, codes, SMALL)["coverage"].mean() < 0.1  # negative control
 
 
 def continuous_bernoulli(x, p):

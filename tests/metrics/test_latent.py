@@ -7,7 +7,7 @@ from scipy.integrate import quad
 from scipy.special import logsumexp
 from scipy.stats import ks_2samp, kstest, norm
 from sklearn.decomposition import PCA
-from sklearn.metrics import pairwise_distances
+from sklearn.metrics import mutual_info_score, pairwise_distances
 
 from helpers import data
 from helpers.metrics import latent
@@ -271,44 +271,82 @@ def test_knn_accuracy_is_chance_for_noise_and_one_for_labels():
     assert latent.knn_accuracy(*parts[1]) == 1
 
 
-def test_axis_information_against_quadrature():
-    """Two classes at ±1 with unit noise, an axis that says nothing, and one that says it all."""
-
-    def entropy_summand(z):
-        density = (scipy.stats.norm.pdf(z, -1) + scipy.stats.norm.pdf(z, 1)) / 2
-        return -density * np.log(density)
-
-    expected = quad(entropy_summand, -12, 12)[0] - 0.5 * np.log(2 * np.pi * np.e)
-    labels = RNG.integers(2, size=40_000)
-    noise = RNG.normal(size=(40_000, 3))
-    codes = noise * [1, 1, 1e-3] + labels[:, np.newaxis] * [2, 0, 1] - [1, 0, 0]
-    found = latent.axis_information(codes, labels)
-    np.testing.assert_allclose(found, [expected, 0, np.log(2)], atol=0.01)
-    np.testing.assert_allclose(
-        latent.axis_information(np.exp(codes), labels), found, atol=1e-3
-    )  # order alone counts
+def mixture_codes(centres, deviation, n=3_000):
+    """Posteriors of n images of as many classes as centres: one of the centres each, one width."""
+    labels = np.arange(n) % len(centres)
+    return np.array(centres)[labels][:, np.newaxis], np.full((n, 1), 2 * np.log(deviation)), labels
 
 
-def test_axis_information_by_counting():
-    labels = np.arange(600) % 3
-    codes = 2 * RNG.normal(size=(600, 1)) + labels[:, np.newaxis]
-    order = np.argsort(np.argsort(codes[:, 0]))
-    joint = np.zeros((4, 3))
-    np.add.at(joint, (order * 4 // 600, labels), 1 / 600)
-    product = joint.sum(1, keepdims=True) * joint.sum(0)
-    assert latent.axis_information(codes, labels, bins=4)[0] == pytest.approx(
-        np.sum(joint * np.log(joint / product))
+@pytest.mark.parametrize("centres, deviation", [([-0.6, 0.6], 0.8), ([-1.0, 0.0, 0.5], 0.3)])
+def test_axis_information_is_that_of_a_gaussian_mixture(centres, deviation):
+    """By quadrature, and by counting many draws: the class is all that an image has."""
+    mean, log_var, labels = mixture_codes(centres, deviation)
+    parts = [norm(centre, deviation).pdf for centre in centres]
+
+    def integrand(z, each, rest):
+        """p(z|c) ln p(z|c) / p(z), for a class and what is not it."""
+        whole = sum(part(z) for part in parts) / len(parts)
+        return each(z) * np.log(each(z) / whole) * rest
+
+    def others(z, k):
+        return sum(part(z) for j, part in enumerate(parts) if j != k) / (len(parts) - 1)
+
+    share = 1 / len(parts)
+    expected = sum(quad(integrand, -6, 6, (part, share), limit=200)[0] for part in parts)
+    alone = [quad(integrand, -6, 6, (part, share), limit=200)[0]
+             + quad(integrand, -6, 6, (lambda z, k=k: others(z, k), 1 - share), limit=200)[0]
+             for k, part in enumerate(parts)]  # fmt: skip
+    one, every = latent.axis_information(mean, log_var, labels, bins=400)
+    assert every == pytest.approx([expected], abs=1e-3) and one[:, 0] == pytest.approx(
+        alone, abs=1e-3
     )
+    z, repeated = draw(*(np.repeat(each, 100, axis=0) for each in (mean, log_var)), RNG), labels
+    cells = np.digitize(z[:, 0], np.quantile(z, np.arange(1, 50) / 50))
+    counted = mutual_info_score(np.repeat(repeated, 100), cells)
+    fewer = latent.axis_information(mean, log_var, labels)[1][0]
+    assert fewer == pytest.approx(counted, abs=2e-3) and fewer <= expected + 1e-6
 
 
-def test_axis_information_of_permuted_labels_is_what_counting_alone_gives():
-    labels = np.arange(5_000) % 10
-    codes = np.stack([labels + 0.5 * RNG.normal(size=5_000), RNG.normal(size=5_000)], axis=1)
-    permuted = [latent.axis_information(codes, RNG.permutation(labels)) for _ in range(20)]
-    control = np.mean(permuted, axis=0)
-    np.testing.assert_allclose(control, 19 * 9 / (2 * 5_000), rtol=0.2)
-    found = latent.axis_information(codes, labels)
-    assert found[0] > 50 * control[0] and found[1] < 2 * control[1]
+def test_axis_information_never_exceeds_the_rate_whatever_the_posteriors():
+    """I(z_j; class) ≤ KL_j for every axis of posteriors of all kinds; binned means break that."""
+    labels, n = np.arange(1_000) % 10, 1_000
+    scale = np.array([3.0, 1.0, 0.3, 0.1, 0.01, 0.0])
+    mean = scale * (RNG.normal(size=(n, 6)) + labels[:, np.newaxis] / 3)
+    log_var = np.log(1 / (1 + scale**2)) + 0.3 * RNG.normal(size=(n, 6)) * (scale > 0)
+    rate = 0.5 * (mean**2 + np.exp(log_var) - 1 - log_var).mean(axis=0)
+    one, every = latent.axis_information(mean, log_var, labels)
+    assert np.all(every <= rate + 1e-9) and np.all(one <= every + 1e-9) and every[0] > 0.3
+    _, binned = latent.axis_information(mean, np.full_like(mean, -60), labels)
+    assert np.any(binned > 10 * rate)  # negative control: means alone
+
+
+def test_an_axis_without_rate_tells_nothing_though_its_means_name_the_class():
+    labels = np.arange(2_000) % 10
+    mean = np.stack([0.01 * labels, 10.0 * labels, np.zeros(2_000)], axis=1)
+    mean[:, :2] += 1e-4 * RNG.normal(size=(2_000, 2))
+    log_var = np.zeros((2_000, 3))
+    _, every = latent.axis_information(mean, log_var, labels)
+    assert every[0] < 1e-3 and every[2] == pytest.approx(0, abs=1e-12)
+    assert every[1] == pytest.approx(np.log(10), rel=0.03)  # far apart: all, but for the intervals
+    _, binned = latent.axis_information(mean, log_var - 60, labels)
+    assert binned[0] == pytest.approx(np.log(10), rel=0.03)  # negative control: its binned means
+
+
+def test_axis_information_of_permuted_labels_is_what_few_images_give():
+    labels, mean = np.arange(5_000) % 10, RNG.normal(size=(5_000, 1))
+    drawn = [latent.axis_information(mean, np.full((5_000, 1), -60.0), RNG.permutation(labels), 20)
+             for _ in range(10)]  # fmt: skip
+    assert np.mean([every for _, every in drawn]) == pytest.approx(19 * 9 / 10_000, rel=0.2)
+    wide = latent.axis_information(mean, np.zeros((5_000, 1)), RNG.permutation(labels))[1]
+    assert wide < 19 * 9 / 20_000  # wide posteriors share their intervals
+
+
+def test_axis_information_of_a_trained_model_keeps_below_its_rates(trained):
+    images, labels = data.test_set(500)
+    mean, log_var = trained.model.encode(images)
+    rate = 0.5 * (mean**2 + np.exp(log_var) - 1 - log_var).mean(axis=0)
+    _, every = latent.axis_information(mean, log_var, labels)
+    assert np.all(every <= rate) and every.max() > 0.2
 
 
 def test_confused_pairs_against_votes_counted_by_hand():
@@ -396,6 +434,18 @@ def test_rough_decoders_come_out_rough():
         Decoder(lambda z: np.zeros((len(z), PIXELS))), points, step=0.1, seed=1
     )
     assert flat["change"] == 0 and np.isnan(flat["exponent"])
+
+
+def test_the_control_of_smoothness_has_no_neighbours():
+    """Unrelated images: all of the change at any length, exponent 0, for the smoothest decoder."""
+    points, smooth = RNG.standard_normal((4_000, LATENT)), Decoder(lambda z: z @ LOADINGS)
+    found = latent.smoothness(latent.shuffled(smooth, seed=2), points, step=0.1, seed=1)
+    assert found["relative"] == pytest.approx(1, abs=0.05)
+    assert found["exponent"] == pytest.approx(0, abs=0.08)
+    same = latent.smoothness(smooth, points, step=0.1, seed=1)
+    assert same["relative"] < 0.01 and same["exponent"] == pytest.approx(2, abs=1e-3)
+    order = latent.shuffled(smooth, 2).decode(points)[:, 0, 0, 0]
+    assert set(order) == set(smooth.decode(points)[:, 0, 0, 0])  # the same images, in another order
 
 
 def information(mean, log_var):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.special
 import scipy.stats
 from scipy.optimize import brentq
 
@@ -45,7 +46,7 @@ def continuous_bernoulli_mean(logit):
 
 def test_every_likelihood_is_scipys_at_the_same_mean(digits):
     model = Blurred(digits)
-    found = likelihoods.score(model, digits, seed=3)
+    found = likelihoods.score(model, digits, seed=3, known=digits)
     assert tuple(found) == likelihoods.LIKELIHOODS
     binary, mean = likelihoods.binarise(digits, 3), model.means.astype("float64")
     variance = np.mean((digits - mean) ** 2)
@@ -78,14 +79,13 @@ def test_the_output_taken_for_the_parameter_is_another_number(digits):
     """Negative control: a decoder's mean is not the λ of a continuous Bernoulli."""
     model = Blurred(digits)
     slip = bounds.to_numpy(losses.continuous_bernoulli, digits, model.means)
-    assert np.all(
-        np.abs(slip - likelihoods.score(model, digits, seed=0)["continuous Bernoulli"]) > 10
-    )
+    right = likelihoods.score(model, digits, seed=0, known=digits)["continuous Bernoulli"]
+    assert np.all(np.abs(slip - right) > 10)
 
 
 def test_equal_mean_images_score_equally_whatever_the_decoder_gives(digits):
-    by_mean = likelihoods.score(Blurred(digits), digits, seed=0)
-    by_parameter = likelihoods.score(Blurred(digits, "cb"), digits, seed=0)
+    by_mean = likelihoods.score(Blurred(digits), digits, seed=0, known=digits)
+    by_parameter = likelihoods.score(Blurred(digits, "cb"), digits, seed=0, known=digits)
     for name in likelihoods.LIKELIHOODS:
         np.testing.assert_allclose(by_parameter[name], by_mean[name], rtol=1e-4, err_msg=name)
 
@@ -124,7 +124,7 @@ def test_means_out_of_reach_get_the_nearest():
 
 def test_binarised_digits_cost_what_grey_ones_do_in_expectation(digits):
     model = Blurred(digits)
-    scores = [likelihoods.score(model, digits, seed) for seed in range(60)]
+    scores = [likelihoods.score(model, digits, seed, known=digits) for seed in range(60)]
     draws = np.array([score["Bernoulli of binarised digits"] for score in scores])
     error = draws.std(axis=0, ddof=1) / np.sqrt(len(draws))
     assert np.all(np.abs(draws.mean(axis=0) - scores[0]["grey cross-entropy"]) < 5 * error)
@@ -142,6 +142,50 @@ def test_binarised_digits_follow_their_grey_values_and_their_seed(digits):
     assert np.any(draws[7] != draws[8])
 
 
+class Off:
+    """Means that lie a given distance from the images, whatever z is; z holds the image."""
+
+    pixel_loss = losses.PIXEL_LOSSES["mse"]
+
+    def encode(self, x):
+        return x.reshape(len(x), -1), np.full((len(x), 784), -60.0, "float32")
+
+    def decode(self, z):
+        return 0.9 * z.reshape(-1, 28, 28, 1)
+
+
+def test_the_variance_is_fitted_on_other_images_than_it_is_scored_on(digits):
+    """By SciPy with the training images' error; fitted on the scored ones it would be too good."""
+    seen = data.training_set(50)[0]
+    variance = np.mean((0.1 * seen.astype("float64")) ** 2)
+    assert likelihoods.fitted_variance(Off(), seen, 0) == pytest.approx(variance, rel=1e-4)
+    found = likelihoods.score(Off(), digits, 0, known=seen)["calibrated Gaussian"]
+    expected = per_image(-scipy.stats.norm.logpdf(digits, 0.9 * digits, variance**0.5))
+    np.testing.assert_allclose(found, expected, rtol=1e-3)
+    own = likelihoods.score(Off(), digits, 0, known=digits)["calibrated Gaussian"]
+    assert own.mean() < found.mean() - 0.1  # negative control
+
+
+def limited_loss(x, mean, limit):
+    """-ln of the continuous Bernoulli, by its definition, with λ at least `limit` from 0."""
+    logits = np.linspace(*np.log([limit, 0.5]), 200_000)[:-1]  # of means below one half
+    means = 0.5 + 0.5 / np.tanh(logits / 2) - 1 / logits
+    p = scipy.special.expit(np.interp(mean, means, logits))
+    constant = 2 * np.arctanh(1 - 2 * p) / (1 - 2 * p)
+    return -(x * np.log(p) + (1 - x) * np.log(1 - p) + np.log(constant))
+
+
+def test_the_limits_effect_is_the_difference_between_two_limits(digits):
+    model = Blurred(digits)
+    x = np.minimum(digits, 0.01)
+    for mean, per_pixel in ((0.01, True), (0.3, False)):  # beyond the limit, and well within
+        model.means = np.full_like(digits, mean)
+        found = likelihoods.limit_effect(model, x, seed=0)
+        both = [per_image(limited_loss(x.astype(float), mean, e)) for e in (1e-7, 1e-8)]
+        np.testing.assert_allclose(found, both[0] - both[1], rtol=0.01, atol=1e-6)
+        assert (found.min() > 50) == per_pixel and (np.abs(found).max() > 0) == per_pixel
+
+
 @pytest.mark.parametrize(
     ("loss", "name", "constant"),
     [
@@ -155,7 +199,7 @@ def test_a_model_scores_its_own_distortion_under_its_own_likelihood(digits, loss
     model = VAE("dense", 2, loss, seed=1)
     model.decoder.layers[-2].bias.assign(np.linspace(-6, 6, 784))
     distortion = bounds.elbo(model, digits, seed=5)["distortion"] + constant
-    scores = likelihoods.score(model, digits, seed=5)
+    scores = likelihoods.score(model, digits, seed=5, known=digits)
     np.testing.assert_allclose(scores[name], distortion, atol=0.05)
     for other in set(likelihoods.LIKELIHOODS) - {name, "Bernoulli of binarised digits"}:
         assert np.abs(scores[other] - distortion).max() > 1, other  # negative control
