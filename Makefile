@@ -14,7 +14,7 @@ help:
 	@echo 'make report   run every notebook, make report/latest/report.html and report.pdf'
 	@echo 'make test     run the tests, with coverage'
 	@echo 'make check    linter, type checker, notebooks without outputs'
-	@echo 'make lab      open the notebooks in JupyterLab'
+	@echo 'make lab      open copies of the notebooks, in lab/, in JupyterLab'
 	@echo 'make lock     resolve the locks again, after a change in a requirements.txt'
 	@echo
 	@echo 'Each makes its own environment in $(VENV)/ first. Options go in ARGS:'
@@ -34,7 +34,7 @@ check: $(VENV)/installed-tests
 	$(BIN)/python tests/no_outputs.py notebooks/*.ipynb
 
 lab: $(VENV)/installed
-	$(BIN)/python -m jupyter lab --notebook-dir=notebooks $(ARGS)
+	$(BIN)/python -m helpers lab $(ARGS)
 
 # Extras stay: pip takes no `coverage==1` for the `coverage[toml]` that a package asks for when a newer one is out.
 # One set of versions for Python 3.11 to 3.13; versions in the locks stay unless a requirements.txt asks for another.

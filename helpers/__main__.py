@@ -1,4 +1,4 @@
-"""The command line: python -m helpers report | render | sweep | benchmark | parameters."""
+"""The command line: python -m helpers report | render | sweep | benchmark | parameters | lab."""
 
 import argparse
 import inspect
@@ -95,6 +95,17 @@ def parameters(notebooks) -> None:
             print(f"  {f'{one.name} = {one.default!r}':<32} {one.expects:<14} {one.help}")
 
 
+def lab(options) -> None:
+    """Open copies of the notebooks in JupyterLab.
+
+    They are in lab/, which git ignores; a copy that is there already stays as it is. Other options
+    are JupyterLab's own, such as --no-browser.
+    """
+    from helpers.runner.lab import open_lab
+
+    open_lab(options)
+
+
 def _folder(profile: str, output: Path | None, reference: bool) -> Path:
     """The folder of a report. Raises Refusal for a reference run of another profile or place."""
     if reference and (output or profile != "report"):
@@ -153,7 +164,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="'python -m helpers COMMAND --help' tells more of a command.",
     )
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
-    for command in (report, render, sweep, benchmark, parameters):
+    for command in (report, render, sweep, benchmark, parameters, lab):
         text, known = inspect.getdoc(command) or "", inspect.signature(command).parameters
         what = text.partition("\n")[0].lower().rstrip(".")
         added = commands.add_parser(command.__name__, help=what, description=text)
@@ -172,7 +183,11 @@ def _stop(number, frame):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command: 0 when it worked, 1 failed, 2 refused, 130 interrupted."""
-    given = vars(parser().parse_args(arguments))
+    whole = parser()
+    known, others = whole.parse_known_args(arguments)
+    if others and known.command is not lab:
+        whole.error(f"unrecognized arguments: {' '.join(others)}")
+    given = vars(known) | ({"options": others} if known.command is lab else {})
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _stop)

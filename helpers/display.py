@@ -30,6 +30,7 @@ from matplotlib.figure import Figure
 from matplotlib.pyplot import close
 
 from helpers import paths
+from helpers.parameters import check_injected
 
 MOST_DATA = 6_000  # points that a figure gives as numbers
 ALIGNMENTS = {"l": ":---", "c": ":---:", "r": "---:"}
@@ -37,7 +38,14 @@ LABEL = re.compile(r"(fig|tbl|lst)(-[a-z0-9]+)+")
 
 
 def start() -> None:
-    """Prepare a notebook: Keras without its messages, threads and determinism, captions."""
+    """Prepare a notebook: Keras without its messages, threads and determinism, captions.
+
+    Raises ParameterError for a parameter that papermill has set and the notebook does not have, or
+    of another type.
+    """
+    shell: Any = get_ipython()
+    if shell is not None:
+        check_injected(shell.history_manager.input_hist_raw)
     kept = os.dup(2)  # closed, as TensorFlow heeds no setting: tensorflow/tensorflow#100442
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 2)
@@ -47,7 +55,6 @@ def start() -> None:
         os.dup2(kept, 2)
         os.close(kept)
     prepare_backend()
-    shell: Any = get_ipython()
     if shell is None:
         return
     shown = shell.display_formatter.ipython_display_formatter

@@ -34,13 +34,19 @@ def literal(text: str) -> Any:
         return text
 
 
+def nearest(name: object, known: Iterable[object]) -> str:
+    """A hint: the known name most like this one, upper case or lower; empty where none is near."""
+    names = {str(one).casefold(): one for one in known}
+    near = difflib.get_close_matches(str(name).casefold(), names, n=1)
+    return f"; did you mean {names[near[0]]!r}?" if near else ""
+
+
 def check_choice(field: str, value: object, allowed: Iterable[object]) -> None:
     """Raise ValueError, naming what is allowed and what is nearest, unless value is allowed."""
     choices = list(allowed)
     if value not in choices:
-        near = difflib.get_close_matches(str(value), map(str, choices), n=1, cutoff=0.3)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"{field}={value!r} is not one of {', '.join(map(repr, choices))}{hint}")
+        listed = ", ".join(map(repr, choices))
+        raise ValueError(f"{field}={value!r} is not one of {listed}{nearest(value, choices)}")
 
 
 def check_integer(field: str, value: object, low: int, high: int) -> None:

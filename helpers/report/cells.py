@@ -61,13 +61,16 @@ def read_notebooks(folder: Path) -> dict[str, NotebookNode]:
 
 
 def check(notebooks: dict[str, NotebookNode], note: Note) -> None:
-    """Note which notebooks were not executed, which cells failed, and options that are no YAML."""
+    """Note which cells have not run, which failed, and options that are no YAML."""
     for name, notebook in notebooks.items():
         code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
-        if code and not any(cell.execution_count for cell in code):
+        ran = [cell for cell in code if cell.execution_count]
+        if code and not ran:
             note(f"{name}.ipynb", "not executed: its code cells have never run")
         for number, cell in enumerate(notebook.cells, start=1):
             place = Place(name, number, cell.source)
+            if ran and cell in code and cell not in ran:
+                note(place, "has not run: run the whole notebook, from its first cell to its last")
             for output in cell.get("outputs", []):
                 if output.output_type == "error":
                     note(place, f"failed: {output.ename}: {output.evalue}")

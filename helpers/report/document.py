@@ -1,10 +1,9 @@
 """What stands in a report, in order, independent of HTML and PDF; and what is wrong with it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Any
 
 from helpers.errors import Failure
@@ -41,12 +40,6 @@ def collect() -> Iterator[Note]:
     yield lambda place, message: problems.setdefault(f"{place}: {message}")
     if problems:
         raise ReportError("\n".join(problems))
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint: the known name most like this one."""
-    match = get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"; the nearest is {match[0]!r}" if match else ""
 
 
 @dataclass

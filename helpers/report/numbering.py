@@ -9,9 +9,10 @@ from string import ascii_uppercase
 from typing import Any
 from urllib.parse import unquote
 
+from helpers.errors import nearest
 from helpers.report import pandoc
 from helpers.report.cells import KINDS
-from helpers.report.document import Ast, Document, Element, Note, Place, nearest, transform
+from helpers.report.document import Ast, Document, Element, Note, Place, transform
 
 DEEPEST = 5
 KEEP = "as it is"  # the title of a link to a section that keeps its words

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from helpers import paths, provenance
+from helpers.parameters import read_notebook
 from helpers.provenance import digest, sha256
-from helpers.runner.parameters import read_notebook
 
 KEPT = 5  # entries of a cache: those that were used last
 PYTHON = {"Python": platform.python_version()}

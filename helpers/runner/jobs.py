@@ -13,13 +13,23 @@ from typing import Any
 import yaml
 
 from helpers import paths
+from helpers.parameters import read_notebook
 from helpers.runner.cache import Entry
-from helpers.runner.parameters import read_notebook
 from helpers.runner.terminal import Events
 
 PAPERMILL_TAGS = {"papermill-error-cell-tag", "injected-parameters"}
 DEAD_KERNEL = 138  # papermill's exit status; the notebook that it leaves says that all went well
 MEMORY_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes, of what the system says of a process
+
+
+def kernel_environment() -> dict[str, str]:
+    """The environment of a process whose kernels import this code and use this cache."""
+    path = os.pathsep.join(filter(None, [str(paths.ROOT), os.environ.get("PYTHONPATH")]))
+    return os.environ | {
+        "PYTHONPATH": path,
+        "JUPYTER_PREFER_ENV_PATH": "1",  # this environment's kernel, whatever else is installed
+        "HELPERS_CACHE": str(paths.cache()),
+    }
 
 
 class Job:
@@ -47,11 +57,7 @@ class Job:
         command = [sys.executable, "-m", "helpers.runner.watched", source.name, source.name]
         command += ["--cwd", str(folder), "--no-progress-bar", "--log-output"]
         command += ["--parameters_yaml", yaml.safe_dump(values, allow_unicode=True)]
-        path = os.pathsep.join(filter(None, [str(paths.ROOT), os.environ.get("PYTHONPATH")]))
-        environment = os.environ | {
-            "PYTHONPATH": path,
-            "JUPYTER_PREFER_ENV_PATH": "1",  # this environment's kernel, whatever else is installed
-            "HELPERS_CACHE": str(paths.cache()),
+        environment = kernel_environment() | {
             "HELPERS_OUTPUT": str(self.made),
             "HELPERS_PROGRESS": str(self.events.file),
             "HELPERS_THREADS": str(threads),

@@ -584,10 +584,10 @@ MERGED = '<table><tr><th>a</th><th>b</th></tr><tr><td colspan="2">1</td></tr></t
 TBL = {"label": "tbl-x", "tbl_cap": "T."}
 MISTAKES = {
     "unknown label": ([sample.text("[](#fig-lost)")], "unknown label 'fig-lost'"),
-    "nearest label": ([sample.text("[](#fig-y)"), figure()], "the nearest is 'fig-x'"),
-    "unknown citation": ([sample.text("[K](#cite-kingma2041)")], "nearest is 'kingma2015'"),
-    "unknown notebook": ([sample.text("[a](00_frist.ipynb)")], "nearest is '00_first'"),
-    "unknown section": ([sample.text("[a](00_first.ipynb#without)")], "nearest is 'within'"),
+    "nearest label": ([sample.text("[](#fig-y)"), figure()], "did you mean 'fig-x'?"),
+    "unknown citation": ([sample.text("[K](#cite-kingma2041)")], "did you mean 'kingma2015'?"),
+    "unknown notebook": ([sample.text("[a](00_frist.ipynb)")], "did you mean '00_first'?"),
+    "unknown section": ([sample.text("[a](00_first.ipynb#without)")], "did you mean 'within'?"),
     "duplicate label": ([figure(), figure()], "'fig-x' stands already in bad.ipynb, cell 2"),
     "label of another kind": ([sample.text(r"$$a \label{elbo}$$")], "expected eq-name"),
     "two outputs": ([labelled_twice()], "2 outputs for label 'fig-x': one in a cell"),
@@ -643,6 +643,22 @@ def test_no_mistake_no_complaint():
 def test_notebooks_that_never_ran_are_refused():
     with pytest.raises(ReportError, match=r"bad\.ipynb: not executed"):
         build(bad(new_code_cell("x = 1")))
+
+
+def test_a_half_run_notebook_is_refused_and_its_cell_named():
+    ran, left = sample.cell("x = 1"), [new_code_cell("y = 1"), new_code_cell("z = 1")]
+    cells = [ran, left[0], new_code_cell(" "), sample.cell("x = 2"), left[1]]
+    with pytest.raises(ReportError) as caught:
+        build(bad(*cells))
+    assert str(caught.value).splitlines() == [
+        f"bad.ipynb, cell {number} (“{source}”): has not run: "
+        "run the whole notebook, from its first cell to its last"
+        for number, source in ((3, "y = 1"), (6, "z = 1"))
+    ]
+    notebook = sample.notebook([sample.text("# T"), *cells], level=1)
+    for exporter in (ReportHTMLExporter, ReportPDFExporter):
+        with pytest.raises(ReportError, match="cell 3.*has not run"):
+            exporter().from_notebook_node(notebook)
 
 
 MARKERS = '<<<<<<< HEAD\n{"cells": []}'

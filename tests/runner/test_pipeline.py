@@ -312,7 +312,8 @@ def test_command_line_refuses_with_status_2(tmp_path):
     refused = run_cli("report", "-p", "sede=1", "--output", str(tmp_path / "out"), cwd=tmp_path)
     assert refused.returncode == 2
     assert (
-        refused.stderr == "error: -p sede=1: no notebook has a parameter sede; did you mean seed?\n"
+        refused.stderr
+        == "error: -p sede=1: no notebook has a parameter sede; did you mean 'seed'?\n"
     )
     assert run_cli("report", "-p", "sede", "1").stderr == refused.stderr
     assert run_cli("report", "--jobs", "0").returncode == 2
@@ -335,10 +336,6 @@ def test_render_needs_executed_notebooks(tmp_path):
 
 def test_render_again_replaces_the_documents(tmp_path, capsys):
     write_notebook(tmp_path / "notebooks", "00_a", " ")
-    with pytest.raises(Refusal, match="00_a.ipynb has not run to its end"):
-        pipeline.render_again(tmp_path)
-    file = tmp_path / "notebooks" / "00_a.ipynb"
-    file.write_text(file.read_text().replace('"execution_count": null', '"execution_count": 1', 1))
     pipeline.render_again(tmp_path)
     assert (tmp_path / "report.html").read_text() == "00_a"
     assert capsys.readouterr().out == f"{tmp_path / 'report.html'}\n{tmp_path / 'report.pdf'}\n"

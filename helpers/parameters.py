@@ -1,9 +1,8 @@
 """The parameters of notebooks: read from their parameters cells, checked before anything runs."""
 
 import ast
-import difflib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import EllipsisType
@@ -12,7 +11,7 @@ from typing import Any, Literal, Optional, Union
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
 from helpers.config import TrainingConfig, model_config
-from helpers.errors import ParameterError, Refusal, literal
+from helpers.errors import ParameterError, Refusal, literal, nearest
 
 PLAIN = (bool, int, float, str, list, tuple, dict)
 TYPES: dict[str, Any] = {kind.__name__: kind for kind in PLAIN}
@@ -30,17 +29,17 @@ class Parameter:
     help: str
 
     def value(self, text: str) -> Any:
-        """The value that text stands for: a Python literal, else the text itself.
+        """The value that text stands for: a Python literal, else the text itself."""
+        return self.checked(literal(text), text)
 
-        Raises ParameterError when it is not of the parameter's type.
-        """
-        given = literal(text)
+    def checked(self, given: Any, *others: Any) -> Any:
+        """The first of the values that is of the parameter's type; ParameterError where none is."""
         same = [list(given), tuple(given)] if isinstance(given, list | tuple) else []
-        for value in (given, *same, text):
+        for value in (given, *same, *others):
             if fits(value, self.kind):
                 return value
         found = f"{given!r} ({type(given).__name__})"
-        raise ParameterError(f"{self.name}={text}: expected {self.expects}, given {found}")
+        raise ParameterError(f"{self.name}={given}: expected {self.expects}, given {found}")
 
 
 def fits(value: Any, kind: Any) -> bool:
@@ -124,6 +123,22 @@ def parse_parameters(source: str) -> dict[str, Parameter]:
     return found
 
 
+def check_injected(cells: Sequence[str]) -> None:
+    """Raise ParameterError where papermill has set what is no parameter, or one to another type.
+
+    cells: the code that a notebook has run so far. Papermill itself only warns.
+    """
+    places = [place for place, source in enumerate(cells) if source.startswith("# Parameters\n")]
+    if not places or not places[0]:
+        return
+    known = parse_parameters(cells[places[0] - 1])
+    for name, given in parse_parameters(cells[places[0]]).items():
+        if name not in known:
+            hint = nearest(name, known) or f"; there are: {', '.join(known)}"
+            raise ParameterError(f"this notebook has no parameter {name}{hint}")
+        known[name].checked(given.default)
+
+
 def resolve(
     notebooks: dict[str, dict[str, Parameter]], assignments: Iterable[str], profile: str
 ) -> dict[str, dict[str, Any]]:
@@ -143,9 +158,8 @@ def resolve(
         if name == "profile":
             raise ParameterError(f"-p {assignment}: all notebooks have the one of --profile {text}")
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
-            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
-            raise ParameterError(f"-p {assignment}: no notebook has a parameter {name}; {hint}")
+            hint = nearest(name, known) or f"; there are: {', '.join(known)}"
+            raise ParameterError(f"-p {assignment}: no notebook has a parameter {name}{hint}")
         given[name] = text
     values = {}
     for notebook, parameters in notebooks.items():

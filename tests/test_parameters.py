@@ -5,11 +5,13 @@ import json
 
 import papermill
 import pytest
+from papermill.translators import PythonTranslator
 
 from helpers import paths
 from helpers.errors import Refusal
-from helpers.runner.parameters import (
+from helpers.parameters import (
     ParameterError,
+    check_injected,
     parse_parameters,
     read_parameters,
     resolve,
@@ -187,8 +189,8 @@ def test_each_notebook_gets_what_it_has():
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [
-        ("laten_dim=5", "did you mean latent_dim"),
-        ("Seed=5", "did you mean seed"),
+        ("laten_dim=5", "did you mean 'latent_dim'"),
+        ("Seed=5", "did you mean 'seed'"),
         ("wholly_other=5", "there are: latent_dim, seed"),
         ("beta=5", "there are: latent_dim, seed"),
         ("seed", "write it as -p NAME=VALUE"),
@@ -201,6 +203,55 @@ def test_refusals_say_what_would_do(assignment, message):
     notebooks = {"00": parse_parameters("profile = 'report'\nseed = 0\nlatent_dim = 10")}
     with pytest.raises(ParameterError, match=message):
         resolve(notebooks, [assignment], "report")
+
+
+def injected(source: str, **given) -> list[str]:
+    """The cells that IPython's history holds when papermill has set parameters."""
+    return ["", source, PythonTranslator.codify(given, "Parameters"), "start()"]
+
+
+SOURCE = 'seed: int = 0  # a seed\nlatent_dim = 10\nnames = ("a",)\nepochs: "float | None" = None'
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"seed": 1}, {"epochs": 2, "names": ["a", "b"]}, {"epochs": None}, {"epochs": 0.5}],
+)
+def test_what_papermill_sets_is_taken_where_it_fits(given):
+    check_injected(injected(SOURCE, **given))
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ({"latent_dims": 5}, "no parameter latent_dims; did you mean 'latent_dim'[?]"),
+        ({"beta": 5}, "no parameter beta; there are: seed, latent_dim, names, epochs"),
+        ({"seed": 1, "latent_dim": "five"}, "latent_dim=five: expected int, given 'five' .str"),
+        ({"seed": 1.5}, "seed=1.5: expected int"),
+        ({"seed": True}, "seed=True: expected int"),
+        ({"names": "a"}, "names=a: expected tuple"),
+    ],
+)
+def test_what_papermill_sets_wrongly_is_refused_with_its_name(given, message):
+    with pytest.raises(ParameterError, match=message):
+        check_injected(injected(SOURCE, **given))
+
+
+def test_a_notebook_without_parameters_takes_none():
+    with pytest.raises(ParameterError, match="no parameter seed"):
+        check_injected(["", "# Parameters\nseed = 1\n", "start()"])
+
+
+@pytest.mark.parametrize("name, value", [("latent_dims", 5), ("latent_dim", "five")])
+def test_plain_papermill_fails_in_the_first_cell_and_names_the_parameter(tmp_path, name, value):
+    notebook = json.loads((paths.NOTEBOOKS / "03_latent_10d.ipynb").read_text())
+    starts = ["display.start()" in "".join(cell["source"]) for cell in notebook["cells"]]
+    notebook["cells"] = notebook["cells"][: starts.index(True) + 1]
+    (tmp_path / "in.ipynb").write_text(json.dumps(notebook))
+    given = {"parameters": {name: value}, "kernel_name": "python3", "progress_bar": False}
+    with pytest.raises(papermill.PapermillExecutionError) as failed:
+        papermill.execute_notebook(tmp_path / "in.ipynb", tmp_path / "out.ipynb", **given)
+    assert failed.value.ename == "ParameterError" and name in failed.value.evalue
 
 
 NOTEBOOKS = sorted(paths.NOTEBOOKS.glob("*.ipynb"))
