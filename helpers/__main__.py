@@ -53,6 +53,9 @@ def sweep(grid, table, measure, profile, jobs, scheduler, trial) -> None:
         configs = sweep.configurations(sweep.parse_grid(grid), profile)
     except (ValueError, TypeError) as error:
         raise Refusal(str(error)) from error
+    paths.writable("--table", table.parent)
+    if table.is_dir():
+        raise Refusal(f"--table {table} is a folder: name a file in it")
     sweep.sweep(configs, table, jobs, scheduler, measure=measure, trial=trial)
     print(table)
 
@@ -78,7 +81,7 @@ def benchmark(
     except ValueError as error:
         raise Refusal(str(error)) from error
     where: dict[str, Any] = {"jobs": jobs, "scheduler": scheduler, "trial": trial}
-    where["folder"] = output or paths.REFERENCE / "results"
+    where["folder"] = paths.writable("--output", output or paths.REFERENCE / "results")
     if factorial:
         benchmark.factorial(grid["model"], grid["seed"], images, **where)
     else:
@@ -113,7 +116,14 @@ def _folder(profile: str, output: Path | None, reference: bool) -> Path:
     if output and output.resolve() == paths.REFERENCE:
         raise Refusal("report/ is the place of the reference run: say --reference, not --output")
     own = paths.REFERENCE / ("latest" if profile == "report" else profile)
-    return (paths.REFERENCE if reference else output or own).resolve()
+    return paths.writable("--output", paths.REFERENCE if reference else output or own)
+
+
+def _check_environment() -> None:
+    """Raise Refusal for an environment variable that could only fail later."""
+    from helpers import provenance
+
+    paths.cache(), paths.output(), provenance.threads(), provenance.backend()
 
 
 def _count(text: str) -> int:
@@ -194,6 +204,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if given.get("scheduler") and given["jobs"]:
             raise Refusal("--jobs is for this machine: leave it out with --scheduler")
+        _check_environment()
         given.pop("command")(**given)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads, as in `parameters | head`, has enough

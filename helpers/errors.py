@@ -26,6 +26,11 @@ class DataError(RuntimeError):
     """A data set could not be obtained from any source, or a source gave other bytes."""
 
 
+def one_line(error: Exception) -> str:
+    """What an exception says, in one line, without pydantic's address."""
+    return " ".join(str(error).split()).partition(" For further information")[0]
+
+
 def literal(text: str) -> Any:
     """Text as a Python literal, else unchanged."""
     try:

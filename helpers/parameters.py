@@ -2,6 +2,8 @@
 
 import ast
 import json
+import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ from helpers.errors import ParameterError, Refusal, literal, nearest
 
 PLAIN = (bool, int, float, str, list, tuple, dict)
 TYPES: dict[str, Any] = {kind.__name__: kind for kind in PLAIN}
+BOUND = re.compile(r"\bat (least|most) (\d[\d.]*\d|\d)")  # in the comment of a parameter
 TYPES |= {"Any": Any, "Optional": Optional, "Union": Union}
 
 
@@ -37,9 +40,25 @@ class Parameter:
         same = [list(given), tuple(given)] if isinstance(given, list | tuple) else []
         for value in (given, *same, *others):
             if fits(value, self.kind):
+                self._check_range(value)
                 return value
         found = f"{given!r} ({type(given).__name__})"
         raise ParameterError(f"{self.name}={given}: expected {self.expects}, given {found}")
+
+    def _check_range(self, value: Any) -> None:
+        """ParameterError outside of what the comment says: "at least 2", "at most 28".
+
+        Where it says nothing, a number is above 0 if its default is.
+        """
+        if not {type(value), type(self.default)} <= {int, float}:
+            return
+        bounds = {word: float(number) for word, number in BOUND.findall(self.help)}
+        said = " and ".join(f"at {word} {bound:g}" for word, bound in bounds.items())
+        fits = bounds.get("least", -math.inf) <= value <= bounds.get("most", math.inf)
+        if "least" not in bounds and self.name not in TrainingConfig.__dataclass_fields__:
+            fits, said = fits and (value > 0 or self.default <= 0), said or "above 0"
+        if not fits:
+            raise ParameterError(f"{self.name}={value} must be {said}")
 
 
 def fits(value: Any, kind: Any) -> bool:
@@ -74,10 +93,11 @@ def annotated(node: ast.expr) -> Any:
 def read_notebook(file: Path) -> dict:
     """A notebook as its JSON. Raises Refusal, naming the file, when it is none."""
     try:
-        notebook = json.loads(file.read_bytes())
-        [(cell["metadata"], cell["source"], cell["cell_type"]) for cell in notebook["cells"]]
-        return {"metadata": {}} | notebook
-    except (ValueError, KeyError, TypeError) as error:
+        notebook = {"metadata": {}} | json.loads(file.read_bytes())
+        for cell in notebook["cells"]:
+            _ = "".join(cell["source"]), cell["cell_type"], [*cell["metadata"].get("tags", ())]
+        return notebook | {"metadata": {**notebook["metadata"]}}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Refusal(f"{file} is not a whole notebook ({error!r})") from error
 
 
@@ -153,10 +173,12 @@ def resolve(
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         name = name.strip()
-        if not equals:
+        if not (equals and name):
             raise ParameterError(f"-p {assignment}: write it as -p NAME=VALUE or -p NAME VALUE")
         if name == "profile":
             raise ParameterError(f"-p {assignment}: all notebooks have the one of --profile {text}")
+        if name in given:
+            raise ParameterError(f"-p {assignment}: {name} is given twice")
         if name not in known:
             hint = nearest(name, known) or f"; there are: {', '.join(known)}"
             raise ParameterError(f"-p {assignment}: no notebook has a parameter {name}{hint}")

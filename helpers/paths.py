@@ -10,12 +10,22 @@ NOTEBOOKS = ROOT / "notebooks"
 REFERENCE = ROOT / "report"
 
 
+def writable(what: str, folder: Path) -> Path:
+    """A folder that is there or can be made, resolved; else ParameterError, which says what for."""
+    there = next(one for one in (folder.absolute(), *folder.absolute().parents) if one.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        why = f"{there} is not a folder that can be written: name another"
+        raise ParameterError(f"{what} {folder}: {why}")
+    return folder.resolve()
+
+
 def _folder(variable: str, default: Path) -> Path:
     """The folder that an environment variable names; ParameterError for an empty one or a file."""
-    value = os.environ.get(variable, str(default))
-    if not value or (Path(value).exists() and not Path(value).is_dir()):
-        raise ParameterError(f"{variable}={value} is not a folder: name one, or unset {variable}")
-    return Path(value).resolve()
+    if (value := os.environ.get(variable)) is None:
+        return default.resolve()
+    if not value:
+        raise ParameterError(f"{variable}= names no folder: name one, or unset {variable}")
+    return writable(variable, Path(value))
 
 
 def cache() -> Path:

@@ -18,6 +18,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache as remember
 from functools import cached_property
@@ -49,21 +50,21 @@ def sha256(file: Path) -> str:
 
 
 def threads() -> int:
-    """$HELPERS_THREADS, default every core; ParameterError for no positive whole number."""
+    """$HELPERS_THREADS, default every core; ParameterError for no whole number from 1 to 4,096."""
     value = os.environ.get("HELPERS_THREADS", str(os.cpu_count() or 1))
-    if not value.isdecimal() or int(value) < 1:
-        raise ParameterError(f"HELPERS_THREADS={value} must be a whole number above 0")
+    if not value.isdecimal() or not 1 <= int(value[:9]) <= 4_096:
+        raise ParameterError(f"HELPERS_THREADS={value} must be a whole number from 1 to 4,096")
     return int(value)
 
 
 def backend() -> tuple[str, str]:
     """The name and version of Keras's backend; Refusal when it is not installed."""
     name = os.environ.get("KERAS_BACKEND", "tensorflow")
-    try:
-        return name, version(name)
-    except PackageNotFoundError as error:
-        advice = "Unset it for TensorFlow, or install jax or torch and name that."
-        raise Refusal(f"KERAS_BACKEND={name}: no such package is installed. {advice}") from error
+    if name in ("tensorflow", "jax", "torch"):
+        with suppress(PackageNotFoundError):
+            return name, version(name)
+    advice = "Unset it for TensorFlow, or install jax or torch and name that."
+    raise Refusal(f"KERAS_BACKEND={name}: no such backend is installed. {advice}")
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:

@@ -125,7 +125,7 @@ def test_the_reports_models_need_no_keras():
 def test_folders_that_cannot_be_are_refused(monkeypatch, tmp_path):
     for value in ("", __file__):
         monkeypatch.setenv("HELPERS_CACHE", value)
-        with pytest.raises(ParameterError, match="HELPERS_CACHE=.* is not a folder"):
+        with pytest.raises(ParameterError, match="HELPERS_CACHE"):
             paths.cache()
     monkeypatch.setenv("HELPERS_CACHE", str(tmp_path / "new"))
     assert paths.cache() == tmp_path / "new"

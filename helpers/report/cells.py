@@ -2,20 +2,25 @@
 
 import base64
 import io
+import json
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import groupby
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import nbformat
 from nbformat import NotebookNode, ValidationError
 from PIL import Image
+from pydantic import FiniteFloat
+from pydantic.dataclasses import dataclass
 
 from helpers.display import cell_options
+from helpers.errors import one_line
 from helpers.report import pandoc
 from helpers.report.document import (
     Ast, Document, Element, Note, Place, ReportError, collect, transform,
@@ -32,6 +37,8 @@ _FOLD = re.compile(r"<details>\s*<summary>(.+?)</summary>|</details>", re.S)
 _PIPES = re.compile(r"^ *\|?( *:?-+:? *\|)+( *:?-+:?)? *$", re.M)  # below a pipe table's header
 _EMBEDDED = re.compile(rb"(?<=data:image/png;base64,)[^\"]+")  # pictures in an SVG
 _LEVELS = [round(round(v / 255 * 63) * 255 / 63) for v in range(256)]  # 64 of 256
+_DEEP = re.compile(r"^(?:\s*(?:>|[*+-] |\d+[.)] )){25}|^ {60,}(?:[>*+-]|\d+[.)]) ", re.M)
+Level = Literal[1, 2, 3, 4, 5]
 _NUMBER = re.compile(r"[-+−]?[\d.,]+([eE][-+]?\d+)? ?%?|NaN|")
 
 
@@ -54,15 +61,50 @@ def read_notebooks(folder: Path) -> dict[str, NotebookNode]:
                 note(file.name, f"not a notebook: {str(error).partition(chr(10))[0]}")
                 continue
             digits = re.match(r"\d+", file.stem)
-            order = int(digits[0]) if digits else inf
-            order = notebook.metadata.get("report", {}).get("order", order)
+            order = float(digits[0]) if digits else inf
+            with suppress(ValueError):  # which `check` notes
+                order = order if (own := about(notebook).order) is None else own
             found.append((order, file.stem, notebook))
     return {name: notebook for _, name, notebook in sorted(found, key=lambda entry: entry[:2])}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A heading, and words below it, before a notebook."""
+
+    title: str
+    level: Level
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class About:
+    """What a notebook's metadata says under "report": see README.md beside this file."""
+
+    order: FiniteFloat | None = None
+    level: Level = 1
+    title: str = ""
+    subtitle: str = ""
+    authors: str | tuple[str, ...] = ()
+    part: Part | None = None
+
+
+def about(notebook: NotebookNode) -> About:
+    """The notebook's place in the report; ValueError, in one line, for odd metadata."""
+    try:
+        datetime.fromisoformat(notebook.metadata.get("papermill", {}).get("end_time") or "2000-01-01")
+        return About(**notebook.metadata.get("report", {}))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"its metadata cannot be read ({one_line(error)})") from error
 
 
 def check(notebooks: dict[str, NotebookNode], note: Note) -> None:
     """Note which cells have not run, which failed, and options that are no YAML."""
     for name, notebook in notebooks.items():
+        try:
+            about(notebook)
+        except ValueError as error:
+            note(f"{name}.ipynb", str(error))
         code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
         ran = [cell for cell in code if cell.execution_count]
         if code and not ran:
@@ -74,26 +116,29 @@ def check(notebooks: dict[str, NotebookNode], note: Note) -> None:
             for output in cell.get("outputs", []):
                 if output.output_type == "error":
                     note(place, f"failed: {output.ename}: {output.evalue}")
+            if _DEEP.search(cell.source):
+                note(place, "lists or quotations nest too deeply")
             try:
+                json.dumps(cell, ensure_ascii=False).encode()
                 cell_options(cell.source)
-            except ValueError as error:
-                note(place, " ".join(str(error).split()))
+            except ValueError as error:  # of YAML, or half a character
+                note(place, one_line(error))
 
 
 def parse(notebooks: dict[str, NotebookNode], note: Note) -> Document:
     """The document of executed notebooks, by name: the abstract, the sections, the appendices."""
-    abouts = {name: book.metadata.get("report", {}) for name, book in notebooks.items()}
+    abouts = {name: about(book) for name, book in notebooks.items()}
     drafts: list[Element] = []
-    for name, about in abouts.items():
-        if (part := about.get("part")) and len(notebooks) > 1:  # begins with this notebook
-            text = f"# {part['title']}\n\n{part.get('text', '')}".strip()
-            place = Place(name, 0, text, shift=part["level"] - 1)
+    for name, said in abouts.items():
+        if (part := said.part) and len(notebooks) > 1:  # begins with this notebook
+            text = f"# {part.title}\n\n{part.text}".strip()
+            place = Place(name, 0, text, shift=part.level - 1)
             drafts.append(Element("prose", place, _text(text, place)))
         for number, cell in enumerate(notebooks[name].cells, start=1):
-            drafts += _Cell(cell, name, number, about.get("level", 1) - 1, note).drafts()
-    titled = next((about for about in abouts.values() if about.get("title")), NotebookNode())
+            drafts += _Cell(cell, name, number, said.level - 1, note).drafts()
+    titled = next((said for said in abouts.values() if said.title), About())
     start = Place(next(iter(notebooks)), 1, "title page")
-    titles = [_text(titled.get(key, ""), start) for key in ("title", "subtitle")]
+    titles = [_text(text, start) for text in (titled.title, titled.subtitle)]
     (title, subtitle), drafts = _parsed([titles, drafts])
     elements = _parsed([e for draft in drafts for e in _elements(draft, note)])  # folds' titles
     bodies = {
@@ -102,9 +147,8 @@ def parse(notebooks: dict[str, NotebookNode], note: Note) -> Document:
     }
     ends = {book.metadata.get("papermill", {}).get("end_time") or "" for book in notebooks.values()}
     date = datetime.fromisoformat(max(ends)).astimezone(UTC) if any(ends) else None
-    names = titled.get("authors", [])
-    authors = [names] if isinstance(names, str) else list(names)
-    return Document(title, subtitle, authors, date, list(notebooks), **bodies)
+    named = [titled.authors] if isinstance(titled.authors, str) else list(titled.authors)
+    return Document(title, subtitle, named, date, list(notebooks), **bodies)
 
 
 def _text(text: object, place: Place, form: str = "markdown") -> Ast:
@@ -130,7 +174,8 @@ class _Cell:
         self.cell, self.note = cell, note
         self.options, self.source = cell_options(cell.source)
         tags = self.options.get("tags") or []
-        self.tags = [*cell.metadata.get("tags", []), *([tags] if isinstance(tags, str) else tags)]
+        tags = tags if isinstance(tags, list) else [tags]
+        self.tags = [*cell.metadata.get("tags", []), *map(str, tags)]
         part = next((part for part in ("abstract", "appendix") if part in self.tags), "body")
         shift = 1 if part == "appendix" else shift  # an appendix begins at level 2
         self.place = Place(name, number, cell.source, part, shift)
@@ -152,7 +197,10 @@ class _Cell:
         elif source.strip() and "echo" not in hidden:
             found.append(Element("code", self.place, code=source))
         for output in [] if "output" in hidden else self.cell.outputs:
-            found += self.output(output)
+            try:
+                found += self.output(output)
+            except (KeyError, TypeError, AttributeError, ValueError) as error:
+                self.note(self.place, f"an output that cannot be read ({error!r})")
         labelled = [element for element in found if element.label]
         if len(labelled) > 1:
             self.note(self.place, f"{len(labelled)} outputs for label {name!r}: one in a cell")
@@ -206,7 +254,10 @@ class _Cell:
         picture = data[mime].encode() if suffix == "svg" else base64.b64decode(data[mime])
         picture = _EMBEDDED.sub(_small, picture) if suffix == "svg" else picture
         alt = str(report.get("alt") or self.options.get("fig-alt") or "").strip()
-        more = {"live": report.get("live"), "data": report.get("data", "")}
+        live = report.get("live")
+        if live:
+            live = {"figure": live["figure"], "data": live["data"], "networks": {**live["networks"]}}
+        more = {"live": live, "data": str(report.get("data", ""))}
         figure = self.captioned("figure", report, alt=alt, picture=picture, suffix=suffix, **more)
         needs = {"label: fig-name": figure.label, "fig-cap: …": figure.caption, "fig-alt: …": alt}
         if lacking := [f"`#| {line}`" for line, value in needs.items() if not value]:

@@ -34,6 +34,7 @@ def build(notebooks: dict[str, NotebookNode]) -> tuple[Document, maths.Formulas]
         cells.check(notebooks, note)
     with collect() as note:
         document = number(cells.parse(notebooks, note), note)
+        outputs.check_pictures(document, note)
         formulas = maths.convert(document, note)
     return document, formulas
 

@@ -32,6 +32,8 @@ def number(document: Document, note: Note) -> Document:
             heading.level -= first.level
         document.title = first.text
         document.body.remove(first)
+    elif not document.title.blocks:
+        note(f"{document.notebooks[0]}.ipynb", "has no title: begin with a cell `# Title`")
     if document.appendix:
         document.appendix.insert(0, _unnumbered("Appendices"))
     headings = [e for e in document.body + document.appendix if e.kind == "heading"]

@@ -11,6 +11,7 @@ import re
 import tempfile
 from itertools import pairwise
 from pathlib import Path
+from struct import error as StructError
 from struct import unpack
 from typing import Any
 from urllib.parse import quote
@@ -24,7 +25,7 @@ from pygments.lexers import TextLexer, get_lexer_by_name
 from pygments.util import ClassNotFound
 
 from helpers.report import live, maths, pandoc
-from helpers.report.document import Ast, Document, Element, ReportError, transform
+from helpers.report.document import Ast, Document, Element, Note, ReportError, transform
 
 FOLDER = Path(__file__).parent
 CODE_WIDTH = 438.0  # points within a listing's frame
@@ -72,7 +73,7 @@ def pdf(document: Document, formulas: maths.Formulas) -> bytes:
         try:
             return typst.compile(source, format="pdf", pdf_standards="ua-1", **options)
         except typst.TypstError as error:
-            raise ReportError(_refusal(error, text.splitlines())) from error
+            raise ReportError(_refusal(error, text.splitlines(), document)) from error
 
 
 def _filled(
@@ -100,6 +101,17 @@ def _filled(
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
     environment.filters |= filters
     return environment.get_template(template).render(shown)
+
+
+def check_pictures(document: Document, note: Note) -> None:
+    """Note the cells whose picture has no size."""
+    for figure in document.elements("figure"):
+        try:
+            sides = size(figure)
+        except (ValueError, StructError):
+            sides = (0, 0)
+        if min(sides) <= 0:
+            note(figure.place, f"its {figure.suffix.upper()} is none: it has no width and height")
 
 
 def size(figure: Element) -> tuple[float, float]:
@@ -152,13 +164,15 @@ def _pixels(figure: Element) -> Markup:
     return Markup(f'width="{width}" height="{height}"')
 
 
-def _refusal(error: typst.TypstError, lines: list[str]) -> str:
+def _refusal(error: typst.TypstError, lines: list[str], document: Document) -> str:
     """What Typst finds wrong, by cell: the template has each element's place before it."""
-    named = []
-    for message, line in re.findall(r"error: (.+)\n\s*┌─ .*report\.typ:(\d+):", error.diagnostic):
+    places = {f"{figure.label}.{figure.suffix}": figure.place for figure in document.elements("figure")}
+    named = dict[str, None]()
+    found = r"error: (.+)\n\s*┌─ (?:.*[/\\])?([\w.-]+):(\d+):"
+    for message, file, line in re.findall(found, error.diagnostic):
         marks = [text for text in lines[: int(line)] if text.startswith(_MARK)]
-        place = marks[-1].removeprefix(_MARK) if marks else "title page"
-        named.append(f"{place}: {message}")
+        place = marks[-1].removeprefix(_MARK) if marks else document.title.place
+        named[f"{places.get(file, place)}: {message}"] = None
     return "\n".join(named) or f"Typst: {error.message}"
 
 

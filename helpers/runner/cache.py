@@ -8,12 +8,14 @@ import shutil
 import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from pydantic.dataclasses import dataclass
+
 from helpers import paths, provenance
+from helpers.errors import one_line
 from helpers.parameters import read_notebook
 from helpers.provenance import digest, sha256
 
@@ -59,11 +61,13 @@ class ResultCache:
             if not folder.exists():
                 return None, changes(parts, *(_read(old).parts for old in self._by_use()))
             entry = _read(folder)
+            if links := [file.name for file in folder.rglob("*") if file.is_symlink()]:
+                raise ValueError(f"{links[0]} is a link")
             if (found := _sums(folder / "files")) != entry.files:
                 raise ValueError(changes(found, entry.files))
         except (OSError, ValueError, TypeError) as error:
             shutil.rmtree(folder, ignore_errors=True)
-            return None, f"what was kept of it is damaged: {error}"
+            return None, f"what was kept of it is damaged: {one_line(error)}"
         os.utime(folder)
         return entry, ""
 

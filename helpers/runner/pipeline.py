@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from dask.system import CPU_COUNT  # cores that this process may use
+from pydantic import FiniteFloat
 from pydantic.dataclasses import dataclass
 
 from helpers import paths
-from helpers.errors import Failure, Refusal
+from helpers.errors import Failure, Refusal, one_line
 from helpers.parameters import Parameter, read_notebook, read_parameters, resolve
 from helpers.progress import clock
 from helpers.provenance import digest
@@ -34,7 +35,7 @@ class Source:
     """
 
     file: Path
-    order: float
+    order: FiniteFloat
     needs: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
 
@@ -55,7 +56,8 @@ def discover(folder: Path) -> dict[str, Source]:
                 continue
             source = Source(file=file, **about)
         except (TypeError, ValueError) as error:
-            raise Refusal(f"{file}: its report metadata cannot be read ({error})") from error
+            why = one_line(error)
+            raise Refusal(f"{file}: its report metadata cannot be read ({why})") from error
         if other := places.get(source.order):
             both = f"{other.file.name} and {file.name}"
             raise Refusal(f"{both} share place {source.order:g}: move one")
@@ -167,7 +169,7 @@ class Runner:
         rendering: its seconds and GB.
         """
         ended = self.entries | self.failed
-        found = {name: end.cost if (end := ended[name]) else NOTHING for name in self.sources}
+        found = {n: NOTHING | (end.cost if (end := ended[n]) else {}) for n in self.sources}
         memory = max(cost["memory_gb"] for cost in (rendering, *found.values()))
         return {
             "workers": self.workers,
@@ -213,7 +215,7 @@ def make_report(
     terminal, output = Terminal(), output.resolve()
     runner = Runner(discover(folder), workers, terminal)
     values = resolve(known_parameters(folder), assignments, profile)
-    if output / "notebooks" == folder.resolve():
+    if folder.resolve() in (output, output / "notebooks"):
         raise Refusal(f"{output} holds the sources of the notebooks: name another --output")
     with publish.staging(output) as staged:
         left = f"nothing is published; what ran is in {staged} until the next run, "

@@ -57,7 +57,7 @@ def record(output: Path) -> dict:
     """What run.json says of the run that is published; empty when none is, or it is damaged."""
     try:
         run = json.loads((output / "run.json").read_text())
-        return run if isinstance(run["files"], list) else {}
+        return run if {*map(type, run["files"])} <= {str} else {}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 
@@ -97,14 +97,18 @@ def finish(output: Path) -> None:
     folder, journal = output / "staging", output / "staging" / "journal.json"
     if not journal.exists():
         return
-    steps = json.loads(journal.read_text())
-    for source, name in steps["moves"].items():
-        if (folder / source).exists():
-            target = _target(output, name)
+    try:
+        steps = json.loads(journal.read_text())
+        moved = {_target(folder, old): _target(output, new) for old, new in steps["moves"].items()}
+        gone = [_target(output, name) for name in steps["gone"]]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Failure(f"{journal} is damaged ({error!r}): remove {folder}") from error
+    for source, target in moved.items():
+        if source.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(folder / source, target)  # in one step, but for another disk
-    for name in steps["gone"]:
-        _target(output, name).unlink(missing_ok=True)
+            shutil.move(source, target)  # in one step, but for another disk
+    for target in gone:
+        target.unlink(missing_ok=True)
     journal.unlink()
 
 

@@ -39,7 +39,7 @@ def parse_grid(points: list[str]) -> dict[str, list]:
         grid[name] = []
         for part in values.split(","):
             first, dots, last = part.partition("..")
-            if dots and first.isdigit() and last.isdigit():
+            if dots and first.isdecimal() and last.isdecimal():
                 grid[name] += range(int(first), min(int(last), int(first) + MOST) + 1)
             else:
                 grid[name].append(literal(part))
@@ -125,10 +125,11 @@ def sweep(
     refuse_uncommitted(trial)
     terminal, kinds = terminal or Terminal(), ("courses", "measures")
     if table.exists() and ("epoch" in tables.read(table)) == measure:
-        there, wanted = kinds[not measure], kinds[measure]
-        raise Refusal(f"{table} holds {there} of trainings, not {wanted}: name another table")
+        there, asked = kinds[not measure], kinds[measure]
+        raise Refusal(f"{table} holds {there} of trainings, not {asked}: name another table")
     held = _held(table, measure)
-    found, configs = len(configs), [config for config in configs if config not in held]
+    wanted = list(dict.fromkeys(configs))
+    found, configs = len(wanted), [config for config in wanted if config not in held]
     if found > len(configs):
         terminal.line(f"{found - len(configs)} of {found} trainings are in {table} already")
     if not configs:
