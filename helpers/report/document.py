@@ -27,7 +27,7 @@ class Place:
 
     def __str__(self) -> str:
         line = next(iter(self.source.strip().splitlines()), "")
-        return f"{self.notebook}.ipynb, cell {self.cell} (“{line:.50}”)"
+        return f"{' '.join(self.notebook.split())}.ipynb, cell {self.cell} (“{line:.50}”)"
 
 
 Note = Callable[[Place | str, str], None]  # notes what is wrong with a cell or a notebook's file
