@@ -142,8 +142,8 @@ class _Resolver:
         match node:
             case {"t": "Link", "c": [_, inlines, [target, title]]}:
                 return self._link(target, inlines, place, keep=title == KEEP)
-            case {"t": "RawInline" | "RawBlock", "c": [_, raw]} if raw.strip().startswith("<!--"):
-                return pandoc.string("")
+            case {"t": "RawInline" | "RawBlock" as t, "c": [_, raw]} if raw.strip()[:4] == "<!--":
+                return pandoc.string("") if t == "RawInline" else {"t": "Plain", "c": []}
             case {"t": "RawInline" | "RawBlock", "c": [_, raw]}:
                 problem = f"raw HTML {raw.strip()[:40]!r} cannot stand in the PDF: use Markdown"
             case {"t": "Image"}:
