@@ -19,6 +19,7 @@ from helpers.errors import check_integer
 ACTIVE = models.ACTIVE  # the least variance of the mean of a dimension that is in use
 SEARCH_RATE = 0.5  # Adam's first step in `optimised_bound`, in posterior standard deviations
 SEARCHED = 500  # images that `search` holds at a time
+AT_ONCE = 1_000  # images whose pixel loss is computed at a time: it holds many copies of them
 
 
 def to_numpy(function, *arrays) -> np.ndarray:
@@ -32,6 +33,13 @@ def draw(mean: np.ndarray, log_var: np.ndarray, rng: np.random.Generator) -> np.
     return (mean + np.exp(log_var / 2) * rng.standard_normal(mean.shape)).astype("float32")
 
 
+def pixel_losses(model, x: np.ndarray, decoded: np.ndarray) -> np.ndarray:
+    """The distortion of each image, (n,): of a few at a time, unless it depends on the others."""
+    at_once = len(x) if getattr(model.pixel_loss, "per_batch", False) else AT_ONCE
+    pairs = ((x[n : n + at_once], decoded[n : n + at_once]) for n in range(0, len(x), at_once))
+    return np.concatenate([to_numpy(model.pixel_loss, *pair) for pair in pairs])
+
+
 def elbo(model, x, seed: int, samples: int = 1, q=None) -> dict[str, np.ndarray]:
     """The evidence lower bound and its two parts, elbo = -(distortion + rate): shape (n,) each.
 
@@ -42,7 +50,7 @@ def elbo(model, x, seed: int, samples: int = 1, q=None) -> dict[str, np.ndarray]
     rng, (mean, log_var) = np.random.default_rng(seed), model.encode(x) if q is None else q
     rate = to_numpy(losses.gaussian_kl, mean, log_var)
     decoded = (model.decode(draw(mean, log_var, rng)) for _ in range(samples))
-    distortion = np.mean([to_numpy(model.pixel_loss, x, image) for image in decoded], axis=0)
+    distortion = np.mean([pixel_losses(model, x, image) for image in decoded], axis=0)
     return {"elbo": -(distortion + rate), "rate": rate, "distortion": distortion}
 
 
