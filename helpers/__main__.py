@@ -119,13 +119,6 @@ def _folder(profile: str, output: Path | None, reference: bool) -> Path:
     return paths.writable("--output", paths.REFERENCE if reference else output or own)
 
 
-def _check_environment() -> None:
-    """Raise Refusal for an environment variable that could only fail later."""
-    from helpers import provenance
-
-    paths.cache(), paths.output(), provenance.threads(), provenance.backend()
-
-
 def _count(text: str) -> int:
     """A whole number. Raises ValueError below 1."""
     if int(text) < 1:
@@ -197,6 +190,8 @@ def main(arguments: list[str] | None = None) -> int:
     known, others = whole.parse_known_args(arguments)
     if others and known.command is not lab:
         whole.error(f"unrecognized arguments: {' '.join(others)}")
+    from helpers import provenance
+
     given = vars(known) | ({"options": others} if known.command is lab else {})
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:
@@ -204,7 +199,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if given.get("scheduler") and given["jobs"]:
             raise Refusal("--jobs is for this machine: leave it out with --scheduler")
-        _check_environment()
+        paths.cache(), paths.output(), provenance.threads(), provenance.backend()
         given.pop("command")(**given)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads, as in `parameters | head`, has enough

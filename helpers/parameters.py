@@ -54,10 +54,10 @@ class Parameter:
             return
         bounds = {word: float(number) for word, number in BOUND.findall(self.help)}
         said = " and ".join(f"at {word} {bound:g}" for word, bound in bounds.items())
-        fits = bounds.get("least", -math.inf) <= value <= bounds.get("most", math.inf)
-        if "least" not in bounds and self.name not in TrainingConfig.__dataclass_fields__:
-            fits, said = fits and (value > 0 or self.default <= 0), said or "above 0"
-        if not fits:
+        inside = bounds.get("least", -math.inf) <= value <= bounds.get("most", math.inf)
+        if not bounds and self.name not in TrainingConfig.__dataclass_fields__:
+            inside, said = value > 0 or self.default <= 0, "above 0"
+        if not inside:
             raise ParameterError(f"{self.name}={value} must be {said}")
 
 

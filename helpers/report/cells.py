@@ -16,8 +16,7 @@ from typing import Any, Literal
 import nbformat
 from nbformat import NotebookNode, ValidationError
 from PIL import Image
-from pydantic import FiniteFloat
-from pydantic.dataclasses import dataclass
+from pydantic import FiniteFloat, create_model
 
 from helpers.display import cell_options
 from helpers.errors import one_line
@@ -39,6 +38,11 @@ _EMBEDDED = re.compile(rb"(?<=data:image/png;base64,)[^\"]+")  # pictures in an 
 _LEVELS = [round(round(v / 255 * 63) * 255 / 63) for v in range(256)]  # 64 of 256
 _DEEP = re.compile(r"^(?:\s*(?:>|[*+-] |\d+[.)] )){25}|^ {60,}(?:[>*+-]|\d+[.)]) ", re.M)
 Level = Literal[1, 2, 3, 4, 5]
+PART: Any = create_model("part", title=(str, ...), level=(Level, ...), text=(str, ""))
+ABOUT: Any = create_model(  # "report" in a notebook's metadata: see README.md beside this file
+    "report", order=(FiniteFloat | None, None), level=(Level, 1), title=(str, ""),
+    subtitle=(str, ""), authors=(str | tuple[str, ...], ()), part=(PART | None, None),
+)  # fmt: skip
 _NUMBER = re.compile(r"[-+−]?[\d.,]+([eE][-+]?\d+)? ?%?|NaN|")
 
 
@@ -68,32 +72,11 @@ def read_notebooks(folder: Path) -> dict[str, NotebookNode]:
     return {name: notebook for _, name, notebook in sorted(found, key=lambda entry: entry[:2])}
 
 
-@dataclass(frozen=True)
-class Part:
-    """A heading, and words below it, before a notebook."""
-
-    title: str
-    level: Level
-    text: str = ""
-
-
-@dataclass(frozen=True)
-class About:
-    """What a notebook's metadata says under "report": see README.md beside this file."""
-
-    order: FiniteFloat | None = None
-    level: Level = 1
-    title: str = ""
-    subtitle: str = ""
-    authors: str | tuple[str, ...] = ()
-    part: Part | None = None
-
-
-def about(notebook: NotebookNode) -> About:
-    """The notebook's place in the report; ValueError, in one line, for odd metadata."""
+def about(notebook: NotebookNode) -> Any:
+    """What its metadata says of a notebook, an ABOUT; ValueError, in one line, for odd metadata."""
     try:
         datetime.fromisoformat(notebook.metadata.get("papermill", {}).get("end_time") or "2000-01-01")
-        return About(**notebook.metadata.get("report", {}))
+        return ABOUT(**notebook.metadata.get("report", {}))
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"its metadata cannot be read ({one_line(error)})") from error
 
@@ -116,9 +99,9 @@ def check(notebooks: dict[str, NotebookNode], note: Note) -> None:
             for output in cell.get("outputs", []):
                 if output.output_type == "error":
                     note(place, f"failed: {output.ename}: {output.evalue}")
-            if _DEEP.search(cell.source):
-                note(place, "lists or quotations nest too deeply")
             try:
+                if _DEEP.search(cell.source):
+                    raise ValueError("lists or quotations nest too deeply")
                 json.dumps(cell, ensure_ascii=False).encode()
                 cell_options(cell.source)
             except ValueError as error:  # of YAML, or half a character
@@ -136,7 +119,7 @@ def parse(notebooks: dict[str, NotebookNode], note: Note) -> Document:
             drafts.append(Element("prose", place, _text(text, place)))
         for number, cell in enumerate(notebooks[name].cells, start=1):
             drafts += _Cell(cell, name, number, said.level - 1, note).drafts()
-    titled = next((said for said in abouts.values() if said.title), About())
+    titled = next((said for said in abouts.values() if said.title), ABOUT())
     start = Place(next(iter(notebooks)), 1, "title page")
     titles = [_text(text, start) for text in (titled.title, titled.subtitle)]
     (title, subtitle), drafts = _parsed([titles, drafts])

@@ -4,31 +4,22 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from helpers import paths
-from helpers.errors import Refusal
 from helpers.runner.jobs import kernel_environment
 
 LAB = paths.ROOT / "lab"  # which git ignores
 BACK = "jupyter nbconvert --clear-output --inplace lab/NAME.ipynb; cp lab/NAME.ipynb notebooks/"
 
 
-def copy_notebooks(folder: Path) -> list[str]:
-    """Copy the report's notebooks that a folder lacks; the names of those there that differ."""
-    sources = sorted(paths.NOTEBOOKS.glob("*.ipynb"))
-    if not sources:
-        raise Refusal(f"no notebooks in {paths.NOTEBOOKS}")
-    folder.mkdir(exist_ok=True)
-    for source in (one for one in sources if not (folder / one.name).exists()):
-        shutil.copyfile(source, folder / source.name)
-    both = [(source, folder / source.name) for source in sources]
-    return [copy.name for source, copy in both if copy.read_bytes() != source.read_bytes()]
-
-
 def open_lab(options: Sequence[str] = ()) -> None:
-    """Become JupyterLab, on 127.0.0.1, in the folder of the copies; options: for JupyterLab."""
-    kept = copy_notebooks(LAB)
+    """Become JupyterLab, on 127.0.0.1, in a folder of copies; options: for JupyterLab."""
+    LAB.mkdir(exist_ok=True)
+    kept = []
+    for source in sorted(paths.NOTEBOOKS.glob("*.ipynb")):
+        if not (copy := LAB / source.name).exists():
+            shutil.copyfile(source, copy)
+        kept += [copy.name] * (copy.read_bytes() != source.read_bytes())
     print(f"{LAB} has your copies of the notebooks; git ignores it.")
     if kept:
         print(f"Kept as you left them: {', '.join(kept)}. For a fresh copy, delete or rename one.")

@@ -158,7 +158,7 @@ def _cluster(address: str) -> Client:
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what it says is said here
     try:
         client = Client(address, timeout=CONNECT)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:  # the last: of TLS without a certificate
         how = f"start one with 'dask scheduler', then workers with '{START.format(address)}'"
         raise Refusal(f"no Dask scheduler answers at {address} ({error}): {how}") from error
     try:

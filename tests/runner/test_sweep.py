@@ -287,6 +287,7 @@ def test_an_address_where_no_scheduler_answers_is_refused(own_cache, monkeypatch
     for address, match in {
         "tcp://127.0.0.1:1": "no Dask scheduler answers at tcp://127.0.0.1:1",
         "nowhere": "port",
+        "tls://127.0.0.1:1": "TLS configuration",
     }.items():
         with pytest.raises(Refusal, match=match), workers.workers(1, address):
             raise AssertionError("there is no pool")
