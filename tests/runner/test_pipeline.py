@@ -231,7 +231,7 @@ def test_a_failed_rendering_keeps_the_last_report(tmp_path, monkeypatch):
 
 def test_an_output_that_cannot_be_a_folder_is_named(tmp_path, capsys):
     (tmp_path / "file").write_text("mine")
-    assert main(["report", "--output", str(tmp_path / "file")]) == 1
+    assert main(["report", "--output", str(tmp_path / "file")]) == 2
     assert str(tmp_path / "file") in capsys.readouterr().err
     assert (tmp_path / "file").read_text() == "mine"
 
