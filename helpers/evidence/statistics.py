@@ -1,7 +1,8 @@
-"""Measured runs over seeds: means, differences paired by seed, and 95 % confidence intervals."""
+"""Measured runs over seeds: means, differences, 95 % confidence intervals, lost dimensions."""
 
 import math
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,13 +12,13 @@ from scipy import stats
 
 from helpers.config import PROFILES
 from helpers.errors import Refusal
-from helpers.evidence.published import published
 from helpers.evidence.tables import stored
-from helpers.evidence.wording import RESOLUTION, number
+from helpers.evidence.wording import number
 
 LEVEL = 0.95  # of every interval
 MEASURED = ("plain.csv", "seeds.csv", "dimensions.csv", "losses.csv")
 COURSES, STEPS = "courses.csv", "benchmark_steps.csv"
+WHOLE = ("original_protocol.csv", "leakage.csv")  # of models that saw the test images
 RECIPES = {  # which runs count as trained by a recipe
     "plain": {"recipe": "keras", "epochs": PROFILES["original"]["epochs"]},
     "fast": {"recipe": "fast", "epochs": PROFILES["report"]["epochs"]},
@@ -39,17 +40,7 @@ class Interval(NamedTuple):
     @property
     def sign(self) -> int:
         """1 or -1 where the interval lies above or below zero, else 0: no difference is shown."""
-        return self.above(0)
-
-    def above(self, limit: "float | Interval") -> int:
-        """1 where all of it lies above a limit or another interval, -1 where below, else 0."""
-        least, most = (limit.low, limit.high) if isinstance(limit, Interval) else (limit, limit)
-        return int(self.low > most) - int(self.high < least)
-
-    def between(self, least: float, most: float) -> int:
-        """1 where the whole interval lies within limits, -1 where it lies outside, else 0."""
-        within = least <= self.low and self.high <= most
-        return int(within) - int(self.low > most or self.high < least)
+        return int(self.low > 0) - int(self.high < 0)
 
     def scaled(self, factor: float, start: float = 0) -> "Interval":
         """The interval of start + factor · value: in another unit, or reversed if negative."""
@@ -99,14 +90,46 @@ class Runs(NamedTuple):
         """A measure of a model over its seeds."""
         return interval(self.values(model, measure))
 
+    def lead(self, model: str, measure: str, against: str = "") -> pd.Series:
+        """A measure less another one of the same runs, if that is named, by seed."""
+        own = self.values(model, measure)
+        return (own - self.values(model, against)).dropna() if against else own
+
     def difference(self, first: str, second: str, measure: str, against="") -> Interval:
-        """First less second model, paired by seed; against: another measure, of the second."""
+        """First less second model, by Welch's t; equal seeds of two models have nothing in common.
+
+        against: another measure, of the second. Of one model, it is the difference within a run.
+        """
+        if first == second:
+            return interval(self.lead(first, measure, against or measure).sort_index())
         one, other = self.values(first, measure), self.values(second, against or measure)
-        return interval((one - other).dropna().sort_index())
+        mean, n = float(one.mean() - other.mean()), min(len(one), len(other))
+        if n == 1:
+            return Interval(mean, -math.inf, math.inf, 1)
+        if one.var() + other.var() == 0:
+            return Interval(mean, mean, mean, n)
+        found = stats.ttest_ind(one, other, equal_var=False).confidence_interval(LEVEL)
+        return Interval(mean, float(found.low), float(found.high), n)
+
+    def active(self, model: str) -> pd.Series:
+        """How many latent dimensions each run uses, by seed; Missing where no run says so."""
+        for measure in ("active_units", "val_active"):
+            with suppress(Missing):
+                return self.values(model, measure)
+        raise Missing(f"no run of {model} has stored how many latent dimensions it uses")
+
+    def collapsed(self, model: str) -> pd.Series:
+        """Which runs have lost a latent dimension, by seed; none where that is not stored."""
+        with suppress(Missing):
+            return self.active(model) < self.values(model, "latent_dim")
+        return pd.Series(dtype=bool)
 
     def models(self) -> list[str]:
         """The models that have runs, in the order of the rows."""
         return list(self.table["model"].unique())
+
+
+EMPTY = Runs(pd.DataFrame(columns=["model", "seed"]))
 
 
 def select(table: pd.DataFrame, **fields) -> pd.DataFrame:
@@ -119,62 +142,66 @@ def select(table: pd.DataFrame, **fields) -> pd.DataFrame:
 class RecipeEvidence(NamedTuple):
     """Models trained by one recipe: measured runs, timed steps, losses by epoch."""
 
-    runs: Runs
-    steps: Runs  # whose "seed" counts the rounds
-    courses: pd.DataFrame
-
-    def near(self, model: str) -> int:
-        """1 where the mean loss is near the published one, -1 where its whole interval is not."""
-        loss, paper = self.loss(model), published(model)["loss"]
-        if abs(loss.mean - paper) <= RESOLUTION:
-            return 1
-        return min(0, loss.between(paper - RESOLUTION, paper + RESOLUTION))
-
-    def loss(self, model: str) -> Interval:
-        """Final training loss over seeds."""
-        return self.runs.mean(model, "training_loss")
+    runs: Runs = EMPTY
+    steps: Runs = EMPTY  # whose "seed" counts the rounds
+    courses: pd.DataFrame = EMPTY.table
+    whole: Runs = EMPTY  # trained on the test images too
+    form: str = "plain"  # of RECIPES
+    dataset: str = "mnist"
 
     def time(self, model: str) -> Interval:
         """How much longer a step takes than the baseline's, as a share, over rounds of timing."""
         own, other = (self.steps.values(each, "seconds_per_step") for each in (model, "baseline"))
         return interval((own / other - 1).dropna().sort_index())
 
-    def roughness(self, model: str) -> Interval:
-        """How much the loss on fixed images rises again between epochs, as a share of its fall."""
+    def roughnesses(self, model: str) -> list[float]:
+        """How much the loss on fixed images rises again, as a share of its fall: for each seed."""
         if not len(rows := select(self.courses, model=model)):
             raise Missing(f"no course of {model} is stored")
-        return interval(
+        return [
             sum(course.diff().clip(lower=0).dropna()) / (course.iloc[0] - course.min())
-            for _, course in rows.groupby("seed", sort=False)["eval_loss"]
-        )
+            for _, course in rows.groupby("seed")["eval_loss"]
+        ]
+
+    def roughness(self, model: str) -> Interval:
+        """The mean of `roughnesses`."""
+        return interval(self.roughnesses(model))
 
 
 class Evidence(NamedTuple):
-    """The models trained as the original trained them, and by this report's recipe."""
+    """Models trained as the original's, by this report's recipe, and by that on Fashion-MNIST."""
 
     plain: RecipeEvidence
     fast: RecipeEvidence
+    fashion: RecipeEvidence = RecipeEvidence(form="fast", dataset="fashion_mnist")
 
     @classmethod
     def load(cls, dataset: str = "mnist", folder: Path | None = None) -> "Evidence":
-        """The committed tables, of models that were trained without the test images."""
-        measured = stored(*MEASURED, folder=folder)
-        courses, steps = (stored(name, folder=folder) for name in (COURSES, STEPS))
-        timed = select(steps.assign(seed=steps["round"]), dataset=dataset)
-        which = {"split": "train", "n_train": None, "dataset": dataset}
-        found = []
-        for form, recipe in RECIPES.items():
-            runs, course = (select(table, **which, **recipe) for table in (measured, courses))
-            found.append(RecipeEvidence(Runs(runs), Runs(select(timed, form=form)), course))
-        return cls(*found)
+        """The committed tables; both recipes are of the data set that is named."""
+        sides = (("plain", dataset), ("fast", dataset), ("fast", "fashion_mnist"))
+        return cls(*(_side(form, data, folder) for form, data in sides))
 
     def by_recipe(self) -> dict[str, RecipeEvidence]:
-        """Both, by the names that the report gives the recipes."""
+        """Both recipes, by the names that the report gives them."""
         return {"plain": self.plain, "fast": self.fast}
 
 
+def _side(form: str, dataset: str, folder: Path | None) -> RecipeEvidence:
+    """The stored runs of a recipe and a data set."""
+    which = RECIPES[form] | {"n_train": None, "dataset": dataset}
+    measured, courses, steps, *whole = (
+        stored(*names, folder=folder) for names in (MEASURED, [COURSES], [STEPS], *zip(WHOLE))
+    )
+    timed = select(steps.assign(seed=steps["round"]), dataset=dataset, form=form)
+    seen = [select(table, split="all", **which) for table in whole if len(table)]
+    seen = [select(t, epoch=which["epochs"]) if "epoch" in t else t for t in seen]
+    runs, course = (select(table, split="train", **which) for table in (measured, courses))
+    whole_runs = Runs(pd.concat(seen)) if seen else EMPTY
+    return RecipeEvidence(Runs(runs), Runs(timed), course, whole_runs, form, dataset)
+
+
 def differs(found: Interval, unit: str, decimals: int = 2) -> str:
-    """A paired difference in words: one only where its 95 % confidence interval excludes zero."""
+    """A difference in words: one only where its 95 % confidence interval excludes zero."""
     unit = f" {unit}" if unit else ""
     size = f"{number(abs(found.mean), decimals)}{unit} {'lower' if found.mean < 0 else 'higher'}"
     if found.n == 1:
@@ -202,6 +229,6 @@ class Column(NamedTuple):
         return found.text(self.decimals, self.scale, self.unit)
 
     def difference(self, side: RecipeEvidence, first: str, second: str) -> str:
-        """First less second model in words, paired over seeds. Raises Missing when not stored."""
+        """First less second model in words. Raises Missing where it is not stored."""
         found = side.runs.difference(first, second, self.measure, self.against).scaled(self.scale)
         return f"{self.title} {differs(found, self.unit, self.decimals)}"
