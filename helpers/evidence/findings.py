@@ -19,7 +19,7 @@ from statsmodels.stats.power import NormalIndPower, TTestIndPower, TTestPower
 from statsmodels.stats.proportion import proportion_effectsize
 from statsmodels.stats.weightstats import ttost_ind, ttost_paired
 
-from helpers.evidence.statistics import LEVEL, Column, Interval, Runs, interval
+from helpers.evidence.statistics import LEVEL, Column, Interval, interval, welch
 from helpers.evidence.wording import count, number
 
 ERROR = 1 - LEVEL  # probability of one wrong decision or more, over all parts of all claims
@@ -180,10 +180,7 @@ def alike(first: Values, second: Values, margin: float, column: Column) -> Findi
 
 def _difference(one: np.ndarray, other: np.ndarray) -> tuple[Interval, float, str]:
     """Welch's interval of a difference of means, Cohen's d, and the numbers of runs."""
-    runs = pd.DataFrame({"model": ["one"] * len(one) + ["other"] * len(other)})
-    runs = runs.assign(seed=range(len(runs)), value=[*one, *other])
-    found = Runs(runs).difference("one", "other", "value")
-    d = math.nan
+    found, d = welch(one, other), math.nan
     if found.n > 1:
         d = _ratio(found.mean, math.sqrt((one.var(ddof=1) + other.var(ddof=1)) / 2))
     return found, d, f"{len(one)} and {len(other)} runs"
@@ -302,8 +299,10 @@ def _runs(effect: float, power: Callable, level: float, permuted=False, **option
     least = 2.0  # and the fewest that permutations, or a sign test, can decide with
     while (permuted or math.isinf(effect)) and 1 / math.comb(2 * int(least), int(least)) > level:
         least += 1
-    if math.isinf(effect) or abs(effect) < 0.01:
-        return max(least, math.ceil(-math.log2(level))) if effect else math.inf
+    if math.isinf(effect):
+        return max(least, math.ceil(-math.log2(level)))
+    if abs(effect) < 0.01:
+        return math.inf
     given = {"alpha": level, "power": POWER, "alternative": "larger"} | options
     return max(least, math.ceil(power().solve_power(min(abs(effect), 3.0), **given)))
 

@@ -71,6 +71,17 @@ def interval(values: Iterable[float]) -> Interval:
     return Interval(mean, mean - half, mean + half, n)
 
 
+def welch(one: np.ndarray, other: np.ndarray) -> Interval:
+    """The difference of two means with Welch's interval; n: runs of the smaller sample."""
+    mean, n = float(one.mean() - other.mean()), min(len(one), len(other))
+    if n == 1:
+        return Interval(mean, -math.inf, math.inf, 1)
+    if np.ptp(one) == np.ptp(other) == 0:
+        return Interval(mean, mean, mean, n)
+    found = stats.ttest_ind(one, other, equal_var=False).confidence_interval(LEVEL)
+    return Interval(mean, float(found.low), float(found.high), n)
+
+
 class Runs(NamedTuple):
     """Measured runs of one recipe: a table with a row for each model and seed."""
 
@@ -103,13 +114,7 @@ class Runs(NamedTuple):
         if first == second:
             return interval(self.lead(first, measure, against or measure).sort_index())
         one, other = self.values(first, measure), self.values(second, against or measure)
-        mean, n = float(one.mean() - other.mean()), min(len(one), len(other))
-        if n == 1:
-            return Interval(mean, -math.inf, math.inf, 1)
-        if one.var() + other.var() == 0:
-            return Interval(mean, mean, mean, n)
-        found = stats.ttest_ind(one, other, equal_var=False).confidence_interval(LEVEL)
-        return Interval(mean, float(found.low), float(found.high), n)
+        return welch(one.to_numpy(), other.to_numpy())
 
     def active(self, model: str) -> pd.Series:
         """How many latent dimensions each run uses, by seed; Missing where no run says so."""

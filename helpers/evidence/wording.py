@@ -6,7 +6,6 @@ from helpers.config import IMAGES, TrainingConfig
 from helpers.data import DATASETS
 from helpers.progress import clock
 
-RESOLUTION = 4.0  # nats: runs that differ in seed or software alone end up to this far apart
 _RECIPES = {
     "keras": "Adam at a constant learning rate of 0.001",
     "adam": "Adam with a warm-up and a cosine decay of the learning rate",
@@ -44,10 +43,9 @@ def duration(seconds: float) -> str:
 
 
 def offset(value: float, reference: float) -> str:
-    """Where a loss in nats lies: "12.3 nats below", "5.0 nats above" or "within 4 nats of"."""
-    more = value - reference
-    where = f"{abs(more):.1f} nats {'above' if more > 0 else 'below'}"
-    return f"within {RESOLUTION:g} nats of" if abs(more) < RESOLUTION else where
+    """Where a loss in nats lies: "12.3 nats below", "5.0 nats above" or "level with"."""
+    more = round(value - reference, 1)
+    return f"{abs(more):.1f} nats {'above' if more > 0 else 'below'}" if more else "level with"
 
 
 def percentage(value: float, reference: float) -> str:
