@@ -37,7 +37,7 @@ STYLE: dict[Any, Any] = {
 MARKS = {  # of a verdict: sign and ground
     "confirmed": ("✓", "#bfe3c0"), "partly confirmed": ("≈", "#f7e6a6"),
     "refuted": ("✗", "#f4bdb3"), "not decidable": ("?", "#dcdcdc"),
-    "not measured yet": ("–", "white"),
+    "not measured yet": ("–", "white"), "does not apply": ("", "#f4f4f4"),
 }
 
 # Decorates what adds text, markers or a legend: the caller's own settings stay as they are.

@@ -1,9 +1,9 @@
 """Hypothesis tests on the runs of models: each gives a Finding, and `judge` corrects their number.
 
 A finding has two p-values, one against "it does not hold" and one against "it does not fail". One
-is a run, seeds are never paired, and a single run decides nothing. Where a run of two models that
-are compared has lost a latent dimension, the values lie in two heaps: then the p-values come from
-permutations of Welch's t in place of its distribution.
+is a run, seeds are never paired, and a single run decides nothing. Where runs of a model use
+different numbers of latent dimensions, its values lie in heaps: then the p-values of a comparison
+come from permutations of Welch's t in place of its distribution.
 """
 
 import math
@@ -92,7 +92,8 @@ def judge(findings: Sequence[Finding]) -> list[Part]:
     if tested.any():
         corrected[tested] = multipletests(raw[tested], ERROR, method="holm")[1]
     family = int(tested.sum())
-    return [Part(f, *map(float, p), family) for f, p in zip(findings, corrected, strict=True)]
+    pairs = zip(findings, corrected.tolist(), strict=True)
+    return [Part(found, holds, fails, family) for found, (holds, fails) in pairs]
 
 
 def counted(holds: bool, says: str) -> Finding:
@@ -104,7 +105,8 @@ def all_of(*findings: Finding) -> Finding:
     """Holds where every one does (intersection-union test), fails where some one does."""
     if lacking := [found for found in findings if not found.measured]:
         return lacking[0]
-    says, why = ("; ".join(filter(None, (each[i] for each in findings))) for i in (0, 5))
+    says = "; ".join(found.says for found in findings)
+    why = next((found.why for found in findings if found.why), "")
     return Finding(
         says, max(found.holds for found in findings),
         min(1.0, len(findings) * min(found.fails for found in findings)),
@@ -142,26 +144,24 @@ def above(values: Values, limit: float, column: Column, trials: int = 0, lost: V
 
 
 def higher(first: Values, second: Values, column: Column, lost: tuple[Values, Values] = ((), ()),
-           margin: float = 0.0) -> Finding:  # fmt: skip
-    """Whether the mean of first exceeds that of second by more than a margin: Welch's t-test.
+           heaps: bool = False) -> Finding:  # fmt: skip
+    """Whether the mean of first exceeds that of second: Welch's t-test.
 
-    lost: which runs of each have lost a dimension; if any has, p-values come from permutations.
+    lost: which runs of each have lost a dimension; heaps: take p-values from permutations.
     """
     one, other = (np.asarray(values, float) for values in (first, second))
     difference, d, sizes = _difference(one, other)
-    uneven = any(np.any(each) for each in lost)
-    holds, fails = (_welch(one - margin, other, side, uneven) for side in ("greater", "less"))
+    holds, fails = (_welch(one, other, side, heaps) for side in ("greater", "less"))
     word = "higher" if difference.mean >= 0 else "lower"
     size = difference if difference.mean >= 0 else difference.scaled(-1)
     says = f"{column.title} {_estimate(size, column, sizes, abs(d))} {word}"
     whole = [x[~np.asarray(each, bool)] if len(each) == len(x) else x
              for x, each in zip((one, other), lost, strict=True)]  # fmt: skip
-    if uneven and min(map(len, whole)) > 0:
+    if min(map(len, whole)) > 0 and sum(map(len, whole)) < len(one) + len(other):
         gap = whole[0].mean() - whole[1].mean()
         runs = " and ".join(str(len(each)) for each in whole)
         says += f", without collapse {_shown(gap, column)} ({runs} runs)"
-    beyond = d * (1 - margin / difference.mean) if margin and difference.mean else d
-    needed = partial(_runs, beyond, TTestIndPower, permuted=uneven)
+    needed = partial(_runs, d, TTestIndPower, permuted=heaps)
     return Finding(says, holds, fails, needed, why=_single(difference.n))
 
 

@@ -58,7 +58,7 @@ def reproduction_text(repeated: pd.DataFrame) -> str:
     lines = []
     for model, runs in repeated.groupby("model", sort=False):
         losses = ", ".join(f"{loss:.1f}" for loss in sorted(runs["training_loss"]))
-        paper = f"{published(model)['loss']:.1f}" if model in PUBLISHED else "nothing"
+        paper = f"{published(str(model))['loss']:.1f}" if model in PUBLISHED else "nothing"
         lines.append(f"{model} at {losses} nats (published: {paper})")
     return (
         f"Under the original protocol, with one seed after another, runs end: {'; '.join(lines)}. "

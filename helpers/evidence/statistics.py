@@ -129,6 +129,12 @@ class Runs(NamedTuple):
             return self.active(model) < self.values(model, "latent_dim")
         return pd.Series(dtype=bool)
 
+    def heaps(self, model: str) -> bool:
+        """Whether runs use different numbers of latent dimensions: their losses lie in heaps."""
+        with suppress(Missing):
+            return self.active(model).nunique() > 1
+        return False
+
     def models(self) -> list[str]:
         """The models that have runs, in the order of the rows."""
         return list(self.table["model"].unique())
