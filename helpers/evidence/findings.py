@@ -62,6 +62,13 @@ class Part(NamedTuple):
         return int(self.holds <= ERROR) - int(self.fails <= ERROR)
 
     @property
+    def numbers(self) -> dict[str, float | int | None]:
+        """Its sign and p-values, as JSON holds them."""
+        raw = {"p_holds": self.finding.holds, "p_fails": self.finding.fails}
+        raw |= {"corrected_holds": self.holds, "corrected_fails": self.fails}
+        return {"sign": self.sign} | {k: None if math.isnan(p) else p for k, p in raw.items()}
+
+    @property
     def text(self) -> str:
         """The decision, the estimate, its p-value before and after correction, what is lacking."""
         found, p, corrected = self.finding, self.finding.holds, self.holds

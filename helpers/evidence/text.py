@@ -39,7 +39,8 @@ def abstract_text(evidence: Evidence, claims: list[Claim], profile: str) -> str:
     sentences = [
         f"Of the original's {len(claims)} claims, for models trained as it trained them: "
         f"{tally(claims, 'plain', links=True)}. For models trained by this report's recipe: "
-        f"{tally(claims, 'fast', links=True)}. [Figure](#fig-verdicts) shows them side by side."
+        f"{tally(claims, 'fast', links=True)}. On Fashion-MNIST: {tally(claims, 'fashion')}. "
+        "[Figure](#fig-verdicts) shows them side by side."
     ]
     if profile == "smoke":
         trial = "This is a trial run on few images: it shows that everything works, and its numbers"

@@ -1,4 +1,4 @@
-"""Means over seeds and paired differences, against SciPy's own tests and by hand."""
+"""Means over seeds and differences, against SciPy's own tests and by hand."""
 
 import math
 
@@ -55,15 +55,6 @@ def test_the_sign_is_that_of_the_whole_interval():
     assert signs == [1, -1, 0]
 
 
-def test_limits_and_other_intervals_are_passed_by_the_whole_interval():
-    found = Interval(2.0, 1.0, 3.0, 5)
-    assert [found.above(limit) for limit in (0.9, 1.0, 2.9, 3.1)] == [1, 0, 0, -1]
-    limits = ((1, 3), (1.1, 3), (0, 0.9), (3.1, 9), (0, 9))
-    assert [found.between(*both) for both in limits] == [1, 0, -1, -1, 1]
-    others = [Interval(0, *ends, 5) for ends in ((0.0, 0.9), (0.0, 1.1), (3.1, 4.0))]
-    assert [found.above(other) for other in others] == [1, 0, -1]
-
-
 def test_a_change_has_a_size_and_a_direction():
     rise, fall = Interval(0.02, -0.01, 0.05, 3), Interval(-0.02, -0.05, 0.01, 3)
     assert rise.change("higher", "lower", unit=" nats") == "0.02 ± 0.03 nats higher"
@@ -72,18 +63,19 @@ def test_a_change_has_a_size_and_a_direction():
     assert interval([-1.5]).change("up", "down") == "1.50 (one run) down"
 
 
-def test_differences_are_paired_by_seed():
-    common = RNG.normal(0, 10, 5)  # to both models of a seed: it must cancel
-    runs = runs_of(rows("a", 100 + common), rows("b", 99 + common)[::-1])
-    found = runs.difference("a", "b", "loss")
-    assert (found.mean, found.low, found.high) == pytest.approx((1, 1, 1)) and found.n == 5
-    unpaired = stats.ttest_ind(100 + common, 99 + common).confidence_interval(0.95)
-    assert unpaired.low < 0 < unpaired.high  # control: the common part hides the difference
+def test_differences_of_models_are_welchs_and_pair_no_seeds():
+    one, other = RNG.normal(2, 1, 6), RNG.normal(0, 3, 9)
+    found = runs_of(rows("a", one), rows("b", other)).difference("a", "b", "loss")
+    expected = stats.ttest_ind(one, other, equal_var=False).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    assert found.mean == pytest.approx(one.mean() - other.mean()) and found.n == 6
+    again = runs_of(rows("a", one), rows("b", other[::-1])).difference("a", "b", "loss")
+    assert again == pytest.approx(found)
 
 
-def test_only_common_seeds_are_paired():
-    runs = runs_of(rows("a", [1, 2, 3]), rows("b", [0, 0]))
-    assert runs.difference("a", "b", "loss").n == 2
+def test_a_difference_with_one_run_shows_nothing():
+    found = runs_of(rows("a", [9.0]), rows("b", [0, 0.1])).difference("a", "b", "loss")
+    assert found.sign == 0 and found.n == 1 and math.isinf(found.high)
 
 
 def test_what_is_not_stored_is_named():
@@ -99,9 +91,21 @@ def test_a_seed_that_is_stored_twice_is_refused():
         runs.mean("a", "loss")
 
 
-def test_a_measure_may_be_set_against_another():
-    runs = runs_of([{"model": "a", "seed": s, "train": 2.0, "test": 1.5 + s} for s in range(2)])
-    assert runs.difference("a", "a", "train", "test").mean == pytest.approx(0.0)
+def test_two_measures_of_one_model_are_compared_within_its_runs():
+    both = [{"model": "a", "seed": s, "train": 2.0 + s, "test": 1.5 + s} for s in range(3)]
+    found = runs_of(both).difference("a", "a", "train", "test")
+    assert (found.mean, found.low, found.high) == pytest.approx((0.5, 0.5, 0.5))
+    assert runs_of(both).lead("a", "train", "test").tolist() == [0.5] * 3
+
+
+def test_runs_that_lost_a_dimension_are_known_by_either_count():
+    seeds = [{"model": "a", "seed": s, "latent_dim": 2, "loss": 1.0} for s in range(3)]
+    for measure in ("active_units", "val_active"):
+        runs = runs_of([row | {measure: 2 - (row["seed"] == 1)} for row in seeds])
+        assert runs.collapsed("a").tolist() == [False, True, False] and runs.heaps("a")
+    assert not len(runs_of(seeds).collapsed("a")) and not runs_of(seeds).heaps("a")
+    with pytest.raises(Missing, match="how many latent dimensions"):
+        runs_of(seeds).active("a")
 
 
 def test_rows_are_selected_by_their_fields():
@@ -129,6 +133,7 @@ def test_roughness_is_what_rises_again_of_what_fell():
         for seed in (0, 1)
         for x in (10.0, 6.0, 7.0, 2.0, 3.0 + seed)
     ]
+    assert recipe(courses=course).roughnesses("a") == pytest.approx([2 / 8, 3 / 8])
     assert recipe(courses=course).roughness("a").mean == pytest.approx((2 / 8 + 3 / 8) / 2)
     with pytest.raises(Missing, match="no course of b"):
         recipe(courses=course).roughness("b")
@@ -151,4 +156,6 @@ def test_evidence_is_of_one_data_set_and_of_models_that_never_saw_the_test_image
         table = side.runs.table
         assert set(table["dataset"]) == {"mnist"} and set(table["split"]) == {"train"}
         assert table["n_train"].isna().all() and len(side.steps.table) and len(side.courses)
+        assert set(side.whole.table["split"]) == {"all"}
+    assert mnist.fashion.dataset == "fashion_mnist" and mnist.plain.form == "plain"
     assert not len(other.plain.runs.table) and not other.fast.runs.models()

@@ -21,7 +21,7 @@ def recipe(**losses):
     return RecipeEvidence(Runs(pd.DataFrame(rows)), Runs(NONE), NONE)
 
 
-EVIDENCE = Evidence(recipe(a=[1.0, 2.0, 3.0], b=[3.0, 4.1, 4.9]), recipe(a=[1.0]))
+EVIDENCE = Evidence(recipe(a=[1.0, 2.0, 3.0], b=[5.0, 6.1, 6.9]), recipe(a=[1.0]))
 COLUMNS = [Column("loss", "loss", 1), Column("loss (%)", "loss", 0, 100, "%"), Column("SSIM", "x")]
 
 
@@ -29,7 +29,7 @@ def test_a_table_over_seeds_has_a_row_for_each_model_and_recipe_that_has_runs():
     table = text.seed_table(EVIDENCE, ["b", "a", "c"], COLUMNS, {"a": "model A"})
     assert list(table) == ["model", "recipe", "seeds", "loss", "loss (%)", "SSIM"]
     assert table.to_numpy().tolist() == [
-        ["b", "plain", 3, "4.0 ± 2.4", "400 ± 237%", "–"],
+        ["b", "plain", 3, "6.0 ± 2.4", "600 ± 237%", "–"],
         ["model A", "plain", 3, "2.0 ± 2.5", "200 ± 248%", "–"],
         ["model A", "fast", 1, "1.0 (one run)", "100% (one run)", "–"],
     ]
@@ -50,8 +50,8 @@ def test_differences_are_listed_by_pair_and_recipe():
     assert listed.splitlines() == [
         "Compared with the baseline of the same recipe:",
         "",
-        "- **model B, plain**: loss 2.0 nats higher (95 % interval over 3 seeds: 1.8 to 2.2); "
-        "it is 200 higher (95 % interval over 3 seeds: 175 to 225).",
+        "- **model B, plain**: loss 4.0 nats higher (95 % interval over 3 seeds: 1.8 to 6.2); "
+        "it is 400 higher (95 % interval over 3 seeds: 178 to 622).",
     ]
     assert text.seed_differences(EVIDENCE, [("c", "a")], kinds) == text.NOTHING
 
@@ -81,7 +81,10 @@ def test_the_abstract_warns_of_trial_runs_and_of_exploratory_tables():
     assert trial.startswith("**This is a trial run") and trial.endswith("mean nothing.** " + whole)
     assert whole.startswith("Of the original's 24 claims") and whole.endswith(text.status())
     assert "held-out ELBO" not in whole  # nothing of the kind is stored here
-    assert "44.7 ± 2.0 nats ahead" in text.abstract_text(Evidence.load(), claims, "report")
+    assert "On Fashion-MNIST: " in whole
+    stored = Evidence.load()
+    lead = stored.fast.runs.difference("10-D", "baseline", "val_elbo").text(1)
+    assert f"{lead} nats ahead" in text.abstract_text(stored, claims, "report")
 
 
 def test_a_summary_shows_what_was_published_where_something_was():

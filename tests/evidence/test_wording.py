@@ -33,9 +33,8 @@ def test_offset_says_the_side():
     assert wording.offset(150.0, 120.0) == "30.0 nats above"
 
 
-def test_offset_claims_nothing_below_the_resolution():
-    for value in (150.0 - 3.9, 150.0, 150.0 + 3.9):
-        assert wording.offset(value, 150.0) == "within 4 nats of"
+def test_offset_of_equal_losses():
+    assert wording.offset(150.04, 150.0) == "level with"
 
 
 def test_percentage():

@@ -39,19 +39,22 @@ def test_every_measure_is_a_finite_number_with_a_declared_column(row):
 
 
 def test_no_rule_asks_for_a_measure_that_nobody_takes(row):
-    models = ("baseline", "deeper", "1-D", "10-D", "squared error", "32-D")
+    models = ("baseline", "deeper", "deeper 10-D", "1-D", "10-D", "squared error", "32-D")
     runs = Runs(
         pd.DataFrame([row | {"model": model, "seed": seed} for model in models for seed in (0, 1)])
     )
     steps = Runs(
-        pd.DataFrame([{"model": model, "seed": 0, "seconds_per_step": 1.0} for model in models])
+        pd.DataFrame(
+            {"model": model, "seed": 0, "seconds_per_step": 1.0, "floor_seconds": 0.5}
+            for model in models
+        )
     )
     courses = pd.DataFrame(
         {"model": model, "seed": 0, "eval_loss": loss}
         for model in ("squared error", "10-D, squared error")
         for loss in (3.0, 1.0, 2.0)
     )
-    side = RecipeEvidence(runs, steps, courses)
+    side = RecipeEvidence(runs, steps, courses, runs)
     assert not [
         claim.id for claim in claim_rows(Evidence(side, side)) if claim.plain.verdict == UNMEASURED
     ]
