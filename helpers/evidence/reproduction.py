@@ -31,14 +31,15 @@ def finished_runs(name: str) -> pd.DataFrame:
 
 
 def _first_runs(repeated: pd.DataFrame) -> dict[str, dict]:
-    """The runs with seed 0, by model, with "loss" and "seconds" as `published` names them."""
-    first = repeated[repeated["seed"] == 0].drop(columns="loss", errors="ignore")
+    """The run with the lowest seed, by model; "loss", "seconds" as `published` names them."""
+    ordered = repeated.sort_values("seed").drop_duplicates("model")
+    first = ordered.drop(columns="loss", errors="ignore")
     first = first.rename(columns={"training_loss": "loss"})
     return {row["model"]: row for row in first.to_dict("records")}
 
 
 def reproduction_table(repeated: pd.DataFrame, here: Mapping[str, Mapping]) -> pd.DataFrame:
-    """Loss and time of the published models: published, repeated (seed 0), and in this run.
+    """Loss and time of the published models: published, repeated (its lowest seed), and in this run.
 
     repeated: from `finished_runs`; here: from `models_here`.
     """

@@ -207,7 +207,9 @@ def _side(form: str, dataset: str, folder: Path | None) -> RecipeEvidence:
     seen = [select(table, split="all", **which) for table in whole if len(table)]
     seen = [select(t, epoch=which["epochs"]) if "epoch" in t else t for t in seen]
     runs, course = (select(table, split="train", **which) for table in (measured, courses))
-    whole_runs = Runs(pd.concat(seen)) if seen else EMPTY
+    whole_runs = EMPTY
+    if seen:  # a run may have its last epoch in one table and its measures in another
+        whole_runs = Runs(pd.concat(seen).groupby(["model", "seed"], as_index=False).first())
     return RecipeEvidence(Runs(runs), Runs(timed), course, whole_runs, form, dataset)
 
 
