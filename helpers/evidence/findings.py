@@ -134,20 +134,23 @@ def above(values: Values, limit: float, column: Column, trials: int = 0, lost: V
     """
     x, spread = np.asarray(values, float), interval(values)
     holds, fails = (_against(x, limit, side) for side in ("greater", "less"))
+    images = 0.0  # the p-value of the images alone, which more runs would not make smaller
     if trials:
         exact = stats.binomtest(round(spread.mean * trials), trials, limit)
         ends = exact.proportion_ci(LEVEL)
         low, high = min(ends.low, max(0, spread.low)), max(ends.high, min(1, spread.high))
         spread = Interval(spread.mean, low, high, spread.n)
         binomial = partial(stats.binomtest, exact.k, trials, limit)
-        holds = max(holds, binomial(alternative="greater").pvalue)
-        fails = max(fails, binomial(alternative="less").pvalue)
+        exactly = [binomial(alternative=side).pvalue for side in ("greater", "less")]
+        holds, fails, images = max(holds, exactly[0]), max(fails, exactly[1]), min(exactly)
     d = _ratio(x.mean() - limit, x.std(ddof=1)) if len(x) > 1 else math.nan
     says = f"{column.title} {_estimate(spread, column, count(len(x), 'run'), d)}"
     whole = x[~np.asarray(lost, bool)] if len(lost) == len(x) else x
     if 0 < len(whole) < len(x):
         says += f", without collapse {_shown(whole.mean(), column)} ({count(len(whole), 'run')})"
-    return Finding(says, holds, fails, partial(_runs, d, TTestPower), why=_single(len(x)))
+    runs = partial(_runs, d, TTestPower)
+    needed = lambda level: runs(level) if images <= level else math.inf  # noqa: E731
+    return Finding(says, holds, fails, needed, why=_single(len(x)))
 
 
 def higher(first: Values, second: Values, column: Column, lost: tuple[Values, Values] = ((), ()),

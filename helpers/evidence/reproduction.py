@@ -39,7 +39,7 @@ def _first_runs(repeated: pd.DataFrame) -> dict[str, dict]:
 
 
 def reproduction_table(repeated: pd.DataFrame, here: Mapping[str, Mapping]) -> pd.DataFrame:
-    """Loss and time of the published models: published, repeated (its lowest seed), and in this run.
+    """Loss and time of the published models: published, repeated (lowest seed), and in this run.
 
     repeated: from `finished_runs`; here: from `models_here`.
     """

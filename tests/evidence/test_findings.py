@@ -61,6 +61,9 @@ def test_a_share_is_as_uncertain_as_its_images_too():
     assert found.fails == pytest.approx(max(0.99**1_000, 0.5**12))
     upper = 100 * (1 - 0.025 ** (1 / 1_000))  # Clopper and Pearson, no success
     assert f"0.00% (95 % interval 0.00% to {upper:.2f}%; 12 runs" in found.says
+    near = 0.012 + 1e-5 * RNG.normal(size=12)  # runs agree, but 12 of 1,000 may be chance
+    few = findings.above(near, 0.01, X, 1_000)
+    assert few.holds > 0.2 and math.isinf(few.needed(0.05))
 
 
 def test_two_models_are_compared_by_welchs_test_and_seeds_are_not_paired():
