@@ -165,8 +165,13 @@ def test_the_deeper_model_with_ten_dimensions_has_the_label_that_the_rule_asks_f
         ("C1", "baseline", {"knn_accuracy": 0.4, "rank_of_3_and_5": 20}, REFUTED),
         ("C2", "baseline", {"step_exponent": 1.0}, PARTLY),
         ("C2", "baseline", {"step_exponent": 0.1, "step_change": 0.9}, REFUTED),
-        ("C2", "baseline", {"step_control_exponent": 1.9}, UNDECIDED),  # a blind measure
-        ("C2", "baseline", {"step_control_change": 0.001}, UNDECIDED),
+        ("C2", "baseline", {"step_control_exponent": 1.9}, PARTLY),  # a blind measure
+        (
+            "C2",
+            "baseline",
+            SMOOTH | {"step_control_change": 0.001, "step_control_exponent": 1.9},
+            UNDECIDED,
+        ),
         ("C3", "baseline", {"training_loss": 155.0}, REFUTED),
         ("C4", "deeper", {"training_loss": 145.0}, PARTLY),  # lower, but not the published
         ("C5", "deeper", {"elbo_hard": -176.0}, PARTLY),  # no harder digit gains more
@@ -276,6 +281,13 @@ def test_ten_dimensions_of_which_unknown_many_were_used_have_an_interval_for_eac
     kept = (table.whole.table["model"] == "10-D") & (table.whole.table["active_units"] > 1)
     table.whole.table.loc[kept, "training_loss"] -= 9
     assert judged(table)["C9"].signs[0] == 0  # and leaves it open where none does
+
+
+def test_what_a_claim_does_not_name_is_told_and_not_judged():
+    found = judged(side(changed("10-D", noise_confident=0.9, naive_label_kept=0.6)))
+    assert "not judged: less independent pixels −20" in found["C22"].ours
+    assert "pasted back" not in found["C19"].ours  # the baseline's is not stored here
+    assert found["C22"].signs == [1]
 
 
 def test_effects_with_and_without_collapse_stand_beside_each_other():
