@@ -7,7 +7,7 @@ and a column in evidence/columns.json.
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 
 import numpy as np
 from scipy.stats import entropy
@@ -42,6 +42,7 @@ class Subject:
     train: tuple[np.ndarray, np.ndarray]
     test: tuple[np.ndarray, np.ndarray]
     classifier: Classifier
+    difficulty: np.ndarray  # distance of each test image to the nearest training image
 
     @property
     def model(self):
@@ -85,8 +86,20 @@ def measured(config: TrainingConfig) -> tuple[Run, dict[str, float]]:
     if not file.exists():
         size, dataset = config.n_train, config.dataset
         sets = training_set(size, dataset), test_set(size, dataset)
-        write_json(file, measure(Subject(run, *sets, classifier(size, dataset))))
+        given = classifier(size, dataset), difficulty(size, dataset, *sets)
+        write_json(file, measure(Subject(run, *sets, *given)))
     return run, json.loads(file.read_text(encoding="utf-8"))
+
+
+def difficulty(n_train: int | None, dataset: str, train: tuple, test: tuple) -> np.ndarray:
+    """Euclidean distance of each test image to the nearest training image, (n,): no model's.
+
+    It takes longer than a model's measures, and is kept in the cache for all of them.
+    """
+    file = paths.cache() / "distances" / f"{dataset}-{n_train}-{provenance.measuring_code()}.json"
+    if not file.exists():
+        write_json(file, {"nearest": samples.nearest_distance(train[0], test[0])})
+    return np.array(json.loads(file.read_text())["nearest"])
 
 
 def measure(subject: Subject) -> dict[str, float]:
@@ -106,7 +119,7 @@ def tightness(subject: Subject) -> dict[str, float]:
     few, sets = x[:BOUND_IMAGES], {"val_elbo": x, "train_elbo": subject.train[0][: len(x)]}
     each = {k: bounds.elbo(subject.model, part, SEED)["elbo"] for k, part in sets.items()}
     found = {k: values.mean() for k, values in each.items()}
-    near = difficulty(subject.run.config.n_train, subject.run.config.dataset).argsort()
+    near = subject.difficulty.argsort()
     third = max(len(x) // 3, 1)
     for name, part in {"easy": near[:third], "hard": near[-third:]}.items():
         found[f"elbo_{name}"] = each["val_elbo"][part].mean()
@@ -116,19 +129,6 @@ def tightness(subject: Subject) -> dict[str, float]:
     before, after = search["encoder"], search["optimised"]
     found |= {"bound_1": before.mean(), "bound_own": after.mean(), "bound_k": tight.mean()}
     return found | {"amortisation_gap": (after - before).mean()}
-
-
-@cache
-def difficulty(n_train: int | None, dataset: str) -> np.ndarray:
-    """Euclidean distance of each test image to the nearest training image, (n,): no model's.
-
-    It takes longer than a model's measures, and is kept in the cache for all of them.
-    """
-    name = f"{dataset}-{n_train}-{provenance.measuring_code()}.json"
-    if not (file := paths.cache() / "distances" / name).exists():
-        (known, _), (x, _) = training_set(n_train, dataset), test_set(n_train, dataset)
-        write_json(file, {"nearest": samples.nearest_distance(known, x)})
-    return np.array(json.loads(file.read_text())["nearest"])
 
 
 @metric("codes")
