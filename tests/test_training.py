@@ -326,7 +326,8 @@ def test_progress_is_told_to_whoever_is_given(own_cache, capfd):
     assert again.events == ["tell", "exit"] and "epoch" not in capfd.readouterr().err
 
 
-def test_the_last_epoch_may_be_cut_short(own_cache, capfd):
+def test_the_last_epoch_may_be_cut_short(own_cache, capfd, monkeypatch):
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)  # another test's: lines, no bar
     config = TrainingConfig(epochs=1.5, n_train=640)
     run = fit_or_load(config)
     assert len(run.history["loss"]) == 2

@@ -19,7 +19,7 @@ from statsmodels.stats.power import NormalIndPower, TTestIndPower, TTestPower
 from statsmodels.stats.proportion import proportion_effectsize
 from statsmodels.stats.weightstats import ttost_ind, ttost_paired
 
-from helpers.evidence.statistics import LEVEL, Column, Interval, interval, welch
+from helpers.evidence.statistics import LEVEL, Column, Interval, interval, welch, welch_test
 from helpers.evidence.wording import count, number
 
 ERROR = 1 - LEVEL  # probability of one wrong decision or more, over all parts of all claims
@@ -342,5 +342,4 @@ def _welch(one: np.ndarray, other: np.ndarray, side: str, permuted: bool = False
         mean = partial(stats.permutation_test, (one, other), lambda a, b: a.mean() - b.mean())
         return float(mean(alternative=side, **resampled).pvalue)
     method = stats.PermutationMethod(**resampled) if permuted else None
-    test = stats.ttest_ind(one, other, equal_var=False, alternative=side, method=method)
-    return float(test.pvalue)
+    return float(welch_test(one, other, alternative=side, method=method).pvalue)

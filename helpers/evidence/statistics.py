@@ -1,10 +1,11 @@
 """Measured runs over seeds: means, differences, 95 % confidence intervals, lost dimensions."""
 
 import math
+import warnings
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -71,6 +72,13 @@ def interval(values: Iterable[float]) -> Interval:
     return Interval(mean, mean - half, mean + half, n)
 
 
+def welch_test(one: np.ndarray, other: np.ndarray, **options: Any) -> Any:
+    """SciPy's result of Welch's t-test, without its warning where one sample does not vary."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return stats.ttest_ind(one, other, equal_var=False, **options)
+
+
 def welch(one: np.ndarray, other: np.ndarray) -> Interval:
     """The difference of two means with Welch's interval; n: runs of the smaller sample."""
     mean, n = float(one.mean() - other.mean()), min(len(one), len(other))
@@ -78,7 +86,7 @@ def welch(one: np.ndarray, other: np.ndarray) -> Interval:
         return Interval(mean, -math.inf, math.inf, 1)
     if np.ptp(one) == np.ptp(other) == 0:
         return Interval(mean, mean, mean, n)
-    found = stats.ttest_ind(one, other, equal_var=False).confidence_interval(LEVEL)
+    found = welch_test(one, other).confidence_interval(LEVEL)
     return Interval(mean, float(found.low), float(found.high), n)
 
 
