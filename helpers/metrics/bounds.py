@@ -33,6 +33,12 @@ def draw(mean: np.ndarray, log_var: np.ndarray, rng: np.random.Generator) -> np.
     return (mean + np.exp(log_var / 2) * rng.standard_normal(mean.shape)).astype("float32")
 
 
+def encode_decode(model, x, seed: int) -> np.ndarray:
+    """Images decoded from one z ~ q(z|x) each; of damaged ones, what the original does."""
+    mean, log_var = model.encode(x)
+    return model.decode(draw(mean, log_var, np.random.default_rng(seed)))
+
+
 def pixel_losses(model, x: np.ndarray, decoded: np.ndarray) -> np.ndarray:
     """The distortion of each image, (n,): of a few at a time, unless it depends on the others."""
     at_once = len(x) if getattr(model.pixel_loss, "per_batch", False) else AT_ONCE
@@ -67,7 +73,7 @@ def importance_weighted_bound(model, x, k: int, seed: int, q=None) -> np.ndarray
         zero = np.zeros_like(z)
         prior = to_numpy(losses.gaussian_log_density, z, zero, zero)
         posterior = to_numpy(losses.gaussian_log_density, z, mean, log_var)
-        log_weights.append(prior - posterior - to_numpy(model.pixel_loss, x, model.decode(z)))
+        log_weights.append(prior - posterior - pixel_losses(model, x, model.decode(z)))
     return logsumexp(log_weights, axis=0) - np.log(k)
 
 

@@ -33,12 +33,6 @@ Scored = tuple[np.ndarray, np.ndarray]  # fillings (n, 28, 28, 1), and a number 
 States = tuple[dict[str, np.ndarray], np.ndarray]  # see `_state`, and whether each has moved, (n,)
 
 
-def encode_decode(model, hidden, seed: int) -> np.ndarray:
-    """What the original does: encode the damaged images, draw one z each, decode: whole images."""
-    mean, log_var = model.encode(hidden)
-    return model.decode(draw(mean, log_var, np.random.default_rng(seed)))
-
-
 def calibrated(model, images: np.ndarray, seed: int = 0) -> Any:
     """The model; where its loss calibrates a variance on each batch, with one for all images.
 

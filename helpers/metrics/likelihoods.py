@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import expit, logit
 
 from helpers import losses
-from helpers.metrics.bounds import draw, to_numpy
+from helpers.metrics.bounds import encode_decode, to_numpy
 
 LIKELIHOODS = (  # columns of result tables
     "grey cross-entropy", "Bernoulli of binarised digits", "continuous Bernoulli",
@@ -48,9 +48,8 @@ def decoded_mean(model, z) -> np.ndarray:
 
 def fitted_variance(model, images, seed: int) -> float:
     """Mean squared error per pixel of reconstructions: the calibrated Gaussian's variance."""
-    mean, log_var = model.encode(images)
-    z = draw(mean, log_var, np.random.default_rng(seed))
-    return float(np.square(decoded_mean(model, z) - images).mean())
+    back = mean_image(model, encode_decode(model, images, seed))
+    return float(np.square(back - images).mean())
 
 
 def binarise(x, seed: int) -> np.ndarray:
@@ -69,8 +68,7 @@ def score(model, x, seed: int, known) -> dict[str, np.ndarray]:
     Gaussian of variance ½ has its constant, +448.7 nats; the calibrated one has the variance that
     is best for `known`, training images (Rybkin et al. 2021).
     """
-    mean, log_var = model.encode(x)
-    decoded = model.decode(draw(mean, log_var, np.random.default_rng(seed)))
+    decoded = encode_decode(model, x, seed)
     average, pixels = mean_image(model, decoded), x[0].size
     parameter = _parameter(model, decoded)
     error = to_numpy(losses.squared_error, x, average)
@@ -90,8 +88,7 @@ def limit_effect(model, x, seed: int) -> np.ndarray:
     By how many nats per image it would fall with λ of the pixels at the limit, such as background,
     ten times nearer to 0 or 1: C is -ln λ near 0. There is no end to it, as densities have no top.
     """
-    mean, log_var = model.encode(x)
-    parameter = _parameter(model, model.decode(draw(mean, log_var, np.random.default_rng(seed))))
+    parameter = _parameter(model, encode_decode(model, x, seed))
     there = np.minimum(parameter, 1 - parameter) < 2 * losses.EPSILON
     gain = np.log1p(np.log(10) / LARGEST_LOGIT) - np.log(10) * np.abs(x - (parameter > 0.5))
     return np.where(there, gain, 0).sum(axis=(1, 2, 3))

@@ -243,7 +243,7 @@ def filled(subject: Subject) -> dict[str, float]:
     def naive(images):
         """The hole filled by encoding and decoding once."""
         hidden = holes.hide(images, mask)
-        return holes.paste(hidden, mask, inpainting.encode_decode(model, hidden, SEED))
+        return holes.paste(hidden, mask, bounds.encode_decode(model, hidden, SEED))
 
     once, judge, task = naive(x), subject.classifier, (model, holes.hide(x, mask), mask)
     chain, accepted = inpainting.metropolis_gibbs(*task, CHAIN, SEED, CHAIN // 2)
@@ -261,7 +261,7 @@ def decoded(subject: Subject) -> dict[str, float]:
     """Images decoded from one draw each for the original's hole, read whole, as it showed them."""
     x, labels = (part[:IMAGES] for part in subject.test)
     task, seeds = (subject.model, holes.hide(x, holes.square_mask())), (SEED, SEED + 1)
-    images = [likelihoods.mean_image(task[0], inpainting.encode_decode(*task, s)) for s in seeds]
+    images = [likelihoods.mean_image(task[0], bounds.encode_decode(*task, s)) for s in seeds]
     read = [subject.classifier.probabilities(each) for each in images]
     said = np.argmax(read, axis=2)  # of two independent draws
     return {

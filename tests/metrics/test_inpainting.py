@@ -17,13 +17,13 @@ from helpers.models import VAE
 
 def test_filling_is_encode_sample_decode(trained):
     hidden = holes.hide(data.test_set(5)[0], holes.square_mask())
-    first, again = (inpainting.encode_decode(trained.model, hidden, seed=1) for _ in range(2))
+    first, again = (bounds.encode_decode(trained.model, hidden, seed=1) for _ in range(2))
     np.testing.assert_array_equal(first, again)
     assert first.shape == hidden.shape
     mean, log_var = trained.model.encode(hidden)
     z = mean + np.exp(log_var / 2) * np.random.default_rng(1).standard_normal(mean.shape)
     np.testing.assert_allclose(first, trained.model.decode(z), atol=1e-5)
-    assert not np.allclose(first, inpainting.encode_decode(trained.model, hidden, seed=2))
+    assert not np.allclose(first, bounds.encode_decode(trained.model, hidden, seed=2))
 
 
 MASK = holes.square_mask()
@@ -122,7 +122,7 @@ def test_a_wrong_acceptance_is_found_out(damaged, monkeypatch, wrong):
 
 def test_the_methods_without_a_correction_are_biased(damaged):
     """Negative control: what the exact methods are for."""
-    assert not is_exact(inpainting.encode_decode(Curve(), damaged, seed=0), damaged)
+    assert not is_exact(bounds.encode_decode(Curve(), damaged, seed=0), damaged)
     assert not is_exact(inpainting.pseudo_gibbs(Curve(), damaged, SMALL, steps=40, seed=0), damaged)
 
 
@@ -243,7 +243,7 @@ def test_pseudo_gibbs_ends_in_its_own_stationary_law():
 
 
 def test_one_step_of_pseudo_gibbs_is_the_naive_filling(damaged):
-    naive = holes.paste(damaged, SMALL, inpainting.encode_decode(Curve(), damaged, seed=3))
+    naive = holes.paste(damaged, SMALL, bounds.encode_decode(Curve(), damaged, seed=3))
     np.testing.assert_array_equal(
         inpainting.pseudo_gibbs(Curve(), damaged, SMALL, steps=1, seed=3), naive
     )
@@ -332,7 +332,7 @@ def test_a_loss_that_mixes_images_is_refused_until_calibrated():
         inpainting._visible_loss(model, MASK, x, x)
     found = inpainting.calibrated(model, x)
     assert found.variance == pytest.approx(
-        np.mean((inpainting.encode_decode(model, x, 0) - x) ** 2)
+        np.mean((bounds.encode_decode(model, x, 0) - x) ** 2)
     )
     together = bounds.to_numpy(found.pixel_loss, x, model.decode(found.encode(x)[0]))
     alone = bounds.to_numpy(found.pixel_loss, x[:1], model.decode(found.encode(x[:1])[0]))
@@ -341,7 +341,7 @@ def test_a_loss_that_mixes_images_is_refused_until_calibrated():
 
 def test_a_continuous_bernoulli_is_filled_with_its_mean():
     model, hidden = VAE("dense", 2, "cb"), np.zeros((4, 28, 28, 1), "float32")
-    parameter = inpainting.encode_decode(model, hidden, seed=0)[:, MASK].astype(float)
+    parameter = bounds.encode_decode(model, hidden, seed=0)[:, MASK].astype(float)
     mean = parameter / (2 * parameter - 1) + 1 / (2 * np.arctanh(1 - 2 * parameter))
     found = inpainting.pseudo_gibbs(model, hidden, MASK, steps=1, seed=0)[:, MASK]
     np.testing.assert_allclose(found, mean, atol=1e-3)

@@ -149,7 +149,7 @@ const find = () => {
   const score = ({ head, low }) => sought.reduce((sum, word) => sum + 9 * head.includes(word) + low.split(word).length - 1, 0);
   const hits = sought.length ? entries.filter(({ low }) => sought.every(word => low.includes(word))) : [];
   hits.sort((a, b) => score(b) - score(a));
-  status.textContent = sought.length ? `${hits.length} ${hits.length === 1 ? "place" : "places"} found` : "Arrow keys move, Enter opens.";
+  status.textContent = sought.length ? `${hits.length} ${hits.length === 1 ? "place" : "places"} found` : "In headings, text and captions. Arrow keys move, Enter opens.";
   found.replaceChildren(...hits.slice(0, 30).map(({ id, title, text }) =>
     make("li", {}, make("a", { href: `#${id}` }, make("b", {}, title), make("span", {}, ...marked(text, sought))))));
 };
