@@ -258,7 +258,7 @@ def dimension_bars(
 def verdicts(names: Sequence[str], sides: Mapping[str, Sequence[str]]) -> Axes:
     """Verdicts of MARKS: a column for each name, a row for each side, again below from the 13th."""
     bands, high = -(-len(names) // 12), len(sides) + 0.9  # rows of a band, with its names
-    ax = figure(height=1.15 * (bands * high + 0.8))[1]
+    ax = figure(height=0.7 * (bands * high + 0.8))[1]
     edge: dict[str, Any] = {"edgecolor": INK, "linewidth": 0.4}
     for i, name in enumerate(names):
         x, y = i % 12, i // 12 * high
@@ -267,7 +267,7 @@ def verdicts(names: Sequence[str], sides: Mapping[str, Sequence[str]]) -> Axes:
             sign, fill = MARKS[found[i]]
             ax.add_patch(Rectangle((x - 0.46, y + row - 0.46), 0.92, 0.92, facecolor=fill, **edge))
             ax.text(x, y + row, sign, ha="center", va="center", fontsize=11)
-    ax.set(aspect="equal", xticks=[], xlim=(-0.5, min(12, len(names)) - 0.5))
+    ax.set(xticks=[], xlim=(-0.5, min(12, len(names)) - 0.5))
     places = [band * high + row for band in range(bands) for row in range(len(sides))]
     ax.set(ylim=(bands * high - 0.5, -1.1), yticks=places, yticklabels=[*sides] * bands)
     ax.tick_params(length=0)
