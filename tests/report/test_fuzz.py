@@ -123,6 +123,7 @@ def source(document, formulas):
 
 BARE = both([], {"title": "T"})[0]
 PLAIN = BeautifulSoup(BARE, "lxml")
+ADDRESSES = tuple(tag["href"] for tag in PLAIN.find_all(href=True))  # the template's own
 TAGS = {tag.name for tag in PLAIN.find_all(True)} | set(
     "figure img figcaption table thead tbody tr th td details summary pre code samp em strong del "
     "sub sup ul ol li blockquote hr br h2 h3 h4 h5 h6 a div span p button script math".split()
@@ -143,12 +144,12 @@ def assert_harmless_page(page, live):
             name for name in tag.attrs if name.startswith("on") or name in ("style", "srcset")
         ] or (tag.name in ("th", "td", "ol")), tag
         address = tag.get("href") or tag.get("src") or "#"
-        assert address.startswith(
-            ("#", "https://", "http://", "mailto:", "doi:", "data:image/", "data:text/csv")
-        )
+        allowed = ("#", "https://", "http://", "mailto:", "doi:", "data:image/", "data:text/csv")
+        assert address in ADDRESSES or address.startswith(allowed), address
     kinds = [tag.get("type") for tag in soup.find_all("script")]
     assert set(kinds) <= {None, "module", "application/json"}
-    assert kinds.count(None) == 1 and kinds.count("module") == bool(live)
+    assert kinds.count(None) == len(PLAIN.find_all("script", type=None))
+    assert kinds.count("module") == bool(live)
     assert (
         len(soup.find_all("meta")) == len(PLAIN.find_all("meta"))
         and len(soup.find_all("style")) == 1
@@ -157,7 +158,7 @@ def assert_harmless_page(page, live):
 
 COMMENT = re.compile(r"^// place: .*\n", re.M)
 RAW = re.compile(r"^[^`\n]*(`{3,})[^`\n]*\n.*?^ *\1", re.S | re.M)  # blocks of raw text
-IN_STRING = re.compile(r'[(,:#] ?"(?:[^"\\]|\\.)*$')
+IN_STRING = re.compile(r'[(,:#{] ?"(?:[^"\\]|\\.)*$')
 
 
 def assert_harmless_typst(text):
