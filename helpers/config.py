@@ -49,13 +49,14 @@ class Recipe:
 
     optimizer: str = "muon"  # "muon": see optimizers.KernelMuon; "adam": Kingma & Ba 2015
     peak: float = 0.008  # the highest learning rate
-    schedule: str = "cosine"  # "cosine": up for `warmup` of the steps, then down to 0; "constant"
+    schedule: str = "cosine"  # up for `warmup` of the steps, then down to 0; "rising": up, then
+    #                           as it is; "constant"
     warmup: float = 0.1
     kernels: bool = True  # Muon: convolution kernels too, not the dense matrices alone
 
     def __post_init__(self) -> None:
         check_choice("recipe's optimizer", self.optimizer, ("muon", "adam"))
-        check_choice("recipe's schedule", self.schedule, ("cosine", "constant"))
+        check_choice("recipe's schedule", self.schedule, ("cosine", "rising", "constant"))
         check_choice("recipe's kernels", self.kernels, (True, False))
         check_number("recipe's peak", self.peak, 0, 1)
         check_number("recipe's warmup", self.warmup, 0, 1)
@@ -104,6 +105,8 @@ class TrainingConfig:
     beta: float = 1.0  # weight of the KL in the objective: 1 is the ELBO (Higgins et al. 2017)
     hidden_units: int = 16  # of the encoder's last hidden layer, the bottleneck
     activation: str = "relu"  # of the hidden layers
+    kl_warmup: float = 0.0  # epochs over which the KL's weight rises from 0 (Bowman et al. 2016)
+    free_bits: float = 0.0  # nats of each dimension's KL that cost nothing (Kingma et al. 2016)
 
     def __post_init__(self) -> None:
         for field in REGISTRIES:
@@ -120,9 +123,10 @@ class TrainingConfig:
         check_number("epochs", self.epochs, 0, 10_000)
         if self.epochs == int(self.epochs):
             object.__setattr__(self, "epochs", int(self.epochs))  # 3 and 3.0 have one key
-        if self.beta != 0:
-            check_number("beta", self.beta, 0, 1_000)
-        object.__setattr__(self, "beta", float(self.beta))  # 1 and 1.0 have one key
+        for field in ("beta", "kl_warmup", "free_bits"):
+            if getattr(self, field) != 0:
+                check_number(field, getattr(self, field), 0, 1_000)
+            object.__setattr__(self, field, float(getattr(self, field)))  # 1 and 1.0 have one key
         if self.n_train is not None:
             check_integer("n_train", self.n_train, 1, IMAGES[self.split])
 
@@ -138,8 +142,11 @@ class TrainingConfig:
     @property
     def steps(self) -> int:
         """Steps of the whole training."""
-        batches = math.ceil((self.n_train or IMAGES[self.split]) / self.batch_size)
-        return max(1, round(self.epochs * batches))
+        return max(1, self.steps_of(self.epochs))
+
+    def steps_of(self, epochs: float) -> int:
+        """Steps of so many epochs."""
+        return round(epochs * math.ceil((self.n_train or IMAGES[self.split]) / self.batch_size))
 
     @property
     def key(self) -> str:
@@ -157,6 +164,8 @@ class TrainingConfig:
             loss = "" if self.loss == "bce" else f", {_registry('loss')[self.loss].label}"
             label = f"{shape}{self.latent_dim}-D{loss}"
         label += "" if self.beta == 1 else f", β = {self.beta:g}"
+        label += f", KL warm-up {self.kl_warmup:g}" if self.kl_warmup else ""
+        label += f", {self.free_bits:g} free bits" if self.free_bits else ""
         label += "" if self.hidden_units == 16 else f", {self.hidden_units} hidden units"
         return label + ("" if self.activation == "relu" else f", {self.activation}")
 

@@ -50,6 +50,7 @@ class DataSet:
     sha256: tuple[str, str, str, str]
     folder: str | None = None
     package: str | None = None  # a Python package that holds them as CSV, in the same order
+    grey: str | None = None  # the data set whose pixels are the probabilities of white ones here
 
 
 DATASETS = {
@@ -70,6 +71,14 @@ DATASETS = {
          "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
          "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
         folder="/usr/share/datasets/fashion-mnist",
+    ),
+    "binarised_mnist": DataSet(  # drawn once, as Salakhutdinov & Murray (2008) did
+        "binarised_mnist", "binarised MNIST", "digit", "digits", tuple("0123456789"),
+        ("ccab275676fdebfd8f9580da23e4c36197170b6aaba2f74efd615d40dec49c64",
+         "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+         "75a1725e6a10eeac4c8c1513556419496d663a89c759468ba9442e5a15e9677c",
+         "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
+        grey="mnist",
     ),
 }  # fmt: skip
 
@@ -121,8 +130,19 @@ def _from_package(package: str) -> Arrays:
     return arrays
 
 
+def _binarised(key: str) -> Arrays:
+    """A data set with each pixel drawn once: 255 with its grey value as probability, else 0."""
+    arrays, rng = dict(load(key)), np.random.default_rng(0)
+    for part in ("train-images", "test-images"):
+        drawn = [rng.random(image.shape, "float32") < image / 255 for image in arrays[part]]
+        arrays[part] = np.uint8(255) * np.array(drawn, np.uint8)
+    return arrays
+
+
 def _sources(dataset: DataSet) -> Sources:
     """Where a data set may come from, in order."""
+    if dataset.grey:
+        return {f"{DATASETS[dataset.grey].title}, binarised": partial(_binarised, dataset.grey)}
     by_hand = os.environ.get("HELPERS_DATA")
     folders = [by_hand and os.path.join(by_hand, dataset.key), dataset.folder]
     sources: Sources = {f"the folder {f}": partial(_from_folder, f) for f in folders if f}

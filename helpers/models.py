@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from helpers.losses import PIXEL_LOSSES, gaussian_kl
+from helpers.losses import PIXEL_LOSSES, gaussian_kl, gaussian_kl_per_dimension
 
 IMAGE_SHAPE = (28, 28, 1)
 ACTIVE = 0.01  # a latent dimension is in use when its mean varies more (Burda et al. 2016)
@@ -100,6 +100,12 @@ def active_dimensions(means: np.ndarray) -> np.ndarray:
     return means.var(axis=0) > ACTIVE
 
 
+def hidden_values(model: "VAE", x: np.ndarray) -> np.ndarray:
+    """What the encoder's last hidden layer gives for images: (n, hidden_units)."""
+    hidden = keras.Model(model.encoder.inputs[0], model.encoder.get_layer("z_mean").input)
+    return in_batches(lambda part: [hidden(part)], x)[0]
+
+
 @keras.saving.register_keras_serializable("helpers")
 class Sampling(layers.Layer):
     """z = mean + exp(log_var / 2) · noise, noise ~ N(0, I): the reparameterisation trick.
@@ -128,7 +134,10 @@ class Sampling(layers.Layer):
 class VAE(keras.Model):
     """A variational autoencoder (Kingma & Welling 2014) that minimises the negative ELBO.
 
-    With another beta than 1 it is a β-VAE (Higgins et al. 2017), whose loss is no bound.
+    With another beta than 1 it is a β-VAE (Higgins et al. 2017), whose loss is no bound. Two cures
+    of posterior collapse change the loss in training only: `warmup_steps`, over which the KL's
+    weight rises from 0 (Bowman et al. 2016), and `free_bits`, nats of each dimension's KL, averaged
+    over the batch, that cost nothing (Kingma et al. 2016).
     `fit`, `evaluate` and `predict` take images alone, shape (batch, 28, 28, 1), values in [0, 1].
     Calling it gives a dictionary: reconstruction (batch, 28, 28, 1), z_mean, z_log_var and z
     (batch, latent_dim). Metrics, means over images in nats: loss = distortion + beta · rate.
@@ -136,14 +145,18 @@ class VAE(keras.Model):
 
     def __init__(
         self, architecture="convolutional", latent_dim=2, pixel_loss="bce", seed=0, *,
-        beta=1.0, hidden_units=16, activation="relu", **kwargs,
+        beta=1.0, hidden_units=16, activation="relu", warmup_steps=0, free_bits=0.0, **kwargs,
     ):
         super().__init__(**kwargs)
         self.settings = {
             "architecture": architecture, "latent_dim": latent_dim, "pixel_loss": pixel_loss,
             "seed": seed, "beta": beta, "hidden_units": hidden_units, "activation": activation,
+            "warmup_steps": warmup_steps, "free_bits": free_bits,
         }
         self.pixel_loss, self.beta = PIXEL_LOSSES[pixel_loss], beta
+        self.warmup_steps, self.free_bits = warmup_steps, free_bits
+        if warmup_steps:
+            self.trained_steps = self.add_weight((), "zeros", trainable=False)
         shape = architecture, latent_dim, hidden_units, activation
         self.encoder, self.decoder = build_encoder_decoder(*shape)
         self.sampling = Sampling(seed)
@@ -174,7 +187,19 @@ class VAE(keras.Model):
         rate = gaussian_kl(y_pred["z_mean"], y_pred["z_log_var"])
         self.distortion_metric.update_state(distortion)
         self.rate_metric.update_state(rate)
+        if training and (self.warmup_steps or self.free_bits):
+            kl = gaussian_kl_per_dimension(y_pred["z_mean"], y_pred["z_log_var"])
+            return ops.mean(distortion) + self.beta * self._eased(ops.mean(kl, axis=0))
         return ops.mean(distortion + self.beta * rate)
+
+    def _eased(self, kl):
+        """The KL term of a training step, from the batch's mean KL per dimension (latent_dim,)."""
+        rate = ops.sum(ops.maximum(kl, self.free_bits))
+        if not self.warmup_steps:
+            return rate
+        weight = ops.minimum(self.trained_steps / self.warmup_steps, 1.0)
+        self.trained_steps.assign(self.trained_steps + 1)
+        return weight * rate
 
     def encode(self, x, batch_size=500):
         """z_mean and z_log_var of images, NumPy arrays of shape (n, latent_dim)."""

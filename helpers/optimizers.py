@@ -69,12 +69,13 @@ class KernelMuon(OneDevice, keras.optimizers.Muon):
 def build_optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
     """The optimiser of a recipe, for a training of so many steps.
 
-    Rate: constant, or `warmup` of the steps up, then a half cosine down to 0.
+    Rate: constant, or `warmup` of the steps up, then a half cosine down to 0, or constant.
     """
     rate = recipe.peak
-    if recipe.schedule == "cosine":
+    if recipe.schedule != "constant":
         warmup = max(1, int(steps * recipe.warmup))
         rate = keras.optimizers.schedules.CosineDecay(
-            0.0, max(1, steps - warmup), warmup_target=recipe.peak, warmup_steps=warmup
-        )
+            0.0, max(1, steps - warmup), alpha=float(recipe.schedule == "rising"),
+            warmup_target=recipe.peak, warmup_steps=warmup,
+        )  # fmt: skip
     return Adam(rate) if recipe.optimizer == "adam" else KernelMuon(rate, recipe.kernels)

@@ -357,13 +357,20 @@ def code_parts(names: Iterable[str]) -> dict[str, str]:
 
 @remember
 def _commit() -> str:
-    """The commit of the code, with + when files differ from it; "unknown" outside a checkout."""
-    command = ["git", "describe", "--always", "--abbrev=10", "--dirty=+", "--exclude=*"]
+    """The commit of the code, with + when files differ from it; "unknown" outside a checkout.
+
+    What runs make, in report/ and figures/, is no code: a table of runs may grow under git.
+    """
+    name = ["git", "describe", "--always", "--abbrev=10", "--exclude=*"]
+    changes = ["git", "status", "--porcelain", "--untracked-files=no", "--", ".", ":!report"]
     try:
-        done = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True, check=True)
-        return done.stdout.strip()
+        said = [
+            subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True, check=True)
+            for command in (name, [*changes, ":!figures"])
+        ]
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+    return said[0].stdout.strip() + "+" * bool(said[1].stdout)
 
 
 @remember

@@ -17,14 +17,14 @@ import numpy as np
 
 from helpers import data, provenance
 from helpers.config import TrainingConfig
-from helpers.models import VAE, active_dimensions
+from helpers.models import VAE, active_dimensions, hidden_values
 from helpers.optimizers import build_optimizer
 from helpers.progress import Progress
 from helpers.results import ModelFolder, State
 
 HISTORY = (
     "loss", "rate", "distortion", "eval_loss", "val_loss", "val_rate", "val_distortion",
-    "val_active", "seconds",
+    "val_active", "val_dead", "seconds",
 )  # fmt: skip
 DRAWS_PER_EPOCH = 100_000  # more than the draws of any epoch: epochs never share noise
 EVALUATED = 10_000  # training images, the first ones, on which "eval_loss" is measured
@@ -102,7 +102,8 @@ class Run:
     history: one value per epoch, in nats per image: loss, rate and distortion on training images
     (means while the weights move); eval_loss on the first EVALUATED of them and val_… on the test
     images, with the weights at the epoch's end and the same noise; val_active, the number of latent
-    dimensions in use; and the seconds of training.
+    dimensions in use; val_dead, that of units of the encoder's last hidden layer that give every
+    image the same value; and the seconds of training.
     """
 
     config: TrainingConfig
@@ -121,7 +122,8 @@ def _new_model(config: TrainingConfig) -> VAE:
     """`build_model` for a backend that is prepared."""
     model = VAE(
         config.architecture, config.latent_dim, config.loss, config.seed, beta=config.beta,
-        hidden_units=config.hidden_units, activation=config.activation, name="vae",
+        hidden_units=config.hidden_units, activation=config.activation,
+        warmup_steps=config.steps_of(config.kl_warmup), free_bits=config.free_bits, name="vae",
     )  # fmt: skip
     model.compile(optimizer=build_optimizer(config.optimisation, config.steps))
     model.optimizer.build(model.trainable_variables)  # else in the graph, which would stay
@@ -189,7 +191,9 @@ class CheckpointCallback(EpochCallback):
         seen, unseen = self._evaluate(self.seen), self._evaluate(self.unseen)
         found = logs | {f"val_{name}": value for name, value in unseen.items()}
         active = active_dimensions(self.model.encode(self.encoded)[0]).sum()
+        hidden = hidden_values(self.model, self.encoded)
         found |= {"eval_loss": seen["loss"], "val_active": active}
+        found["val_dead"] = (hidden == hidden[0]).all(axis=0).sum()
         found["seconds"] = self.trained - self.started
         for name in HISTORY:
             self.state["history"][name].append(float(found[name]))

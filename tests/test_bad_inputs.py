@@ -174,6 +174,8 @@ GRID = {
     "n_train": [value for value in bad("integer", "0", "60001") if value != "None"],
     "epochs": bad("number", "0", "10001", "None"),
     "beta": bad("number", "1001", "None"),
+    "kl_warmup": bad("number", "1001", "None"),
+    "free_bits": bad("number", "1001", "None"),
     "loss": bad("name", "bec"),
     "split": bad("name", "test"),
     "dataset": bad("name", "mnits", "../mnist", "/etc"),

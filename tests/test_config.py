@@ -33,6 +33,9 @@ from helpers.losses import PIXEL_LOSSES
         ("beta", "4", "must be a number"),
         ("hidden_units", 0, "from 1 to 4,096"),
         ("activation", "rely", "did you mean 'relu'"),
+        ("kl_warmup", -1, "above 0, up to 1000"),
+        ("free_bits", float("nan"), "above 0"),
+        ("recipe", "keras schedule=risen", "did you mean 'rising'"),
     ],
 )
 def test_a_bad_value_is_refused_with_what_is_allowed(field, value, words):
@@ -60,6 +63,7 @@ def test_every_field_changes_the_key():
     }
     changes |= {"epochs": 7, "batch_size": 128, "n_train": 1000, "seed": 1}
     changes |= {"dataset": "fashion_mnist", "beta": 4.0, "hidden_units": 32, "activation": "tanh"}
+    changes |= {"kl_warmup": 0.5, "free_bits": 0.1}
     keys = {TrainingConfig(**{name: value}).key for name, value in changes.items()}
     assert len(keys | {TrainingConfig().key}) == len(changes) + 1
     assert set(changes) == {field.name for field in dataclasses.fields(TrainingConfig)}

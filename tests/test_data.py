@@ -45,6 +45,18 @@ def test_the_digits_are_mnists(files):
     assert np.bincount(arrays["test-labels"])[:4].tolist() == [980, 1135, 1032, 1010]
 
 
+def test_binarised_digits_are_drawn_from_the_grey_ones():
+    grey, drawn = data.load("mnist"), data.load("binarised_mnist")
+    images = drawn["train-images"]
+    assert set(np.unique(images)) == {0, 255}
+    assert (images[grey["train-images"] == 0] == 0).all()
+    assert (images[grey["train-images"] == 255] == 255).all()
+    middle = (grey["train-images"] > 120) & (grey["train-images"] < 136)
+    share, n = (images[middle] == 255).mean(), middle.sum()
+    assert abs(share - grey["train-images"][middle].mean() / 255) < 4 / np.sqrt(4 * n)
+    np.testing.assert_array_equal(drawn["test-labels"], grey["test-labels"])
+
+
 def test_one_wrong_pixel_is_noticed(files):
     wrong = files["test-images"].copy()
     wrong[7, 20, 3] ^= 1

@@ -93,6 +93,11 @@ def test_the_rate_climbs_to_the_peak_and_falls_to_nothing():
     assert np.isfinite(rates(build_optimizer(Recipe(), 1), 1)).all()
 
 
+def test_a_rising_rate_stays_at_its_peak():
+    found = rates(build_optimizer(read_recipe("keras schedule=rising warmup=0.25"), 80), 80)
+    np.testing.assert_allclose(found, 1e-3 * np.minimum(np.arange(81) / 20, 1), rtol=1e-5)
+
+
 def test_the_plain_recipe_is_the_published_one():
     plain = build_optimizer(RECIPES["keras"], 80)
     assert isinstance(plain, keras.optimizers.Adam) and float(plain.learning_rate) == pytest.approx(

@@ -184,6 +184,28 @@ def test_about_says_where_a_number_comes_from(monkeypatch):
             provenance.about()
 
 
+def test_what_runs_make_is_no_change_of_the_code(tmp_path, monkeypatch):
+    def git(*words):
+        who = ["-c", "user.name=n", "-c", "user.email=e"]
+        subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True)
+
+    def commit(change):
+        """What is said of the code after a change of a file."""
+        (tmp_path / change).write_text("changed")
+        return provenance._commit.__wrapped__()
+
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    git("init", "-q")
+    files = ["report/results/plain.csv", "figures/a.svg", "helpers/models.py"]
+    for file in files:
+        (tmp_path / file).parent.mkdir(parents=True)
+        (tmp_path / file).write_text("before")
+    git("add", "--all"), git("commit", "-qm", "m")
+    table, figure, code = map(commit, files)
+    assert len(table) == 10 and table == figure and code == f"{table}+"
+    assert commit("new.txt") == code  # what git does not track does not count
+
+
 def test_unchanged_code_is_seen_as_unchanged():
     from helpers.metrics import suite
 

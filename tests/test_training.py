@@ -14,6 +14,7 @@ import pytest
 from helpers import data
 from helpers.config import TrainingConfig
 from helpers.metrics import bounds
+from helpers.models import VAE, hidden_values
 from helpers.training import ENCODED, Digits, build_model, fit_or_load, load_model, model_folder
 
 CONFIG = TrainingConfig(epochs=3, n_train=1_500, latent_dim=3)
@@ -256,11 +257,14 @@ def test_a_process_that_trains_many_models_hardly_grows():
 
 
 def test_settings_reach_the_model():
-    config = TrainingConfig(beta=4, hidden_units=32, activation="tanh", latent_dim=3)
+    config = TrainingConfig(
+        beta=4, hidden_units=32, activation="tanh", latent_dim=3, kl_warmup=0.5, free_bits=0.25
+    )
     model = build_model(config)
     assert model.settings == {
         "architecture": "convolutional", "latent_dim": 3, "pixel_loss": "bce", "seed": 0,
-        "beta": 4.0, "hidden_units": 32, "activation": "tanh",
+        "beta": 4.0, "hidden_units": 32, "activation": "tanh", "warmup_steps": 469,
+        "free_bits": 0.25,
     }  # fmt: skip
     assert model.encoder.get_layer("z_mean").kernel.shape == (32, 3)
 
@@ -293,6 +297,58 @@ def test_beta_weighs_the_rate_alone():
     assert four.history["rate"][0] < one.history["rate"][0]
     total = four.history["distortion"][0] + 4 * four.history["rate"][0]
     assert four.history["loss"][0] == pytest.approx(total, rel=1e-5)
+
+
+def weights(run):
+    return np.concatenate([np.ravel(value) for value in run.model.get_weights()[:8]])
+
+
+def test_free_bits_above_every_kl_leave_no_pressure_of_it():
+    short = {"epochs": 1, "n_train": 300}
+    free, none, usual = (
+        fit_or_load(TrainingConfig(**short, **more))
+        for more in ({"free_bits": 900}, {"beta": 0}, {})
+    )
+    np.testing.assert_array_equal(weights(free), weights(none))  # bit for bit: no gradient
+    assert np.abs(weights(usual) - weights(none)).max() > 1e-4
+    rate = free.history["val_rate"][0]  # evaluation counts all of the KL
+    assert free.history["val_loss"][0] == pytest.approx(free.history["val_distortion"][0] + rate)
+    assert free.history["loss"][0] == pytest.approx(free.history["distortion"][0] + 1800, rel=1e-5)
+
+
+def test_the_weight_of_the_kl_rises_from_nothing_over_the_warm_up():
+    config = TrainingConfig(epochs=2, n_train=320, kl_warmup=1.6)  # 8 of 10 steps
+    model = build_model(config)
+    images = data.as_input(data.split_images("train", 64))
+    y_pred = model(images)
+    y_pred |= {"z_mean": y_pred["z_mean"] + 30}  # a KL as large as the distortion
+    rate, distortion = model.rate_metric, model.distortion_metric
+    seen = []
+    for _ in range(10):
+        rate.reset_state(), distortion.reset_state()
+        loss = float(model.compute_loss(images, y_pred=y_pred, training=True))
+        seen.append((loss - float(distortion.result())) / float(rate.result()))
+        model.compute_loss(images, y_pred=y_pred, training=False)  # evaluation is no step
+    np.testing.assert_allclose(seen, [min(step / 8, 1) for step in range(10)], atol=1e-3)
+    run = fit_or_load(config)
+    assert float(run.model.trained_steps) == 10  # kept with the weights, for what resumes
+
+
+def test_dead_units_are_those_that_give_all_images_the_same(monkeypatch):
+    def kill(self, seed):
+        draw(self, seed)
+        bias = next(v for v in self.encoder.layers[-3].weights if len(v.shape) == 1)
+        bias.assign(np.where(np.arange(16) < 3, -1e6, 0))  # a ReLU that never wakes
+
+    draw = VAE._draw_kernels
+    monkeypatch.setattr(VAE, "_draw_kernels", kill)
+    run = fit_or_load(TrainingConfig(epochs=1, n_train=128))
+    images = data.as_input(data.load()["test-images"][:128])
+    dead = (hidden_values(run.model, images).max(axis=0) <= 0).sum()
+    assert run.history["val_dead"] == [dead] and dead >= 3
+    kernel, bias = run.model.encoder.get_layer("z_mean").get_weights()
+    by_hand = hidden_values(run.model, images) @ kernel + bias
+    np.testing.assert_allclose(by_hand, run.model.encode(images)[0], rtol=1e-4, atol=1e-5)
 
 
 class Told:

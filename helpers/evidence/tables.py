@@ -22,7 +22,8 @@ from helpers.errors import Refusal
 
 CONFIGURATION = {field.name: field.default for field in dataclasses.fields(TrainingConfig)}
 # Fields that the first tables do not have: their runs had the defaults.
-DEFAULTS = {name: CONFIGURATION[name] for name in ("beta", "hidden_units", "activation")}
+LATER = ("beta", "hidden_units", "activation", "kl_warmup", "free_bits")
+DEFAULTS = {name: CONFIGURATION[name] for name in LATER}
 # The columns of each section with their meanings.
 COLUMNS: dict[str, dict[str, str]] = json.loads(
     Path(__file__).with_name("columns.json").read_text(encoding="utf-8")

@@ -65,6 +65,8 @@ def protocol(config: TrainingConfig) -> str:
         "beta": f"β = {config.beta:g}",
         "hidden_units": f"{count(config.hidden_units, 'unit')} in the bottleneck layer",
         "activation": f"{config.activation} activation",
+        "kl_warmup": f"KL warm-up over epochs 0 to {config.kl_warmup:g}",
+        "free_bits": f"{config.free_bits:g} nats of KL free in each dimension",
     }
     unusual = [settings[key] for key in settings if getattr(config, key) != getattr(usual, key)]
     images = f"{config.n_train or IMAGES[config.split]:,} {which}{where}"

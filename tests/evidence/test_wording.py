@@ -55,11 +55,13 @@ def test_protocol_names_what_was_done():
 
 def test_protocol_names_another_data_set_and_unusual_settings():
     config = model_config(
-        "baseline", dataset="fashion_mnist", beta=4, hidden_units=32, activation="tanh"
-    )
+        "baseline", dataset="fashion_mnist", beta=4, hidden_units=32, activation="tanh",
+        kl_warmup=1, free_bits=0.5,
+    )  # fmt: skip
     text = wording.protocol(config)
     assert text.startswith("3 epochs on 60,000 training garments of Fashion-MNIST, Muon")
-    unusual = "β = 4, 32 units in the bottleneck layer, tanh activation"
+    unusual = "β = 4, 32 units in the bottleneck layer, tanh activation, "
+    unusual += "KL warm-up over epochs 0 to 1, 0.5 nats of KL free in each dimension"
     assert text.endswith(f"batches of 64, {unusual}, seed 0")
     assert "digit" not in text + wording.exposure(config)
 
