@@ -10,7 +10,7 @@ from typing import Any
 
 from helpers.errors import check_choice, check_integer, check_number, literal
 
-IMAGES = {"train": 60_000, "all": 70_000}  # images of a split: every data set has as many as MNIST
+IMAGES = {"train": 60_000, "all": 70_000}  # images of a split, as MNIST has them
 
 ACTIVATIONS = ("relu", "elu", "gelu", "leaky_relu", "selu", "silu", "softplus", "tanh", "sigmoid")
 
@@ -127,8 +127,11 @@ class TrainingConfig:
             if getattr(self, field) != 0:
                 check_number(field, getattr(self, field), 0, 1_000)
             object.__setattr__(self, field, float(getattr(self, field)))  # 1 and 1.0 have one key
+        sizes = IMAGES if self.dataset == "mnist" else _registry("dataset")[self.dataset].sizes
         if self.n_train is not None:
-            check_integer("n_train", self.n_train, 1, IMAGES[self.split])
+            check_integer("n_train", self.n_train, 1, sizes[self.split])
+        elif sizes != IMAGES:  # a data set from arrays: all of them
+            object.__setattr__(self, "n_train", sizes[self.split])
 
     def as_dict(self) -> dict[str, Any]:
         """The fields as a plain dictionary."""

@@ -1,16 +1,17 @@
-"""Data sets in MNIST's format, from files, Keras or a package, checked by SHA-256; own pictures."""
+"""Data sets in MNIST's format, from files, Keras or a package, checked by SHA-256; own images."""
 
 import contextlib
 import gzip
 import hashlib
+import itertools
 import os
 import struct
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cache as remember
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ import numpy as np
 from filelock import FileLock
 
 from helpers import paths
+from helpers.config import IMAGES
 from helpers.errors import DataError, check_choice
 
 PARTS = {  # of a data set, by the names of the published files
@@ -30,6 +32,7 @@ PARTS = {  # of a data set, by the names of the published files
 GZIP = b"\x1f\x8b"  # how a compressed file begins
 SIZE, BOX = 28, 20  # pixels of an image's side, and of the box that MNIST scales a digit to
 CENTRE = 14.5  # where MNIST has a digit's centre of mass on average, in pixels from the edge
+FEWEST, MOST = 100, 70_000  # images of a data set made from arrays
 Arrays = dict[str, np.ndarray]  # uint8, by the names in PARTS
 Sources = dict[str, Callable[[], Arrays]]  # by name
 
@@ -40,6 +43,7 @@ class DataSet:
 
     key: also its name in keras.datasets; item, items: what images show; sha256: of the four
     uncompressed IDX files, as in PARTS; folder: where a package of the operating system puts them.
+    Where it has arrays, it is `from_arrays`: it has as many images as these, in up to ten classes.
     """
 
     key: str
@@ -47,10 +51,19 @@ class DataSet:
     item: str
     items: str
     classes: tuple[str, ...]
-    sha256: tuple[str, str, str, str]
+    sha256: tuple[str, ...]
     folder: str | None = None
     package: str | None = None  # a Python package that holds them as CSV, in the same order
     grey: str | None = None  # the data set whose pixels are the probabilities of white ones here
+    arrays: Arrays | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Images of each split: "train", and "all" with the test images."""
+        if self.arrays is None:
+            return IMAGES
+        n_train, n_test = (len(self.arrays[f"{part}-images"]) for part in ("train", "test"))
+        return {"train": n_train, "all": n_train + n_test}
 
 
 DATASETS = {
@@ -87,6 +100,11 @@ def _to_idx(array: np.ndarray) -> bytes:
     """The IDX file of a uint8 array: magic number, sizes, data."""
     header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
     return header + np.ascontiguousarray(array).tobytes()
+
+
+def _sums(arrays: Arrays) -> tuple[str, ...]:
+    """SHA-256 of each array's IDX file, in the order of PARTS."""
+    return tuple(hashlib.sha256(_to_idx(arrays[part])).hexdigest() for part in PARTS)
 
 
 def _from_folder(folder: str | Path) -> Arrays:
@@ -154,8 +172,7 @@ def _sources(dataset: DataSet) -> Sources:
 
 def verify(arrays: Arrays, dataset: DataSet) -> None:
     """Raise DataError, naming the part, unless the arrays are the data set's to the last bit."""
-    for part, expected in zip(PARTS, dataset.sha256, strict=True):
-        found = hashlib.sha256(_to_idx(arrays[part])).hexdigest()
+    for part, expected, found in zip(PARTS, dataset.sha256, _sums(arrays), strict=True):
         if found != expected:
             sums = f"SHA-256 {found[:12]}…, not {expected[:12]}…"
             raise DataError(f"{part} is damaged ({sums})")
@@ -169,6 +186,8 @@ def fetch(key: str = "mnist", folder: Path | None = None, sources: Sources | Non
     """
     check_choice("dataset", key, DATASETS)
     dataset, folder, tried = DATASETS[key], folder or paths.cache() / key, []
+    if dataset.arrays is not None:
+        return dataset.arrays
     folder.mkdir(parents=True, exist_ok=True)
     cache = {f"the cache {folder}": partial(_from_folder, folder)}
     with FileLock(folder / "lock"):  # two notebooks may want it at once: one of them fetches
@@ -198,6 +217,58 @@ def fetch(key: str = "mnist", folder: Path | None = None, sources: Sources | Non
 def load(key: str = "mnist") -> Arrays:
     """A data set's read-only uint8 arrays, kept in memory: train-images (60000, 28, 28), …"""
     return fetch(key)
+
+
+def from_arrays(images, labels=None, name: str = "own", classes: Sequence[str] = ()) -> str:
+    """Make a data set of your own images, and give its key, for `TrainingConfig(dataset=key)`.
+
+    images: (n, 28, 28) or (n, 28, 28, 1), uint8 from 0 to 255 or floats from 0 to 1, 100 to 70,000
+    of them; labels: n whole numbers from 0 to 9, or none; classes: their names. They are shuffled,
+    always in the same way, and a seventh becomes the test images. The key is the name and a digest
+    of the arrays, so that models of other arrays are other models. It lasts as long as the process:
+    another one gets the same key from the same arrays. Raises ValueError, saying what to do.
+    """
+    images, named = _checked_images(np.asarray(images)), [*map(str, classes)]
+    kinds = np.zeros(len(images), int) if labels is None else np.asarray(labels)
+    if kinds.shape != (n := len(images),):
+        given = f"labels of shape {kinds.shape} for {n:,} images"
+        raise ValueError(f"{given}: give ({n},), a number for each image, or none")
+    if kinds.dtype.kind not in "iu" or kinds.min() < 0 or kinds.max() > 9:
+        raise ValueError(f"labels of type {kinds.dtype} must be whole numbers from 0 to 9")
+    named = named or ["no label" if labels is None else str(one) for one in range(kinds.max() + 1)]
+    if kinds.max() >= len(named):
+        raise ValueError(f"{len(named)} classes are named, but labels go up to {kinds.max()}")
+    order = np.random.default_rng(0).permutation(n)
+    parts = np.split(order, [n - n // 7])
+    arrays = [(images[part], kinds[part].astype(np.uint8)) for part in parts]
+    made = dict(zip(PARTS, itertools.chain(*arrays), strict=True))
+    for array in made.values():
+        array.flags.writeable = False
+    sums = _sums(made)
+    key = f"{name}-{hashlib.sha256(''.join(sums).encode()).hexdigest()[:12]}"
+    DATASETS[key] = DataSet(key, name, "image", "images", tuple(named), sums, arrays=made)
+    return key
+
+
+def _checked_images(images: np.ndarray) -> np.ndarray:
+    """The images as uint8 (n, 28, 28), a copy; ValueError for what is no set of images."""
+    if images.ndim == 4 and images.shape[-1] == 1:
+        images = images[..., 0]
+    if images.shape[1:] != (SIZE, SIZE):
+        wanted = f"(n, {SIZE}, {SIZE}) or (n, {SIZE}, {SIZE}, 1)"
+        raise ValueError(f"images of shape {images.shape} must be {wanted}, grey: scale them")
+    if not FEWEST <= len(images) <= MOST:
+        raise ValueError(f"{len(images):,} images: give {FEWEST} to {MOST:,}")
+    if images.dtype != np.uint8 and images.dtype.kind != "f":
+        advice = "uint8 from 0 to 255 or floats from 0 to 1: images.astype('uint8') converts"
+        raise ValueError(f"images of type {images.dtype} must be {advice}")
+    low, high, top = images.min(), images.max(), 255 if images.dtype == np.uint8 else 1
+    if not (0 <= low < high <= top):
+        advice = ": give images / 255" if 0 <= low < 1 < high <= 255 else ""
+        raise ValueError(f"pixels from {low:g} to {high:g} must vary, from 0 to {top}{advice}")
+    if top == 255 and high <= 1:
+        raise ValueError(f"uint8 pixels up to {high} are all but black: give images * 255")
+    return images.copy() if top == 255 else np.round(images * 255).astype(np.uint8)
 
 
 def as_input(images: np.ndarray) -> np.ndarray:

@@ -1,7 +1,9 @@
 """A data set is the published one whatever its source; a damaged copy is refused and made again."""
 
 import gzip
+import re
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from helpers import data, paths
+from helpers.config import TrainingConfig
 from helpers.errors import DataError
 
 MNIST = data.DATASETS["mnist"]
@@ -165,6 +168,101 @@ def test_inputs_are_scaled_and_splits_are_disjoint():
 
 def test_the_tests_use_a_cache_of_their_own():
     assert "course-report-tests-" in str(paths.cache())
+
+
+RNG = np.random.default_rng(0)
+OWN = RNG.integers(0, 256, (140, 28, 28), dtype=np.uint8)
+KINDS = np.arange(140) % 3
+
+
+@pytest.fixture(autouse=True)
+def _registered(monkeypatch):
+    """Data sets that a test makes go with it."""
+    monkeypatch.setattr(data, "DATASETS", dict(data.DATASETS))
+
+
+def test_own_arrays_become_a_data_set_with_a_seventh_of_them_for_tests():
+    key = data.from_arrays(OWN, KINDS, "shapes", ("square", "circle", "star"))
+    assert re.fullmatch("shapes-[0-9a-f]{12}", key)
+    arrays, config = data.load(key), TrainingConfig(dataset=key)
+    assert [len(arrays[part]) for part in data.PARTS] == [120, 120, 20, 20]
+    assert (config.n_train, config.steps) == (120, 6)
+    assert TrainingConfig(dataset=key, split="all").n_train == 140
+    with pytest.raises(ValueError, match="n_train=121 must be an integer from 1 to 120"):
+        TrainingConfig(dataset=key, n_train=121)
+    images = np.concatenate([arrays["train-images"], arrays["test-images"]])
+    labels = np.concatenate([arrays["train-labels"], arrays["test-labels"]])
+    known = {image.tobytes(): label for image, label in zip(OWN, KINDS, strict=True)}
+    assert [known[image.tobytes()] for image in images] == labels.tolist()  # pairs stay together
+    assert not np.array_equal(images, OWN)  # sorted ones are shuffled
+    assert set(labels[120:]) == {0, 1, 2}
+    assert data.test_set(dataset=key)[0].shape == (20, 28, 28, 1)
+    data.verify(arrays, data.DATASETS[key])
+    with pytest.raises(ValueError, match="read-only"):
+        arrays["train-images"][0] = 0
+
+
+def test_the_same_pixels_have_one_key_in_every_form_and_process(tmp_path):
+    key = data.from_arrays(OWN, KINDS)
+    for same in (OWN[..., np.newaxis], OWN / 255, (OWN / 255).astype("float32")):
+        assert data.from_arrays(same, KINDS.astype("int8")) == key
+    np.savez(tmp_path / "own.npz", images=OWN, labels=KINDS)
+    code = "import sys, numpy; from helpers import data; "
+    code += "print(data.from_arrays(**numpy.load(sys.argv[1])))"
+    command = [sys.executable, "-c", code, str(tmp_path / "own.npz")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=paths.ROOT)
+    assert done.stdout.strip() == key
+
+
+def test_changed_arrays_have_another_key():
+    key, other = data.from_arrays(OWN, KINDS), OWN.copy()
+    other[77, 3, 5] ^= 1
+    keys = {
+        key,
+        data.from_arrays(other, KINDS),
+        data.from_arrays(OWN),
+        data.from_arrays(1 - OWN / 255),
+    }
+    keys |= {data.from_arrays(OWN, KINDS[::-1]), data.from_arrays(OWN[1:], KINDS[1:])}
+    assert len(keys) == 6
+    other[:] = 0  # what was given may change later
+    assert data.load(key)["train-images"].any() and data.from_arrays(OWN, KINDS) == key
+
+
+@pytest.mark.parametrize(
+    "images, labels, message",
+    [
+        (
+            OWN[:, :27],
+            None,
+            r"images of shape \(140, 27, 28\) must be \(n, 28, 28\) or .*scale them",
+        ),
+        (OWN[0], None, "images of shape"),
+        (np.stack([OWN] * 3, -1), None, r"\(140, 28, 28, 3\) must be .* grey"),
+        (OWN[:99], None, "99 images: give 100 to 70,000"),
+        (OWN[:0], None, "0 images: give 100"),
+        (OWN.astype(int), None, r"type int64 must be uint8 .*astype\('uint8'\)"),
+        (OWN.astype("complex"), None, "type complex128 must be"),
+        (OWN.astype(float), None, "from 0 to 255 must vary, from 0 to 1: give images / 255"),
+        (OWN / 255 - 0.5, None, "from -0.5 to 0.5 must vary, from 0 to 1$"),
+        (np.where(OWN > 250, np.nan, OWN / 255), None, "pixels from nan to nan"),
+        (OWN * 0, None, "pixels from 0 to 0 must vary"),
+        ((OWN > 127).astype("uint8"), None, r"all but black: give images \* 255"),
+        ("mine.npy", None, "images of shape"),
+        (OWN, KINDS[1:], r"labels of shape \(139,\) for 140 images: give \(140,\)"),
+        (OWN, KINDS[:, np.newaxis], "labels of shape"),
+        (OWN, KINDS / 2, "labels of type float64 must be whole numbers from 0 to 9"),
+        (OWN, KINDS - 1, "whole numbers from 0 to 9"),
+        (OWN, KINDS + 8, "whole numbers from 0 to 9"),
+        (OWN, ["a"] * 140, "labels of type <U1"),
+        (OWN, KINDS + 5, "5 classes are named, but labels go up to 7"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused_with_what_to_do(images, labels, message):
+    before = set(data.DATASETS)
+    with pytest.raises(ValueError, match=message):
+        data.from_arrays(images, labels, classes="abcde")
+    assert set(data.DATASETS) == before
 
 
 def scan(digit, ink, paper, tmp_path):

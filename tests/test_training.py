@@ -413,3 +413,15 @@ def test_another_data_set_trains_models_of_its_own(own_cache, monkeypatch):
     assert (
         len(fit_or_load(garments).history["loss"]) == 1 and not model_folder(digits).folder.exists()
     )
+
+
+def test_a_model_of_own_arrays_is_kept_and_changed_arrays_have_another(own_cache, capfd):
+    images = np.random.default_rng(0).integers(0, 256, (140, 28, 28), dtype=np.uint8)
+    first = fit_or_load(TrainingConfig(dataset=data.from_arrays(images), epochs=1))
+    again = fit_or_load(TrainingConfig(dataset=data.from_arrays(images / 255), epochs=1))
+    assert "taken from the cache" in capfd.readouterr().err
+    assert again.folder == first.folder and again.history == first.history
+    images[3, 14, 14] ^= 1
+    changed = fit_or_load(TrainingConfig(dataset=data.from_arrays(images), epochs=1))
+    assert "taken from the cache" not in capfd.readouterr().err
+    assert changed.folder != first.folder and "patched" not in changed.folder.name
