@@ -1,0 +1,78 @@
+"""The notebook of things to try runs by plain papermill, and each thing does what it says."""
+
+import re
+
+import nbformat
+import papermill
+import pytest
+
+from helpers import paths
+
+NOTEBOOK = paths.NOTEBOOKS / "things_to_try.ipynb"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The executed notebook: outputs of code cells, as text, by the heading above them."""
+    folder = tmp_path_factory.mktemp("try")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HELPERS_OUTPUT", str(folder))
+        done = papermill.execute_notebook(NOTEBOOK, folder / "out.ipynb", progress_bar=False)
+    found, heading = {}, ""
+    for cell in done.cells:
+        if cell.cell_type == "markdown":
+            heading = cell.source.partition("\n")[0].lstrip("# ")
+        else:
+            texts = [output.get("text") or output.get("data", {}).get("text/html", "")
+                     for output in cell.outputs]  # fmt: skip
+            pictures = [o for o in cell.outputs if "image/svg+xml" in o.get("data", {})]
+            found.setdefault(heading, []).append(("".join(texts), len(pictures)))
+    return found, folder
+
+
+def numbers(html):
+    """The numbers in a table's cells."""
+    return [float(text) for text in re.findall(r"<td>(-?[\d.,]+)</td>", html.replace(",", ""))]
+
+
+def test_a_larger_weight_of_the_kl_lowers_the_rate(made):
+    rate, distortion, heavy_rate, heavy_distortion = numbers(
+        made[0]["Change the weight of the KL"][0][0]
+    )
+    assert heavy_rate < rate and heavy_distortion > distortion
+
+
+def test_an_architecture_of_a_cell_has_weights_of_its_own(made):
+    table = made[0]["Add a layer, and an architecture"][0][0]
+    plain, own = numbers(table)[::2]
+    # a dense layer of 64 more, and a bottleneck that reads 64 values where it read 3,136
+    assert own - plain == 3136 * 64 + 64 + 64 * 16 - 3136 * 16 and "one more layer" in table
+
+
+@pytest.mark.parametrize(
+    ("heading", "pictures"),
+    [
+        ("Train on arrays of your own", 1),
+        ("Plot something of your own", 1),
+        ("Read a digit from a photo, and fill a hole in it", 1),
+    ],
+)
+def test_it_shows_what_it_makes(made, heading, pictures):
+    assert sum(count for _, count in made[0][heading]) == pictures
+
+
+def test_a_saved_model_answers_alike_in_a_fresh_process(made):
+    (text, _), folder = made[0]["Save a model, and load it in a fresh process"][0], made[1]
+    there, here = re.findall(r"(\d+\.\d\d)", text)
+    assert float(there) == pytest.approx(float(here), rel=1e-3) and float(here) > 0
+    assert (folder / "mine.keras").exists()
+
+
+def test_runs_and_seeds_are_a_table(made):
+    (runs, _), (groups, _) = made[0]["Compare two runs, and their seeds"]
+    assert runs.count("<tr") == 5 and groups.count("β = 4") == 1
+
+
+def test_readme_names_it():
+    readme = (paths.ROOT / "README.md").read_text(encoding="utf-8")
+    assert NOTEBOOK.name in readme and "make lab" in readme
