@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from itertools import groupby
 from math import inf
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import nbformat
 from nbformat import NotebookNode, ValidationError
 from PIL import Image
-from pydantic import FiniteFloat, create_model
+from pydantic import Field, FiniteFloat, create_model
 
 from helpers.display import cell_options
 from helpers.errors import one_line
@@ -39,9 +39,15 @@ _LEVELS = [round(round(v / 255 * 63) * 255 / 63) for v in range(256)]  # 64 of 2
 _DEEP = re.compile(r"^(?:\s*(?:>|[*+-] |\d+[.)] )){25}|^ {60,}(?:[>*+-]|\d+[.)]) ", re.M)
 Level = Literal[1, 2, 3, 4, 5]
 PART: Any = create_model("part", title=(str, ...), level=(Level, ...), text=(str, ""))
+KEY = Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
+SOURCE: Any = create_model(
+    "reference", authors=(str, ""), year=(int, ...), title=(str, ...), venue=(str, ...),
+    url=(str, Field("", pattern=r"^(https?://\S+)?$")),
+)  # fmt: skip
 ABOUT: Any = create_model(  # "report" in a notebook's metadata: see README.md beside this file
     "report", order=(FiniteFloat | None, None), level=(Level, 1), title=(str, ""),
     subtitle=(str, ""), authors=(str | tuple[str, ...], ()), part=(PART | None, None),
+    references=(dict[KEY, SOURCE], {}),
 )  # fmt: skip
 _NUMBER = re.compile(r"[-+−]?[\d.,]+([eE][-+]?\d+)? ?%?|NaN|")
 
@@ -131,7 +137,8 @@ def parse(notebooks: dict[str, NotebookNode], note: Note) -> Document:
     ends = {book.metadata.get("papermill", {}).get("end_time") or "" for book in notebooks.values()}
     date = datetime.fromisoformat(max(ends)).astimezone(UTC) if any(ends) else None
     named = [titled.authors] if isinstance(titled.authors, str) else list(titled.authors)
-    return Document(title, subtitle, named, date, list(notebooks), **bodies)
+    sources = {key: vars(one) for said in abouts.values() for key, one in said.references.items()}
+    return Document(title, subtitle, named, date, list(notebooks), sources, **bodies)
 
 
 def _text(text: object, place: Place, form: str = "markdown") -> Ast:

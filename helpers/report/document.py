@@ -88,6 +88,7 @@ class Document:
     authors: list[str]
     date: datetime | None  # when it was computed
     notebooks: list[str]
+    references: dict[str, dict]  # of the notebooks' metadata, by key
     abstract: list[Element]
     body: list[Element]
     appendix: list[Element]

@@ -123,7 +123,8 @@ class _Resolver:
     def __init__(self, document: Document, headings: list[Element], note: Note):
         self.labels, self.note = _number_labels(document, note), note
         self.notebooks = document.notebooks
-        self.known = json.loads(Path(__file__).with_name("references.json").read_text("utf-8"))
+        known = Path(__file__).with_name("references.json").read_text("utf-8")
+        self.known = json.loads(known) | document.references
         self.cited: list[str] = []
         self.sections: dict[tuple[str, str], Element] = {}
         for heading in headings:
