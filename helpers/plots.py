@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, MaxNLocator
 from scipy.ndimage import gaussian_filter
-from scipy.stats import gaussian_kde, norm
+from scipy.stats import gaussian_kde
 
 TEXT_WIDTH = 16.0  # cm, of the printed page
 CENTIMETRE = 1 / 2.54  # inches
@@ -310,20 +310,6 @@ def density_pairs(points, densities: Mapping[str, Any], labels, titles) -> Figur
         ax.set(xlim=(z[0], z[-1]), yticks=[], xlabel="$z$")
     fig.legend([area, curve], list(densities), loc="outside lower center", ncols=2)
     return fig
-
-
-@_styled
-def normal_quantiles(codes, ax=None, strong=0) -> Axes:
-    """Quantiles of each axis of codes (n, d), one of them `strong`, against those of N(0, 1)."""
-    ax = ax or figure(width=8, height=8)[1]
-    shares = (np.arange(200) + 0.5) / 200
-    normal, found = norm.ppf(shares), np.quantile(codes, shares, axis=0)
-    ax.plot(normal, found, color=PALE, linewidth=1)
-    ax.plot(normal, found[:, strong], color=CLASS_COLOURS[0], label=f"number {strong + 1}")
-    ax.plot(normal, normal, ":", color=INK, linewidth=1.2)
-    ax.set(xlabel="quantile of $N(0, 1)$", xticks=range(-2, 3))
-    ax.legend(loc="upper left")
-    return ax
 
 
 @_styled
