@@ -11,6 +11,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, MaxNLocator
@@ -25,10 +26,10 @@ HIDDEN = "#ffd9a0"  # pixels without a value
 AREA = 0.6  # opacity of the area in which half of a class lies
 BADGE = 14  # points from the middle of one badge to that of its neighbour
 FONT = "STIXGeneral"  # of the same design as the formulas on the page
-CLASS_COLOURS = (  # ten classes, apart by 20 and more in CIEDE2000, by 15 where they are pale
+CLASS_COLOURS = tuple(map(to_rgb, (  # apart by 20 in CIEDE2000, by 15 where they are pale
     "#1f5fbf", "#f28e1c", "#1a8a3c", "#d1231b", "#8c3fc4", "#7a4a21", "#ff86c2", "#7f7f7f",
     "#b9bd1c", "#22c4d9",
-)  # fmt: skip
+)))  # fmt: skip
 GREYS = mpl.colormaps["gray_r"].with_extremes(bad=HIDDEN)
 DIGITS = tuple("0123456789")
 STYLE: dict[Any, Any] = {
@@ -182,7 +183,7 @@ def _name_classes(points, labels, ax, names):
     point = ax.figure.dpi / 72 / (ax.bbox.size / limits).min()  # in units of data, on both axes
     widths = [BADGE + 5.5 * (len(names[label]) - 1) for label in classes]  # a letter: 5.5 points
     sizes = point * np.stack([widths, np.full(len(classes), BADGE)], axis=1)
-    font: dict[str, Any] = {"ha": "center", "va": "center", "size": 9, "weight": "bold"}
+    font: dict[str, Any] = {"ha": "center", "va": "center", "size": 8, "weight": "bold"}
     font |= {"color": INK, "family": FONT}
     halo = {"path_effects": [withStroke(linewidth=3.5, foreground="white")]}
     for label, place in zip(classes, _spread(medians, sizes), strict=True):
