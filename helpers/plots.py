@@ -24,7 +24,7 @@ INK = "#262626"  # text, axes
 PALE = "#c9d9ee"  # bars under a threshold
 HIDDEN = "#ffd9a0"  # pixels without a value
 AREA = 0.6  # opacity of the area in which half of a class lies
-BADGE = 14  # points from the middle of one badge to that of its neighbour
+BADGE = 15  # points from the middle of one badge to that of its neighbour
 FONT = "STIXGeneral"  # of the same design as the formulas on the page
 CLASS_COLOURS = tuple(map(to_rgb, (  # apart by 20 in CIEDE2000, by 15 where they are pale
     "#1f5fbf", "#f28e1c", "#1a8a3c", "#d1231b", "#8c3fc4", "#7a4a21", "#ff86c2", "#7f7f7f",
