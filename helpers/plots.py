@@ -199,11 +199,11 @@ def latent_classes(points, labels, ax=None, axis_names=("$z_1$", "$z_2$"), names
     """
     ax = ax or figure(width=12, height=12)[1]
     low, high = points.min(axis=0), points.max(axis=0)
-    edges = np.linspace(low - 0.08 * (high - low), high + 0.08 * (high - low), 91)
+    edges = np.linspace(low - 0.08 * (high - low), high + 0.08 * (high - low), 61)
     x, y = (edges[1:] + edges[:-1]).T / 2
     for label in np.unique(labels):
         counts = np.histogram2d(*points[labels == label].T, bins=list(edges.T))[0]
-        density = gaussian_filter(counts, 1.6).T
+        density = gaussian_filter(counts, 1.2).T
         ordered = np.sort(density, axis=None)[::-1]
         half, most = (ordered[np.searchsorted(ordered.cumsum(), share * ordered.sum())]
                       for share in (0.5, 0.9))  # fmt: skip
@@ -212,7 +212,8 @@ def latent_classes(points, labels, ax=None, axis_names=("$z_1$", "$z_2$"), names
         ax.contour(x, y, density, levels=[most], colors=[colour], linewidths=0.8)
     if names:
         _name_classes(points, labels, ax, names)
-    ax.set(xlabel=axis_names[0], ylabel=axis_names[1], aspect="equal")
+    ax.set(xlabel=axis_names[0], ylabel=axis_names[1], box_aspect=1)
+    ax.set_aspect("equal", adjustable="datalim")
     return ax
 
 
@@ -305,7 +306,8 @@ def density_pairs(points, densities: Mapping[str, Any], labels, titles) -> Figur
     fig, axes = figure(ncols=len(labels), height=5.4, titles=titles, squeeze=False)
     for ax, label, *pair in zip(axes.flat, labels, *densities.values(), strict=True):
         visible = np.flatnonzero(np.max([each / each.max() for each in pair], axis=0) > 1e-3)
-        z, filled, line = (part[visible[0] : visible[-1] + 1] for part in (points, *pair))
+        step = 1 + len(visible) // 400  # no finer than it can be seen
+        z, filled, line = (part[visible[0] : visible[-1] + 1 : step] for part in (points, *pair))
         area = ax.fill_between(z, filled, color=CLASS_COLOURS[label], alpha=0.6, linewidth=0)
         curve = ax.plot(z, line, color=INK, linewidth=1)[0]
         ax.set(xlim=(z[0], z[-1]), yticks=[], xlabel="$z$")
