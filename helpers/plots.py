@@ -141,7 +141,7 @@ def _show_z(axis, values):
 
 def latent_grid(images, values, ax=None) -> Axes:
     """Images (n, n, 28, 28) decoded at values × values (n,), row 0 at the largest z2."""
-    ax = ax or figure(width=13, height=13)[1]
+    ax = ax or figure(width=11, height=11)[1]
     _show(images, len(images), ax, gap=0)
     _show_z(ax.xaxis, values)
     _show_z(ax.yaxis, values)
@@ -197,7 +197,7 @@ def latent_classes(points, labels, ax=None, axis_names=("$z_1$", "$z_2$"), names
 
     labels (n,) are the classes; each area has its class's name, unless names is empty.
     """
-    ax = ax or figure(width=12, height=12)[1]
+    ax = ax or figure(width=10, height=10)[1]
     low, high = points.min(axis=0), points.max(axis=0)
     edges = np.linspace(low - 0.08 * (high - low), high + 0.08 * (high - low), 61)
     x, y = (edges[1:] + edges[:-1]).T / 2
