@@ -202,7 +202,7 @@ def latent_classes(points, labels, ax=None, axis_names=("$z_1$", "$z_2$"), names
     edges = np.linspace(low - 0.08 * (high - low), high + 0.08 * (high - low), 61)
     x, y = (edges[1:] + edges[:-1]).T / 2
     for label in np.unique(labels):
-        counts = np.histogram2d(*points[labels == label].T, bins=list(edges.T))[0]
+        counts = np.histogramdd(points[labels == label], bins=edges.T)[0]
         density = gaussian_filter(counts, 1.2).T
         ordered = np.sort(density, axis=None)[::-1]
         half, most = (ordered[np.searchsorted(ordered.cumsum(), share * ordered.sum())]
