@@ -11,34 +11,40 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, MaxNLocator
-from scipy.stats import gaussian_kde, norm
+from scipy.ndimage import gaussian_filter
+from scipy.stats import gaussian_kde
 
 TEXT_WIDTH = 16.0  # cm, of the printed page
 CENTIMETRE = 1 / 2.54  # inches
 INK = "#262626"  # text, axes
 PALE = "#c9d9ee"  # bars under a threshold
 HIDDEN = "#ffd9a0"  # pixels without a value
-BADGE = 14  # points from the middle of one badge to that of its neighbour
-CLASS_COLOURS = mpl.color_sequences["petroff10"]  # Petroff 2021, arXiv:2107.02270: ten classes
+AREA = 0.6  # opacity of the area in which half of a class lies
+BADGE = 15  # points from the middle of one badge to that of its neighbour
+FONT = "STIXGeneral"  # of the same design as the formulas on the page
+CLASS_COLOURS = tuple(map(to_rgb, (  # apart by 20 in CIEDE2000, by 15 where they are pale
+    "#1f5fbf", "#f28e1c", "#1a8a3c", "#d1231b", "#8c3fc4", "#7a4a21", "#ff86c2", "#7f7f7f",
+    "#b9bd1c", "#22c4d9",
+)))  # fmt: skip
 GREYS = mpl.colormaps["gray_r"].with_extremes(bad=HIDDEN)
 DIGITS = tuple("0123456789")
 STYLE: dict[Any, Any] = {
-    "font.size": 9, "axes.titlesize": 9, "axes.labelsize": 9, "legend.fontsize": 8,
-    "xtick.labelsize": 8, "ytick.labelsize": 8, "text.color": INK, "xtick.color": INK,
-    "ytick.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK, "lines.markersize": 4,
+    "font.family": FONT, "mathtext.fontset": "stix", "font.size": 10, "axes.titlesize": 10,
+    "axes.labelsize": 10, "legend.fontsize": 9, "xtick.labelsize": 9, "ytick.labelsize": 9,
+    "text.color": INK, "xtick.color": INK, "ytick.color": INK,
+    "axes.labelcolor": INK, "axes.edgecolor": INK, "lines.markersize": 4,
     "axes.linewidth": 0.6, "xtick.major.width": 0.6, "ytick.major.width": 0.6,
     "axes.spines.top": False, "axes.spines.right": False, "axes.titlelocation": "left",
     "figure.facecolor": "white", "axes.facecolor": "white", "legend.frameon": False,
 }
-MARKS = {  # of a verdict: sign and ground
-    "confirmed": ("✓", "#bfe3c0"), "partly confirmed": ("≈", "#f7e6a6"),
-    "refuted": ("✗", "#f4bdb3"), "not decidable": ("?", "#dcdcdc"),
-    "not measured yet": ("–", "white"), "does not apply": ("", "#f4f4f4"),
-}
+MARKS = {  # of a verdict
+    "confirmed": "✓", "partly confirmed": "≈", "refuted": "✗", "not decidable": "?",
+    "not measured yet": "–", "does not apply": "·",
+}  # fmt: skip
 
 # Decorates what adds text, markers or a legend: the caller's own settings stay as they are.
 _styled = mpl.rc_context(STYLE)
@@ -55,6 +61,8 @@ def figure(ncols=1, nrows=1, width=TEXT_WIDTH, height=None, titles=(), mosaic=""
     height = height or 0.6 * width * nrows / ncols
     fig = Figure(figsize=(width * CENTIMETRE, height * CENTIMETRE), layout="constrained")
     axes = fig.subplot_mosaic(mosaic, **more) if mosaic else fig.subplots(nrows, ncols, **more)
+    for ax in fig.axes:
+        ax.tick_params(labelfontfamily=FONT)  # of ticks that are made later
     for ax, title in zip(fig.axes, titles, strict=bool(titles)):
         ax.set_title(title)
     return fig, axes
@@ -133,7 +141,7 @@ def _show_z(axis, values):
 
 def latent_grid(images, values, ax=None) -> Axes:
     """Images (n, n, 28, 28) decoded at values × values (n,), row 0 at the largest z2."""
-    ax = ax or figure(width=13, height=13)[1]
+    ax = ax or figure(width=11, height=11)[1]
     _show(images, len(images), ax, gap=0)
     _show_z(ax.xaxis, values)
     _show_z(ax.yaxis, values)
@@ -175,7 +183,8 @@ def _name_classes(points, labels, ax, names):
     point = ax.figure.dpi / 72 / (ax.bbox.size / limits).min()  # in units of data, on both axes
     widths = [BADGE + 5.5 * (len(names[label]) - 1) for label in classes]  # a letter: 5.5 points
     sizes = point * np.stack([widths, np.full(len(classes), BADGE)], axis=1)
-    font = {"ha": "center", "va": "center", "size": 8, "weight": "bold", "color": INK}
+    font: dict[str, Any] = {"ha": "center", "va": "center", "size": 8, "weight": "bold"}
+    font |= {"color": INK, "family": FONT}
     halo = {"path_effects": [withStroke(linewidth=3.5, foreground="white")]}
     for label, place in zip(classes, _spread(medians, sizes), strict=True):
         style = "circle,pad=0.15" if len(names[label]) == 1 else "round,pad=0.25"
@@ -183,14 +192,28 @@ def _name_classes(points, labels, ax, names):
         ax.text(*place, names[label], bbox=box | {"facecolor": "white"} | halo, **font)
 
 
-def latent_scatter(points, labels, ax=None, axis_names=("$z_1$", "$z_2$"), names=DIGITS) -> Axes:
-    """Points (n, 2) in the colours of their classes, labels (n,), with each class's name."""
-    ax = ax or figure(width=12, height=12)[1]
-    colours = np.array(CLASS_COLOURS)[labels]
-    alpha = np.clip(4000 / len(points), 0.4, 0.9)  # the more points, the paler
-    ax.scatter(*points.T, c=colours, alpha=alpha, s=4, linewidths=0, rasterized=True)
-    _name_classes(points, labels, ax, names)
-    ax.set(xlabel=axis_names[0], ylabel=axis_names[1], aspect="equal")
+def latent_classes(points, labels, ax=None, axis_names=("$z_1$", "$z_2$"), names=DIGITS) -> Axes:
+    """Where each class lies among points (n, 2): half of it is in the area, 90 % in the line.
+
+    labels (n,) are the classes; each area has its class's name, unless names is empty.
+    """
+    ax = ax or figure(width=10, height=10)[1]
+    low, high = points.min(axis=0), points.max(axis=0)
+    edges = np.linspace(low - 0.08 * (high - low), high + 0.08 * (high - low), 61)
+    x, y = (edges[1:] + edges[:-1]).T / 2
+    for label in np.unique(labels):
+        counts = np.histogramdd(points[labels == label], bins=edges.T)[0]
+        density = gaussian_filter(counts, 1.2).T
+        ordered = np.sort(density, axis=None)[::-1]
+        half, most = (ordered[np.searchsorted(ordered.cumsum(), share * ordered.sum())]
+                      for share in (0.5, 0.9))  # fmt: skip
+        colour = CLASS_COLOURS[label]
+        ax.contourf(x, y, density, levels=[half, 2 * ordered[0]], colors=[colour], alpha=AREA)
+        ax.contour(x, y, density, levels=[most], colors=[colour], linewidths=0.8)
+    if names:
+        _name_classes(points, labels, ax, names)
+    ax.set(xlabel=axis_names[0], ylabel=axis_names[1], box_aspect=1)
+    ax.set_aspect("equal", adjustable="datalim")
     return ax
 
 
@@ -209,14 +232,6 @@ def latent_strip(points, labels, ax=None, names=DIGITS, item="digit") -> Axes:
     ax.set_yticks(list(ridges), [names[label] for label in ridges])
     ax.invert_yaxis()
     return ax
-
-
-def latent_plane(grid, values, means, labels, names: Sequence[str] = DIGITS) -> Figure:
-    """Two views of a latent plane: (a) `latent_grid`, (b) `latent_scatter`, as panels."""
-    fig, (left, right) = figure(2, height=8.4, titles=["(a) decoded", "(b) encoded"])
-    latent_grid(grid, values, left)
-    latent_scatter(means, labels, right, names=names)
-    return fig
 
 
 def image_rows(rows, titles=None, ax=None, row_titles=None) -> Axes:
@@ -251,31 +266,6 @@ def dimension_bars(
         ax.legend(loc="upper left", borderaxespad=0.1)
     ax.set(xlabel="latent dimension", ylabel=ylabel)
     ax.xaxis.set_major_locator(MaxNLocator(20, integer=True, min_n_ticks=1))
-    return ax
-
-
-@_styled
-def verdicts(names: Sequence[str], sides: Mapping[str, Sequence[str]]) -> Axes:
-    """Verdicts of MARKS: a column for each name, a row for each side, again below from the 13th."""
-    bands, high = -(-len(names) // 12), len(sides) + 0.9  # rows of a band, with its names
-    ax = figure(height=0.7 * (bands * high + 0.8))[1]
-    edge: dict[str, Any] = {"edgecolor": INK, "linewidth": 0.4}
-    for i, name in enumerate(names):
-        x, y = i % 12, i // 12 * high
-        ax.text(x, y - 0.55, name, ha="center", va="bottom", fontsize=8)
-        for row, found in enumerate(sides.values()):
-            sign, fill = MARKS[found[i]]
-            ax.add_patch(Rectangle((x - 0.46, y + row - 0.46), 0.92, 0.92, facecolor=fill, **edge))
-            ax.text(x, y + row, sign, ha="center", va="center", fontsize=11)
-    ax.set(xticks=[], xlim=(-0.5, min(12, len(names)) - 0.5))
-    places = [band * high + row for band in range(bands) for row in range(len(sides))]
-    ax.set(ylim=(bands * high - 0.5, -1.1), yticks=places, yticklabels=[*sides] * bands)
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
-    present = [name for name in MARKS if any(name in found for found in sides.values())]
-    signs = [Rectangle((0, 0), 1, 1, facecolor=MARKS[name][1], **edge) for name in present]
-    words = [f"{MARKS[name][0]} {name}" for name in present]
-    ax.legend(signs, words, loc="upper center", bbox_to_anchor=(0.5, 0.04), ncols=3, handlelength=1)
     return ax
 
 
@@ -316,7 +306,8 @@ def density_pairs(points, densities: Mapping[str, Any], labels, titles) -> Figur
     fig, axes = figure(ncols=len(labels), height=5.4, titles=titles, squeeze=False)
     for ax, label, *pair in zip(axes.flat, labels, *densities.values(), strict=True):
         visible = np.flatnonzero(np.max([each / each.max() for each in pair], axis=0) > 1e-3)
-        z, filled, line = (part[visible[0] : visible[-1] + 1] for part in (points, *pair))
+        step = 1 + len(visible) // 400  # no finer than it can be seen
+        z, filled, line = (part[visible[0] : visible[-1] + 1 : step] for part in (points, *pair))
         area = ax.fill_between(z, filled, color=CLASS_COLOURS[label], alpha=0.6, linewidth=0)
         curve = ax.plot(z, line, color=INK, linewidth=1)[0]
         ax.set(xlim=(z[0], z[-1]), yticks=[], xlabel="$z$")
@@ -325,69 +316,62 @@ def density_pairs(points, densities: Mapping[str, Any], labels, titles) -> Figur
 
 
 @_styled
-def normal_quantiles(codes, ax=None, strong=0) -> Axes:
-    """Quantiles of each axis of codes (n, d), one of them `strong`, against those of N(0, 1)."""
-    ax = ax or figure(width=8, height=8)[1]
-    shares = (np.arange(200) + 0.5) / 200
-    normal, found = norm.ppf(shares), np.quantile(codes, shares, axis=0)
-    ax.plot(normal, found, color=PALE, linewidth=1)
-    ax.plot(normal, found[:, strong], color=CLASS_COLOURS[0], label=f"number {strong + 1}")
-    ax.plot(normal, normal, ":", color=INK, linewidth=1.2)
-    ax.set(xlabel="quantile of $N(0, 1)$", xticks=range(-2, 3))
-    ax.legend(loc="upper left")
-    return ax
+def seed_curves(curves: Mapping[str, Mapping], ax: Axes, ticks, unnamed=()) -> Axes:
+    """Every seed as a dot and a line through their means, {name: {number: values}}, by number.
 
-
-def small_maps(maps: Mapping[str, Any], labels) -> Figure:
-    """The same points on several maps, {title: (n, 2)}, in the colours of their classes."""
-    fig, _ = figure(ncols=len(maps), height=4.6, titles=list(maps))
-    for ax, (x, y) in zip(fig.axes, (places.T for places in maps.values()), strict=True):
-        ax.scatter(x, y, c=np.array(CLASS_COLOURS)[labels], s=3, linewidths=0, rasterized=True)
-        ax.set(xticks=[], yticks=[], box_aspect=1)
-        ax.set_aspect("equal", adjustable="datalim")
-        ax.spines[:].set_visible(True)
-    return fig
-
-
-@_styled
-def interval_curves(curves: Mapping[str, Mapping], ax: Axes, ticks, unnamed=()) -> Axes:
-    """Means with their intervals, {name: {number: Interval}}, on a logarithmic axis.
-
-    ticks: all numbers, of which `unnamed` have no room for a name. One seed has no interval.
+    ticks: all numbers, on a logarithmic axis, of which `unnamed` have no room for a name.
     """
-    style: dict[str, Any] = {"capsize": 2, "linewidth": 1.2, "elinewidth": 0.8}
-    looks = zip(CLASS_COLOURS, ("-o", "-s"), strict=False)
-    for (name, found), (colour, line) in zip(curves.items(), looks, strict=False):
-        half = [each.high - each.mean if each.n > 1 else 0 for each in found.values()]
-        means = [each.mean for each in found.values()]
-        ax.errorbar(list(found), means, half, fmt=line, color=colour, label=name, **style)
+    looks = zip(CLASS_COLOURS, ("-o", "--s"), strict=False)
+    for (name, found), (colour, look) in zip(curves.items(), looks, strict=False):
+        for number, values in found.items():
+            ax.plot([number] * len(values), values, look[-1], color=colour, markersize=3, alpha=0.6)
+        means = [np.mean(values) for values in found.values()]
+        ax.plot(list(found), means, look[:-1], color=colour, linewidth=1.2, label=name)
     ax.set(xscale="log", xlabel="latent dimensions")
-    ax.set_xticks(ticks, ["" if tick in unnamed else str(tick) for tick in ticks], fontsize=7)
+    ax.set_xticks(ticks, ["" if tick in unnamed else str(tick) for tick in ticks])
     ax.minorticks_off()
     if len(curves) > 1:
-        ax.set_ylim(bottom=0)
-        ax.legend(fontsize=7, loc="lower center")
+        ax.legend()
     return ax
 
 
 @_styled
-def rate_and_distortion(dimensions, distortion, rate) -> Figure:
-    """Loss and its parts by latent dimension, and the parts against each other: (n,) each, nats."""
-    titles = ("(a) loss and its two parts", "(b) what a nat of rate buys")
-    fig, (left, right) = figure(2, height=6, titles=titles)
-    first, second = CLASS_COLOURS[:2]
-    loss = np.add(distortion, rate)
-    left.fill_between(dimensions, distortion, loss, color=second, alpha=0.35, label="rate")
-    left.plot(dimensions, loss, "-o", color=first, label="loss")
-    left.plot(dimensions, distortion, "--s", color=second, label="distortion")
-    left.set(xscale="log", xlabel="latent dimensions", ylabel="nats per image")
-    left.set_xticks(dimensions, [str(d) for d in dimensions])
-    left.minorticks_off()
-    left.legend()
-    for d, *point in zip(dimensions, rate, distortion, strict=True):
-        right.axline(point, slope=-1, color=INK, linewidth=0.8, linestyle=":")
-        right.plot(*point, "o", color=first)
-        right.annotate(f"{d}-D", point, (6, 4), textcoords="offset points", fontsize=8)
-    right.margins(0.2)
-    right.set(xlabel="rate (nats)", ylabel="distortion (nats)")
+def seed_dots(rows: Mapping[str, Mapping], ax=None, published=None, unused=None, xlabel="") -> Axes:
+    """A row for each name: every seed of each recipe is a dot, {name: {recipe: values (n,)}}.
+
+    published: {name: value}, drawn as a bar; unused: {name: {recipe: (n,)}}, where a run leaves
+    latent dimensions unused: its dot is hollow. Recipes stand below each other in a row.
+    """
+    ax = ax or figure(height=1.1 * len(rows) + 1.4)[1]
+    recipes = list(dict.fromkeys(recipe for each in rows.values() for recipe in each))
+    for y, (name, each) in enumerate(rows.items()):
+        for place, recipe in enumerate(recipes):
+            values = np.asarray(each.get(recipe, ()), float)
+            lost = np.asarray((unused or {}).get(name, {}).get(recipe, np.zeros(len(values))), bool)
+            height = y + 0.5 * (place + 1) / (len(recipes) + 1) - 0.25
+            dots = {"color": CLASS_COLOURS[place], "marker": "os^"[place], "linestyle": "", "ms": 5}
+            ax.plot(values[~lost], np.full(np.sum(~lost), height), **dots, alpha=0.7, label=recipe)
+            ax.plot(values[lost], np.full(np.sum(lost), height), **dots, mfc="white",
+                    label=f"{recipe}, with unused dimensions")  # fmt: skip
+        if name in (published or {}):
+            ax.plot([published[name]] * 2, [y - 0.36, y + 0.36], color=INK, lw=2, label="published")
+    ax.set(yticks=range(len(rows)), yticklabels=list(rows), xlabel=xlabel)
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.tick_params(axis="y", length=0)
+    for y in range(1, len(rows)):
+        ax.axhline(y - 0.5, color=PALE, linewidth=0.6)
+    return ax
+
+
+@_styled
+def seed_panels(measures: Mapping[str, Mapping], **more) -> Figure:
+    """`seed_dots` side by side, {title: rows}, with one legend below; more: of the first panel."""
+    height = 0.9 * max(map(len, measures.values())) + 2.2
+    fig, axes = figure(len(measures), height=height, titles=list(measures), squeeze=False)
+    for n, (ax, rows) in enumerate(zip(axes.flat, measures.values(), strict=True)):
+        seed_dots(rows, ax, **more if not n else {})
+        ax.label_outer()
+    pairs = [pair for ax in axes.flat for pair in zip(*ax.get_legend_handles_labels(), strict=True)]
+    known = {label: line for line, label in pairs if len(line.get_xdata())}
+    fig.legend(known.values(), known.keys(), loc="outside lower center", ncols=len(known) or 1)
     return fig

@@ -1,6 +1,5 @@
 """Plots: one contract for all of them, then what each one shows, read back from what it drew."""
 
-import io
 import subprocess
 import sys
 from copy import deepcopy
@@ -12,10 +11,9 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb, to_rgba
 from scipy.stats import gaussian_kde, norm
+from skimage.color import deltaE_ciede2000, rgb2lab
 
 from helpers import data, plots
-from helpers.evidence.claims import VERDICTS
-from helpers.evidence.statistics import interval
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.random((6, 28, 28))
@@ -31,7 +29,7 @@ PLOTS = {
     plots.loss_curves: (HISTORY,),
     plots.latent_grid: (GRID, VALUES),
     plots.latent_line: (IMAGES[:4], VALUES),
-    plots.latent_scatter: (POINTS, LABELS),
+    plots.latent_classes: (POINTS, LABELS),
     plots.latent_strip: (POINTS[:, 0], LABELS),
     plots.image_rows: ([IMAGES, IMAGES],),
     plots.dimension_bars: (np.arange(5.0),),
@@ -114,7 +112,7 @@ def test_fits_the_page_on_white_in_letters_of_eight_points_or_more(plot, argumen
     texts = [text for text in ax.figure.findobj(mpl.text.Text) if text.get_visible()]
     assert all(text.get_fontsize() >= 8 for text in texts if text.get_text())
     sizes = {text.get_fontsize() for text in ax.get_xticklabels() if text.get_text()}
-    assert sizes <= {8}
+    assert sizes <= {9}
 
 
 @ALL
@@ -168,15 +166,30 @@ def test_ticks_keep_the_style_after_the_figure_is_made():
     for axis in (ax.xaxis, ax.yaxis):
         assert len(axis.get_ticklabels()) > 3
         looks = {(label.get_fontsize(), label.get_color()) for label in axis.get_ticklabels()}
-        assert looks == {(8, plots.INK)}
+        assert looks == {(9, plots.INK)}
         assert {line.get_markeredgewidth() for line in axis.get_ticklines()} == {0.6}
 
 
-def test_ten_colours_differ_from_each_other_and_from_the_paper():
-    colours = np.array(plots.CLASS_COLOURS)
-    assert colours.shape == (10, 3)
-    distances = np.linalg.norm(colours[:, None] - np.vstack([colours, [[1, 1, 1]]]), axis=-1)
-    assert distances[~np.eye(10, 11, dtype=bool)].min() > 0.1
+def nearest_colours(colours, opacity):
+    """The least difference, in CIEDE2000, of colours on white among each other and from white."""
+    seen = np.array([opacity * np.array(to_rgb(c)) + 1 - opacity for c in [*colours, "white"]])
+    lab = rgb2lab(seen[None])[0]
+    return min(deltaE_ciede2000(a, b) for i, a in enumerate(lab) for b in lab[:i])
+
+
+@pytest.mark.parametrize(("opacity", "least"), [(1, 20), (plots.AREA, 15)])
+def test_ten_colours_stay_apart_as_lines_and_as_pale_areas(opacity, least):
+    assert len(plots.CLASS_COLOURS) == 10
+    assert nearest_colours(plots.CLASS_COLOURS, opacity) > least
+    earlier = mpl.color_sequences["petroff10"]  # negative control: 3 and 8 were hard to tell
+    assert nearest_colours(earlier, opacity) < least
+
+
+def test_letters_are_of_one_design_with_those_of_formulas_and_of_later_ticks():
+    ax = plots.loss_curves(HISTORY)
+    drawn(ax)
+    texts = [text for text in ax.figure.findobj(mpl.text.Text) if text.get_text()]
+    assert {text.get_fontfamily()[0] for text in texts} == {plots.FONT}
 
 
 # Loss
@@ -295,17 +308,8 @@ def test_brightness_has_one_scale_for_all_images():
 # Latent spaces
 
 
-def test_scatter_gives_each_point_its_place_and_its_digits_colour():
-    shuffled = RNG.permutation(200)
-    points = plots.latent_scatter(POINTS[shuffled], LABELS[shuffled]).collections[0]
-    assert np.allclose(points.get_offsets(), POINTS[shuffled])
-    expected = np.array([to_rgb(plots.CLASS_COLOURS[digit]) for digit in LABELS[shuffled]])
-    assert np.allclose(points.get_facecolors()[:, :3], expected)
-    assert points.get_rasterized()
-
-
-def test_scatter_names_digits_at_their_medians_in_their_colours():
-    ax = plots.latent_scatter(POINTS, LABELS, axis_names=("t-SNE 1", "t-SNE 2"))
+def test_classes_name_digits_at_their_medians_in_their_colours():
+    ax = plots.latent_classes(POINTS, LABELS, axis_names=("t-SNE 1", "t-SNE 2"))
     found = badges(ax)
     assert sorted(found) == list(range(10))
     for digit, text in found.items():
@@ -316,7 +320,7 @@ def test_scatter_names_digits_at_their_medians_in_their_colours():
 
 def test_a_digit_keeps_its_colour_when_others_are_missing():
     some = LABELS >= 7
-    ax = plots.latent_scatter(POINTS[some], LABELS[some])
+    ax = plots.latent_classes(POINTS[some], LABELS[some])
     assert sorted(badges(ax)) == [7, 8, 9]
     assert np.allclose(ax.collections[0].get_facecolors()[0, :3], plots.CLASS_COLOURS[7])
 
@@ -324,7 +328,7 @@ def test_a_digit_keeps_its_colour_when_others_are_missing():
 @pytest.mark.parametrize("panels", [1, 3])
 def test_badges_of_digits_that_lie_on_each_other_do_not_overlap(panels):
     heap = RNG.standard_normal((200, 2))
-    ax = plots.latent_scatter(heap, LABELS, plots.figure(panels, squeeze=False)[1][0, 0])
+    ax = plots.latent_classes(heap, LABELS, plots.figure(panels, squeeze=False)[1][0, 0])
     drawn(ax)
     boxes = [text.get_bbox_patch().get_window_extent() for text in ax.texts]
     centres = np.array([[(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2] for box in boxes])
@@ -337,7 +341,7 @@ GARMENTS += ("sandal", "shirt", "sneaker", "bag", "ankle boot")
 
 
 def test_classes_may_have_names_of_several_letters():
-    ax = plots.latent_scatter(POINTS, LABELS, names=GARMENTS)
+    ax = plots.latent_classes(POINTS, LABELS, names=GARMENTS)
     assert [text.get_text() for text in ax.texts] == list(GARMENTS)
     some = LABELS > 6
     ax = plots.latent_strip(POINTS[some, 0], LABELS[some], names=GARMENTS, item="garment")
@@ -350,7 +354,7 @@ def test_classes_may_have_names_of_several_letters():
 def test_badges_with_names_in_a_heap_stay_legible():
     heap = 1e-3 * RNG.standard_normal((200, 2))
     heap[0], heap[1] = [-1, -1], [1, 1]
-    ax = plots.latent_scatter(heap, LABELS, names=GARMENTS)
+    ax = plots.latent_classes(heap, LABELS, names=GARMENTS)
     drawn(ax)
     boxes = [text.get_window_extent() for text in ax.texts]
     overlaps = [a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i]]
@@ -411,40 +415,6 @@ def test_bars_without_a_threshold_are_all_alike():
     assert not ax.lines and ax.get_legend() is None
 
 
-# Verdicts
-
-
-def test_verdicts_show_a_sign_and_a_colour_for_each():
-    sides = {"one": ["confirmed", "refuted"], "two": ["not decidable", "refuted"]}
-    ax = plots.verdicts(["1", "2"], sides)
-    assert [text.get_text() for text in ax.texts] == ["1", "✓", "?", "2", "✗", "✗"]
-    colours = [patch.get_facecolor() for patch in ax.patches]
-    assert colours[2] == colours[3] and len(set(colours)) == 3
-    legend = [text.get_text() for text in ax.get_legend().get_texts()]  # what occurs, in order
-    assert legend == ["✓ confirmed", "✗ refuted", "? not decidable"]
-
-
-def test_every_verdict_has_its_mark():
-    assert tuple(plots.MARKS) == VERDICTS
-    with pytest.raises(KeyError):
-        plots.verdicts(["1"], {"one": ["probably"]})
-
-
-# Files
-
-
-def test_a_scatter_of_ten_thousand_points_makes_a_small_vector_file():
-    file = io.BytesIO()
-    points = RNG.standard_normal((10_000, 2))
-    ax = plots.latent_scatter(points, RNG.integers(0, 10, 10_000))
-    ax.figure.savefig(file, format="svg", dpi=150)
-    small = file.tell()
-    ax.collections[0].set_rasterized(False)
-    file = io.BytesIO()
-    ax.figure.savefig(file, format="svg", dpi=150)
-    assert small < 600_000 < file.tell()  # negative control: the same points as vectors
-
-
 # Figures of single sections
 
 
@@ -476,13 +446,6 @@ def test_panels_of_loss_against_time_have_one_legend_and_no_empty_frames():
     assert not any(ax.axison for ax in plots.loss_against_time({}).axes)
 
 
-def test_latent_plane_shows_what_is_decoded_and_what_is_encoded():
-    fig = plots.latent_plane(GRID, VALUES, POINTS, LABELS)
-    decoded, encoded = fig.axes
-    assert len(decoded.images) == 1 and not encoded.images
-    assert set(badges(encoded)) == set(range(10))
-
-
 def test_a_mosaic_places_its_panels_as_the_text_says():
     fig, axes = plots.figure(height=9, mosaic="aa;bc", titles="abc", height_ratios=[1, 3])
     fig.canvas.draw()
@@ -505,44 +468,34 @@ def test_density_pairs_show_only_where_a_density_is_visible():
     assert [text.get_text() for text in fig.legends[0].get_texts()] == ["true", "encoder"]
 
 
-def test_normal_quantiles_lie_on_the_dotted_line_for_normal_codes_alone():
-    rng = np.random.default_rng(0)
-    codes = rng.standard_normal((20_000, 2)) * [1, 0.5]
-    *pale, strong, dotted = plots.normal_quantiles(codes, strong=1).lines
-    assert dotted.get_ydata() == pytest.approx(dotted.get_xdata())
-    assert pale[0].get_ydata() == pytest.approx(dotted.get_ydata(), abs=0.15)
-    assert strong.get_ydata() == pytest.approx(dotted.get_ydata() / 2, abs=0.1)
-    assert strong.get_label() == "number 2"
+def test_half_of_a_class_lies_in_its_area_and_most_of_it_in_its_line():
+    rng = np.random.default_rng(1)
+    points, labels = rng.standard_normal((20_000, 2)) + [[3.0, 0.0]], np.zeros(20_000, int)
+    area, line = plots.latent_classes(points, labels, names=()).collections
+    for drawn_, share in ((area, 0.5), (line, 0.9)):
+        found = drawn_.get_paths()[0].contains_points(points).mean()
+        assert found == pytest.approx(share, abs=0.05)
 
 
-def test_small_maps_draw_each_map_in_the_colours_of_the_classes():
-    maps = {"one": np.zeros((3, 2)), "two": np.arange(6).reshape(3, 2)}
-    fig = plots.small_maps(maps, np.array([0, 1, 1]))
-    for ax, (title, places) in zip(fig.axes, maps.items(), strict=True):
-        assert ax.get_title(loc="left") == title
-        assert np.array_equal(ax.collections[0].get_offsets(), places)
-        colours = [to_rgba(plots.CLASS_COLOURS[label]) for label in (0, 1, 1)]
-        assert np.allclose(ax.collections[0].get_facecolors(), colours)
+def test_every_seed_is_a_dot_and_hollow_where_dimensions_are_unused():
+    rows = {"a": {"plain": [1.0, 5.0], "fast": [2.0]}, "b": {"plain": [3.0]}}
+    ax = plots.seed_dots(rows, published={"a": 4.0}, unused={"a": {"plain": [False, True]}})
+    drawn_ = [line for line in ax.lines if line.get_color() != plots.PALE]
+    full = {(x, y): line for line in drawn_ for x, y in line.get_xydata()}
+    dots = {x: line for (x, _), line in full.items()}
+    assert [x for x in (1, 2, 3, 5) if dots[x].get_markerfacecolor() == "white"] == [5]
+    assert dots[1].get_color() == dots[3].get_color() != dots[2].get_color()
+    assert {x for (x, y) in full if abs(y) < 0.5} == {1, 2, 4, 5}
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
+    legend = plots.seed_panels({"": rows}, unused={"a": {"plain": [False, True]}}).legends[0]
+    names = ["plain", "plain, with unused dimensions", "fast"]
+    assert [text.get_text() for text in legend.get_texts()] == names
 
 
-def test_interval_curves_draw_means_and_no_bar_for_a_single_seed():
-    found = {1: interval([1.0, 3.0]), 10: interval([4.0])}
+def test_curves_over_dimensions_show_every_seed_and_join_their_means():
     ax = plots.figure()[1]
-    plots.interval_curves({"bound": found, "other": {1: interval([2.0])}}, ax, [1, 8, 10], (8,))
-    bound, other = ax.containers
-    assert bound[0].get_xydata().tolist() == [[1, 2], [10, 4]]
-    low, high = (place[1] for place in bound[2][0].get_segments()[0])
-    assert (low, high) == pytest.approx((found[1].low, found[1].high))
-    assert np.ptp(bound[2][0].get_segments()[1][:, 1]) == 0
-    assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "", "10"]
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["bound", "other"]
-    alone = plots.figure()[1]
-    assert plots.interval_curves({"": found}, alone, [1, 10]).get_legend() is None
-
-
-def test_rate_stands_on_the_distortion_and_equal_losses_share_a_line():
-    left, right = plots.rate_and_distortion([1, 2], [160.0, 140.0], [5.0, 7.0]).axes
-    loss, distortion = left.lines
-    assert loss.get_ydata().tolist() == [165, 147] and distortion.get_ydata().tolist() == [160, 140]
-    assert [line.get_slope() for line in right.lines[::2]] == [-1, -1]
-    assert [point.get_xydata().tolist() for point in right.lines[1::2]] == [[[5, 160]], [[7, 140]]]
+    plots.seed_curves({"one": {1: [1.0, 3.0], 8: [4.0]}, "two": {1: [0.0]}}, ax, [1, 2, 8], (2,))
+    dots, _, line, *_ = ax.lines
+    assert dots.get_ydata().tolist() == [1, 3] and line.get_xydata().tolist() == [[1, 2], [8, 4]]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "", "8"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["one", "two"]

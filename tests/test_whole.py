@@ -33,7 +33,9 @@ SECTIONS = [
     "2.2 Generation",
     "3 Discussion",
     "4 Claims",
+    "5 Conclusion",
 ]
+CORE = 30  # pages before the appendices, contents included
 
 
 def run(*command, cwd, **environment):
@@ -178,7 +180,7 @@ def test_all_24_claims_have_their_verdicts_in_both_documents(page, pdf_text, rep
     verdicts = json.loads((report / "results" / "08_claims.json").read_text())["values"]["verdicts"]
     rows = [
         [plain(cell.get_text(" ")) for cell in row.find_all(["td", "th"])]
-        for row in page.find_all("tr")
+        for row in page.select("figure[id^=tbl-card] tr")
     ]
     for form, cell in (("plain", -3), ("fast", -2), ("fashion", -1)):
         assert list(verdicts[form]) == [f"C{number}" for number in range(1, 25)]
@@ -186,6 +188,15 @@ def test_all_24_claims_have_their_verdicts_in_both_documents(page, pdf_text, rep
             found = [row[cell] for row in rows if row[0] == claim and len(row) == 6]
             assert found == [verdict], claim
             assert re.search(rf"\b{claim}\b", pdf_text)
+
+
+def test_the_core_has_at_most_thirty_pages_and_the_first_says_it_all(report):
+    document = pypdfium2.PdfDocument(report / "report.pdf")
+    starts = {item.get_title(): item.get_dest().get_index() for item in document.get_toc()}
+    assert starts["Appendices"] <= CORE  # of pages counted from 0
+    first = plain(document[0].get_textpage().get_text_bounded())
+    for words in ("1. ", "2. ", "3. ", "Figure 1", "One minute"):
+        assert words in first
 
 
 def test_no_progress_and_no_error_is_left_in_the_page(page):
@@ -252,6 +263,7 @@ def test_a_notebook_alone_with_a_changed_parameter_speaks_of_it(report, tmp_path
         "".join(output.get("data", {}).get("text/markdown", ""))
         for cell in nbformat.read(out, 4).cells
         for output in cell.get("outputs", [])
+        if cell.id != "card"  # which quotes the original
     ]
     prose = " ".join(shown)
     assert re.search(r"\b(five|5)(-D| dimensions| latent)", prose)

@@ -11,13 +11,12 @@ import pandas as pd
 from scipy import stats
 
 from helpers.config import PUBLISHED
-from helpers.evidence.claims import Claim, tally
 from helpers.evidence.published import published
-from helpers.evidence.statistics import Column, Evidence, Missing, select
+from helpers.evidence.statistics import Column, Evidence, Missing, differs, select
 from helpers.evidence.tables import EXPLORATORY, TABLES, find
 from helpers.evidence.wording import number
 
-NOTHING = "No measured runs are stored beside this report."
+NOTHING = "No measured runs are stored with this report."
 
 
 def status(folder: Path | None = None) -> str:
@@ -28,32 +27,9 @@ def status(folder: Path | None = None) -> str:
     every = len(old) == len(TABLES)
     which = "All tables of runs" if every else f"Of the tables of runs, {', '.join(old)}"
     return (
-        f"{which} are exploratory: they come from the first version of this report, do not record "
-        "which code made them, and were partly known when the rules for the verdicts were last "
-        "changed. Verdicts that rest on them are provisional."
+        f"{which} are exploratory: they do not record which code made them, and were partly known "
+        "when the rules were last changed. Verdicts that are based on them are provisional."
     )
-
-
-def abstract_text(evidence: Evidence, claims: list[Claim], profile: str) -> str:
-    """The abstract's computed sentences; first of all, whether the numbers mean anything."""
-    sentences = [
-        f"Of the original's {len(claims)} claims, for models trained as it trained them: "
-        f"{tally(claims, 'plain', links=True)}. For models trained by this report's recipe: "
-        f"{tally(claims, 'fast', links=True)}. On Fashion-MNIST: {tally(claims, 'fashion')}. "
-        "[Figure](#fig-verdicts) shows them side by side."
-    ]
-    if profile == "smoke":
-        trial = "This is a trial run on few images: it shows that everything works, and its numbers"
-        sentences.insert(0, f"**{trial} mean nothing.**")
-    with suppress(Missing):
-        plain, fast = (side.runs.mean("10-D", "val_elbo") for side in evidence.by_recipe().values())
-        lead = evidence.fast.runs.difference("10-D", "baseline", "val_elbo")
-        sentences.append(
-            f"The 10-D model's held-out ELBO is {plain.text(1)} nats by the original's recipe and "
-            f"{fast.text(1)} by this report's, which puts it {lead.text(1)} nats ahead of the "
-            "baseline: the original's training often left most of the ten dimensions unused."
-        )
-    return " ".join(filter(None, (*sentences, status())))
 
 
 def when_stored(sentence: Callable[[], str], otherwise: str = NOTHING) -> str:
@@ -110,6 +86,26 @@ def seed_differences(
         if said:
             lines.append(f"- **{(shown or {}).get(first, first)}, {form}**: {'; '.join(said)}.")
     return f"{lead}\n\n" + "\n".join(lines) if lines else NOTHING
+
+
+def over_seeds(evidence: Evidence, first: str, second: str | None, *columns: Column) -> str:
+    """What several seeds say of a model, or of how it differs from a second one: a sentence each.
+
+    Recipes of which nothing is stored are left out; where no recipe is left, the sentence says so.
+    """
+    said = []
+    for column in columns:
+        found = []
+        for form, side in evidence.by_recipe().items():
+            with suppress(Missing):
+                if second:
+                    apart = side.runs.difference(first, second, column.measure, column.against)
+                    text = differs(apart.scaled(column.scale), column.unit, column.decimals)
+                else:
+                    text = column.mean(side, first)
+                found.append(f"{text} by the {form} recipe")
+        said.append(f"{column.title} is {'; '.join(found) or 'not measured yet'}.")
+    return " ".join(said)
 
 
 SUMMARY = {  # what summary_table can show: the title, and a format of a model's summary

@@ -48,12 +48,6 @@ def offset(value: float, reference: float) -> str:
     return f"{abs(more):.1f} nats {'above' if more > 0 else 'below'}" if more else "level with"
 
 
-def percentage(value: float, reference: float) -> str:
-    """A ratio in words: "42% more than", "3% less than" or "as much as"."""
-    percent = round(100 * (value / reference - 1))
-    return f"{abs(percent)}% {'more' if percent > 0 else 'less'} than" if percent else "as much as"
-
-
 def protocol(config: TrainingConfig) -> str:
     """How a model was trained: images, epochs, optimiser, batch, seed, and unusual settings."""
     data, usual = DATASETS[config.dataset], TrainingConfig()

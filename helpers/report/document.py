@@ -78,6 +78,7 @@ class Element:
     header: list = field(default_factory=list)  # Ast for each column
     rows: list = field(default_factory=list)  # lists of Ast; of the bibliography: references
     align: str = ""  # one of l, c, r for each column
+    anchors: list = field(default_factory=list)  # of its rows: the address of each, or ""
 
 
 @dataclass

@@ -18,6 +18,7 @@ DEEPEST = 5
 KEEP = "as it is"  # the title of a link to a section that keeps its words
 _LABEL = re.compile(r"\\label\{([^}]*)\}")
 _NOTEBOOK = re.compile(r"(?:\./)?([\w-]+)\.ipynb(?:#(.+))?")
+_ROW = re.compile(r"[A-Z]\d+")
 _WORLD = ("https://", "http://", "mailto:", "doi:")
 
 
@@ -112,6 +113,18 @@ def _number_labels(document: Document, note: Note) -> dict[str, Element]:
     return labels
 
 
+def _address_rows(tables: list[Element]) -> set[str]:
+    """Give each row that begins with a name such as C12 an address, its first; all addresses."""
+    known: set[str] = set()
+    for table in tables:
+        for row in table.rows if table.label else []:
+            name = pandoc.plain(row[0].blocks)
+            address = f"{table.label}-{name.lower()}" if _ROW.fullmatch(name) else ""
+            table.anchors.append("" if address in known else address)
+            known.add(address)
+    return known - {""}
+
+
 def _plain_slug(text: str) -> str:
     """A heading's slug as JupyterLab or GitHub writes it, without what they disagree on."""
     return re.sub(r"[^\w]", "", unquote(text).casefold())
@@ -122,7 +135,7 @@ class _Resolver:
 
     def __init__(self, document: Document, headings: list[Element], note: Note):
         self.labels, self.note = _number_labels(document, note), note
-        self.notebooks = document.notebooks
+        self.notebooks, self.rows = document.notebooks, _address_rows(document.elements("table"))
         known = Path(__file__).with_name("references.json").read_text("utf-8")
         self.known = json.loads(known) | document.references
         self.cited: list[str] = []
@@ -173,6 +186,8 @@ class _Resolver:
             shown = f"({element.number})" if element.kind == "equation" else element.number
             numbered = pandoc.string(f"{element.kind.capitalize()}\u00a0{shown}")
             return pandoc.link(f"#{name}", [numbered])
+        if name in self.rows:
+            return pandoc.link(f"#{name}", inlines)
         if heading := self.sections.get((notebook, _plain_slug(name))):
             words = inlines if keep else self._section(heading, inlines)
             return pandoc.link(f"#{heading.label}", words)

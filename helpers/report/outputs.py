@@ -177,15 +177,18 @@ def _refusal(error: typst.TypstError, lines: list[str], document: Document) -> s
 
 
 def _floats(document: Document) -> set[str]:
-    """Labels of the figures and tables that may float."""
+    """Labels of the figures and tables that may float: not those that open a notebook's text."""
     found, length = set(), 0
+    opened: set[str] = set()
     for element in document.body:
         if element.kind == "heading" and element.level == 1:
             length = 0
         elif element.kind == "prose":
             length += len(pandoc.plain(element.text.blocks))
-        elif element.kind in ("figure", "table") and length > START:
-            found.add(element.label)
+        elif element.kind in ("figure", "table"):
+            if length > START and element.place.notebook in opened:
+                found.add(element.label)
+            opened.add(element.place.notebook)
     return found
 
 

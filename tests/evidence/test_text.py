@@ -6,7 +6,6 @@ import pytest
 from scipy import stats
 
 from helpers.evidence import tables, text
-from helpers.evidence.claims import claim_rows
 from helpers.evidence.statistics import Column, Evidence, RecipeEvidence, Runs
 
 NONE = pd.DataFrame(columns=["model", "seed"])
@@ -73,18 +72,6 @@ def test_the_report_says_which_tables_are_exploratory(tmp_path):
     said = text.status(tmp_path)
     assert said.startswith("Of the tables of runs, seeds.csv, dimensions.csv")
     assert "plain" not in said
-
-
-def test_the_abstract_warns_of_trial_runs_and_of_exploratory_tables():
-    claims = claim_rows(EVIDENCE)
-    trial, whole = (text.abstract_text(EVIDENCE, claims, p) for p in ("smoke", "report"))
-    assert trial.startswith("**This is a trial run") and trial.endswith("mean nothing.** " + whole)
-    assert whole.startswith("Of the original's 24 claims") and whole.endswith(text.status())
-    assert "held-out ELBO" not in whole  # nothing of the kind is stored here
-    assert "On Fashion-MNIST: " in whole
-    stored = Evidence.load()
-    lead = stored.fast.runs.difference("10-D", "baseline", "val_elbo").text(1)
-    assert f"{lead} nats ahead" in text.abstract_text(stored, claims, "report")
 
 
 def test_a_summary_shows_what_was_published_where_something_was():

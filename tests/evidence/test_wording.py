@@ -37,12 +37,6 @@ def test_offset_of_equal_losses():
     assert wording.offset(150.04, 150.0) == "level with"
 
 
-def test_percentage():
-    assert wording.percentage(142, 100) == "42% more than"
-    assert wording.percentage(97, 100) == "3% less than"
-    assert wording.percentage(100.2, 100) == "as much as"
-
-
 def test_protocol_names_what_was_done():
     text = wording.protocol(model_config("baseline", profile="original", seed=7))
     assert text.startswith("30 epochs on 70,000 digits, training and test together, Adam")

@@ -711,3 +711,24 @@ def test_one_notebook_becomes_a_report(made):
     assert soup.find(id="fig-line") and not soup.find("a", href="#fig-loss")
     pdf, _ = ReportPDFExporter().from_filename(str(made.notebooks / "08_claims.ipynb"))
     assert pdf.startswith(b"%PDF-")
+
+
+def test_rows_that_begin_with_a_name_can_be_linked_to(tmp_path):
+    rows = [["C1", "first", "yes"], ["C2", "second", "no"], ["C2", "again", "no"], ["mean", "", ""]]
+    frame = pd.DataFrame(rows, columns=["claim", "text", "holds"])
+    cells = [
+        sample.text("# Claims\n\nSee [the second](#tbl-rows-c2)."),
+        sample.table(frame, "tbl-rows", "Rows.", "lll"),
+    ]
+    render(sample.write(tmp_path, {"a": sample.notebook(cells, title="Rows")}), tmp_path)
+    soup = BeautifulSoup((tmp_path / "report.html").read_text("utf-8"), "lxml")
+    named = {row["id"]: row.get_text(" ", strip=True) for row in soup.select("tr[id]")}
+    assert named == {"tbl-rows-c1": "C1 first yes", "tbl-rows-c2": "C2 second no"}
+    assert soup.find("a", href="#tbl-rows-c2").text == "the second"
+    with pikepdf.open(tmp_path / "report.pdf") as pdf:
+        links = [item for page in pdf.pages for item in page.get("/Annots", [])]
+        assert any(link.Subtype == "/Link" for link in links)
+    cells[0] = sample.text("# Claims\n\nSee [none](#tbl-rows-c9).")
+    books = {"a": sample.notebook(cells, title="Rows"), "b": sample.notebook([sample.text("# B")])}
+    with pytest.raises(ReportError, match="unknown label 'tbl-rows-c9'"):
+        build(books)

@@ -1,0 +1,259 @@
+"""The report in short: each claim in a few words with one number, the findings, the conclusion.
+
+All of it is computed from the stored runs, and says so where they do not hold a number yet.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from helpers.config import PUBLISHED
+from helpers.evidence.claims import CONFIRMED, FORMS, OUTSIDE, REFUTED, Claim, claim_rows, tally
+from helpers.evidence.published import published
+from helpers.evidence.statistics import Evidence, Missing, RecipeEvidence
+from helpers.evidence.text import when_stored
+from helpers.evidence.wording import count, number
+from helpers.plots import MARKS
+
+
+class Brief(NamedTuple):
+    """A claim in at most five words, and its one number: what it is, and how it is computed."""
+
+    words: str
+    title: str
+    value: Callable[[RecipeEvidence], str]
+
+
+def _mean(model: str, measure: str, decimals=1, scale: float = 1, unit="") -> Callable:
+    return lambda side: side.runs.mean(model, measure).text(decimals, scale, unit)
+
+
+def _gap(first: str, second: str, measure: str, decimals=1, scale: float = 1, unit="", against=""):
+    def value(side: RecipeEvidence) -> str:
+        found = side.runs.difference(first, second, measure, against)
+        return ("+" if found.mean > 0 else "") + found.text(decimals, scale, unit)
+
+    return value
+
+
+BRIEFS = {
+    "C1": Brief("Similar digits share clusters", "classes right by nearest neighbours",
+                _mean("baseline", "knn_accuracy", 0, 100, "%")),
+    "C2": Brief("The decoded plane is smooth", "exponent of the change (2: smooth)",
+                _mean("baseline", "step_exponent", 2)),
+    "C3": Brief("The baseline's loss comes back", "training loss in nats (published: 151.5)",
+                _mean("baseline", "training_loss")),
+    "C4": Brief("One more layer lowers loss", "training loss against the baseline, nats",
+                _gap("deeper", "baseline", "training_loss")),
+    "C5": Brief("Depth helps on unseen digits", "test ELBO against the baseline, nats",
+                _gap("deeper", "baseline", "val_elbo")),
+    "C6": Brief("The deeper plane is congested", "classes right, 10-D less 2-D plane, points",
+                _gap("deeper 10-D", "deeper", "knn_accuracy", 0, 100)),
+    "C7": Brief("One dimension costs loss", "training loss against the baseline, nats",
+                _gap("1-D", "baseline", "training_loss")),
+    "C8": Brief("Dimensions cost no time", "10-D step against the baseline's",
+                lambda side: side.time("10-D").text(0, 100, "%")),
+    "C9": Brief("Ten dimensions lower the loss", "training loss against the baseline, nats",
+                _gap("10-D", "baseline", "training_loss")),
+    "C10": Brief("Each axis learns one digit", "axes of ten that do",
+                 _mean("10-D", "axes_of_one_digit")),
+    "C11": Brief("Dimensions are used unequally", "most less least used dimension, nats",
+                 _gap("10-D", "10-D", "kl_most", against="kl_least")),
+    "C12": Brief("Squared error: 37.50, same time", "training loss (published: 37.5)",
+                 _mean("squared error", "training_loss")),
+    "C13": Brief("Squared error may converge smoothly", "rises, as a share of the fall",
+                 lambda side: side.roughness("squared error").text(1, 100, "%")),
+    "C14": Brief("Both losses reconstruct alike", "PSNR against cross-entropy, dB",
+                 _gap("squared error", "baseline", "psnr", 2)),
+    "C15": Brief("Squared error separates few classes", "classes of ten that are separate",
+                 _mean("squared error", "classes_separated")),
+    "C16": Brief("Two dimensions need fewer weights", "weights against 10-D",
+                 _gap("baseline", "10-D", "parameters", 0)),
+    "C17": Brief("Ten dimensions are best", "test ELBO against the baseline, nats",
+                 _gap("10-D", "baseline", "val_elbo")),
+    "C18": Brief("Inpainting: plausible, sometimes wrong", "filled digits classified correctly",
+                 _mean("10-D", "decoded_label_kept", 0, 100, "%")),
+    "C19": Brief("Ten dimensions fill consistently", "two fillings alike, against 2-D, points",
+                 _gap("10-D", "baseline", "decoded_agreement", 0, 100)),
+    "C20": Brief("Samples are new digits", "samples flagged as copies",
+                 _mean("10-D", "copies", 2, 100, "%")),
+    "C21": Brief("Small steps change little", "exponent of the change (2: smooth)",
+                 _mean("10-D", "step_exponent", 2)),
+    "C22": Brief("Samples beat random pixels", "confident samples less noise, points",
+                 _gap("10-D", "10-D", "prior_confident", 0, 100, against="uniform_confident")),
+    "C23": Brief("Too few blur, many idle", "dimensions of 32 in use",
+                 _mean("32-D", "active_units")),
+    "C24": Brief("Seen digits inpaint better", "error on unseen less seen digits, points",
+                 _gap("10-D", "10-D", "naive_error", 1, 100, against="naive_error_training")),
+}  # fmt: skip
+
+
+def figure_of(claim: str, evidence: Evidence) -> str:
+    """The one number of a claim: as published where that is stored, else by the fast recipe."""
+    brief = BRIEFS[claim]
+    for side, remark in ((evidence.plain, ""), (evidence.fast, " (fast)")):
+        with suppress(Missing):
+            return f"{brief.value(side)}{remark}"
+    return "–"
+
+
+def marks(claim: Claim) -> list[str]:
+    """The signs of a claim's verdicts, in the order of FORMS."""
+    return [MARKS[getattr(claim, form).verdict] for form in FORMS]
+
+
+LEGEND = ", ".join(f"{sign} {name}" for name, sign in MARKS.items())
+
+
+def card(notebook: str, evidence: Evidence | None = None) -> pd.DataFrame:
+    """What the original says in a section, one number for each claim, and the verdicts."""
+    evidence = evidence or Evidence.load()  # of MNIST, which the claims are about
+    rows = [
+        [claim.id, claim.text, f"{BRIEFS[claim.id].title}: {figure_of(claim.id, evidence)}",
+         *(getattr(claim, form).verdict for form in FORMS)]
+        for claim in claim_rows(evidence) if claim.link == f"{notebook}.ipynb"
+    ]  # fmt: skip
+    names = ["claim", "the original says", "measured", "as published", "fast", "Fashion-MNIST"]
+    table = pd.DataFrame(rows, columns=names)
+    table.attrs["align"] = "llllll"
+    return table
+
+
+def claims_table(claims: Iterable[Claim], evidence: Evidence) -> pd.DataFrame:
+    """All claims, one line each: a link to its section's card, signs, a number, its findings."""
+    rows = []
+    for claim in claims:
+        row = claim.id.lower()
+        words = f"[{BRIEFS[claim.id].words}]({claim.link}#{card_label(claim.link)}-{row})"
+        figure = f"[{figure_of(claim.id, evidence)}](#tbl-findings-{row})"
+        rows.append([claim.id, words, *marks(claim), figure])
+    names = ["", "claim", "plain", "fast", "Fashion", "number"]
+    table = pd.DataFrame(rows, columns=names)
+    table.attrs["align"] = "llcccl"
+    return table
+
+
+def card_label(link: str) -> str:
+    """The label of the card in a notebook: "tbl-card-baseline" in 00_baseline.ipynb."""
+    return f"tbl-card-{link.removesuffix('.ipynb').partition('_')[2].replace('_', '-')}"
+
+
+def _spread(side: RecipeEvidence) -> tuple[str, float]:
+    """The model whose runs end furthest apart, and how far; Missing where none has two runs."""
+    apart = {}
+    for model in PUBLISHED:
+        with suppress(Missing):
+            losses = side.runs.values(model, "training_loss")
+            if len(losses) > 1 and model != "squared error":
+                apart[model] = float(np.ptp(losses))
+    if not apart:
+        raise Missing("no model has two runs")
+    return max(apart.items(), key=lambda item: item[1])
+
+
+def findings(evidence: Evidence) -> list[str]:
+    """The three findings in plain words, with one computed number each."""
+
+    def unused() -> str:
+        active = evidence.plain.runs.active("10-D")
+        lost = int(np.sum(active < 10))
+        return (
+            f"**The original's training wastes its latent space.** A model with ten latent "
+            f"dimensions uses only **{number(active.mean(), 1)} of them** on average "
+            f"({lost} of {count(len(active), 'run')} leave some unused)."
+        )
+
+    def gain() -> str:
+        lead = evidence.fast.runs.difference("10-D", "baseline", "val_elbo")
+        return (
+            f"**A better recipe uses them, and then they help.** With ten dimensions in place of "
+            f"two, unseen digits are described better by **{lead.text(1)} nats** each."
+        )
+
+    def chance() -> str:
+        model, apart = _spread(evidence.plain)
+        deeper = published("baseline")["loss"] - published("deeper")["loss"]
+        return (
+            f"**One run proves little.** Two runs of the {model} model that differ in their "
+            f"random seed alone end up to **{number(apart)} nats** apart, while the published "
+            f"gain of a deeper network is {deeper:.1f}."
+        )
+
+    open_ = (
+        "**What training does to the latent space**: not measured yet.",
+        "**What more dimensions bring**: not measured yet.",
+        "**How much single runs prove**: not measured yet.",
+    )
+    return [when_stored(f, other) for f, other in zip((unused, gain, chance), open_, strict=True)]
+
+
+def conclusion(claims: list[Claim]) -> Mapping[str, str]:
+    """What holds, what does not, what stays open, what depends on the training: by these names."""
+    holds, fails, hangs, undecided = [], [], [], []
+    for claim in claims:
+        verdicts = {claim.plain.verdict, claim.fast.verdict} - {OUTSIDE}
+        signs = {sign for side in (claim.plain, claim.fast) for sign in side.signs}
+        if claim.contrary():
+            hangs.append(claim)
+        elif verdicts == {CONFIRMED}:
+            holds.append(claim)
+        elif REFUTED in verdicts or -1 in signs:
+            fails.append(claim)
+        else:
+            undecided.append(claim)
+
+    def said(those: list[Claim]) -> str:
+        links = (f"[{BRIEFS[c.id].words}](#tbl-claims-{c.id.lower()})" for c in those)
+        return "; ".join(links) or "none yet"
+
+    return {"holds": said(holds), "fails": said(fails), "training": said(hangs),
+            "open": said(undecided)}  # fmt: skip
+
+
+def summary_rows(evidence: Evidence) -> tuple[dict, dict, dict]:
+    """For the summary figure: losses by model and recipe, published ones, which runs lost one."""
+    rows: dict = {}
+    unused: dict = {}
+    for model in PUBLISHED:
+        if model == "squared error":  # on another scale
+            continue
+        for recipe, side in evidence.by_recipe().items():
+            with suppress(Missing):
+                losses = side.runs.values(model, "training_loss")
+                lost = side.runs.collapsed(model).reindex(losses.index, fill_value=False)
+                rows.setdefault(model, {})[recipe] = losses.to_numpy()
+                unused.setdefault(model, {})[recipe] = lost.to_numpy()
+    papers = {model: published(model)["loss"] for model in rows}
+    return rows, papers, unused
+
+
+def summary_alt(rows: Mapping, papers: Mapping, unused: Mapping) -> str:
+    """The numbers of the summary figure in words."""
+    said = []
+    for model, each in rows.items():
+        runs = []
+        for recipe, losses in each.items():
+            text = f"{recipe} {', '.join(number(loss) for loss in sorted(losses))}"
+            lost = int(np.sum(unused[model][recipe]))
+            runs.append(text + (f" ({lost} with unused dimensions)" if lost else ""))
+        said.append(f"{model}: published {papers[model]:.1f}; {'; '.join(runs)}.")
+    return " ".join(said)
+
+
+def verdicts(claims: list[Claim]) -> str:
+    """How many claims hold, by what they were judged on."""
+    forms = {"as published": "plain", "by a better recipe": "fast", "on Fashion-MNIST": "fashion"}
+    said = "; ".join(f"{words}, {tally(claims, form)}" for words, form in forms.items())
+    return f"Of the original's {len(claims)} claims: {said}."
+
+
+def abstract(evidence: Evidence, profile: str) -> str:
+    """The findings as a Markdown list; first, whether the numbers mean anything."""
+    said = [f"{n}. {finding}" for n, finding in enumerate(findings(evidence), 1)]
+    if profile == "smoke":
+        trial = "This is a trial run on few images: it shows that everything works, and its numbers"
+        said = [f"**{trial} mean nothing.**", "", *said]
+    return "\n".join(said)

@@ -1,0 +1,108 @@
+"""The report in short follows the stored runs, and reads well where there are none."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from helpers.evidence import brief, text
+from helpers.evidence.claims import VERDICTS, claim_rows
+from helpers.evidence.published import CLAIMS
+from helpers.evidence.statistics import Evidence, RecipeEvidence, Runs
+
+NONE = RecipeEvidence()
+
+
+def runs(form, **models):
+    """A recipe's runs: {model: rows of measures}, with seeds in order."""
+    rows = [
+        {"model": name.replace("_", "-"), "seed": n, "latent_dim": 10 if "10" in name else 2} | row
+        for name, each in models.items()
+        for n, row in enumerate(each)
+    ]
+    return RecipeEvidence(Runs(pd.DataFrame(rows)), form=form)
+
+
+TEN = [{"training_loss": 120.0, "active_units": 2}, {"training_loss": 150.0, "active_units": 10}]
+TWO = [{"training_loss": 149.0, "active_units": 2, "val_elbo": -150.0}] * 2
+MADE = Evidence(
+    runs("plain", **{"10_D": TEN, "baseline": TWO}),
+    runs("fast", **{"10_D": [{"val_elbo": -109.0}, {"val_elbo": -111.0}], "baseline": TWO}),
+)
+
+
+@pytest.fixture(scope="module")
+def stored():
+    evidence = Evidence.load()
+    return evidence, claim_rows(evidence)
+
+
+def test_every_claim_has_at_most_five_words_and_a_number():
+    assert list(brief.BRIEFS) == [claim["id"] for claim in CLAIMS["claims"]]
+    assert all(len(each.words.split()) <= 5 for each in brief.BRIEFS.values())
+    assert {brief.figure_of(name, Evidence(NONE, NONE)) for name in brief.BRIEFS} == {"–"}
+
+
+def test_the_number_is_the_plain_recipes_else_the_fast_ones_which_it_says():
+    assert brief.figure_of("C3", MADE) == "149.0 ± 0.0"
+    assert brief.figure_of("C9", MADE) == "−14.0 ± 190.6"
+    assert brief.figure_of("C17", MADE) == "+40.0 ± 12.7 (fast)"
+
+
+def test_the_findings_are_computed_and_say_what_is_not_measured_yet():
+    unused, gain, chance = brief.findings(MADE)
+    assert "only **6.0 of them** on average (1 of 2 runs leave some unused)" in unused
+    assert "**40.0 ± 12.7 nats**" in gain
+    assert "Two runs of the 10-D model" in chance and "**30.0 nats**" in chance
+    assert "gain of a deeper network is 10.1" in chance
+    for finding in brief.findings(Evidence(NONE, NONE)):
+        assert re.fullmatch(r"\*\*[^*]+\*\*: not measured yet\.", finding)
+
+
+def test_a_line_of_the_claims_table_leads_to_card_and_findings(stored):
+    evidence, claims = stored
+    table = brief.claims_table(claims, evidence)
+    assert len(table) == 24 and list(table)[2:5] == ["plain", "fast", "Fashion"]
+    first = table.iloc[0]
+    assert first["claim"].endswith("(00_baseline.ipynb#tbl-card-baseline-c1)")
+    assert first["number"].endswith("(#tbl-findings-c1)")
+    assert set(table["plain"]) <= set("✓≈✗?–·") and len(brief.MARKS) == len(VERDICTS)
+
+
+def test_cards_hold_every_claim_once():
+    sections = {claim["link"].removesuffix(".ipynb") for claim in CLAIMS["claims"]}
+    nothing = Evidence(NONE, NONE)
+    cards = {section: brief.card(section, nothing) for section in sorted(sections)}
+    names = [name for card in cards.values() for name in card["claim"]]
+    assert names == [f"C{number}" for number in range(1, 25)]
+    assert "not measured yet" in set(cards["00_baseline"]["as published"])
+
+
+def test_the_conclusion_names_each_claim_once(stored):
+    found = " ".join(brief.conclusion(stored[1]).values())
+    assert sorted(re.findall(r"#tbl-claims-(c\d+)", found)) == sorted(
+        name.lower() for name in brief.BRIEFS
+    )
+
+
+def test_the_summary_figure_has_every_run_and_which_left_dimensions_unused():
+    rows, papers, unused = brief.summary_rows(MADE)
+    assert rows["10-D"]["plain"].tolist() == [120, 150] and papers["10-D"] == 124.3071
+    assert unused["10-D"]["plain"].tolist() == [True, False]
+    said = brief.summary_alt(rows, papers, unused)
+    assert "10-D: published 124.3; plain 120.0, 150.0 (1 with unused dimensions)" in said
+
+
+def test_the_abstract_warns_of_trial_runs(stored):
+    evidence, claims = stored
+    trial, whole = (brief.abstract(evidence, p) for p in ("smoke", "report"))
+    assert trial.startswith("**This is a trial run") and trial.endswith(whole)
+    assert whole.startswith("1. **") and whole.count("\n") == 2
+    assert brief.verdicts(claims).startswith("Of the original's 24 claims: as published, ")
+
+
+def test_a_sentence_over_seeds_names_both_recipes_and_what_is_missing():
+    column = text.Column("The ELBO", "val_elbo", 1, unit="nats")
+    said = text.over_seeds(MADE, "10-D", "baseline", column)
+    assert said.startswith("The ELBO is 40.0 nats higher (95 %") and said.endswith("fast recipe.")
+    assert text.over_seeds(MADE, "1-D", None, column) == "The ELBO is not measured yet."

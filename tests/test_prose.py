@@ -1,0 +1,81 @@
+"""The notebooks' prose: short sentences in the field's words, so that nobody has to read twice."""
+
+import json
+import re
+
+import pytest
+
+from helpers import paths
+from helpers.display import cell_options
+
+MOST_WORDS = 35  # of a sentence
+BANNED = (  # private or archaic, each with what to say in its place
+    "luck", "lucky", "luckiest", "beside", "rightly", "own answer", "own answers", "hangs on",
+    "as they stand", "could not be had", "times sooner", "drawn alone", "gives away", "it knows",
+    "least to greatest", "thrown to", "by lot", "in its stead", "shall it", "at last", "nor is",
+    "convince nobody", "does not tire", "be worth their", "whither", "hence", "thus",
+)  # fmt: skip
+STORED = "pixels drawn alone"  # the name of a row in the results
+NOTEBOOKS = sorted(paths.NOTEBOOKS.glob("*.ipynb"))
+
+
+def prose(cell):
+    """The paragraphs, list items, headings and captions of a cell, without markup and maths."""
+    source = "".join(cell["source"])
+    if cell["cell_type"] == "code":
+        options = cell_options(source)[0]
+        captions = (str(options.get(f"{kind}-cap", "")) for kind in ("fig", "tbl", "lst"))
+        return plain("\n\n".join(captions))
+    return plain(source)
+
+
+def plain(text):
+    text = re.sub(r"\$\$.+?\$\$", "\n\n", text, flags=re.S)  # a displayed formula ends a sentence
+    text = re.sub(r"\$[^$]+\$|`[^`]+`", "x", text)
+    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
+    text = re.sub(r"<summary>.*?</summary>|</?details>", "", text)
+    blocks = re.split(r"\n\s*\n|\n(?=\s*(?:[-*]|\d+\.) )|\n(?=#)", text)
+    return [re.sub(r"[*_#]+|^\s*[-\d.]+ ", "", block).strip() for block in blocks]
+
+
+def sentences(block):
+    return re.split(r"(?<=[.?!])[)”’]?\s+(?=[A-Z(“x])", block)
+
+
+def too_long(blocks):
+    return [s for block in blocks for s in sentences(block) if len(s.split()) > MOST_WORDS]
+
+
+def banned(text):
+    return [word for word in BANNED if re.search(rf"\b{word}\b", text, re.I)]
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
+def test_sentences_are_short_and_words_are_those_of_the_field(file):
+    cells = json.loads(file.read_text())["cells"]
+    assert not [sentence for cell in cells for sentence in too_long(prose(cell))]
+    texts = ["".join(cell["source"]) for cell in cells]  # computed ones too
+    found = {word for text in texts for word in banned(text.replace(STORED, ""))}
+    assert not found
+
+
+def test_what_the_report_computes_uses_the_same_words():
+    for name in ("brief.py", "text.py", "wording.py"):
+        assert not banned((paths.ROOT / "helpers" / "evidence" / name).read_text()), name
+
+
+def test_a_long_sentence_and_a_riddle_are_found():
+    long = "A sentence of " + "many words, " * 17 + "with $a b$ and [a link](x.ipynb#y)."
+    assert too_long(plain(f"Short one. {long} Short again.\n\n- {long}")) == [plain(long)[0]] * 2
+    assert not too_long(plain("Words " * 20 + "before $$ x $$ " + "and after " * 10))
+    assert banned("Two runs, beside each other, and their Luck.") == ["luck", "beside"]
+    assert not banned("n_beside besides unlucky")
+
+
+def test_a_card_opens_and_seeds_close_every_section():
+    for file in NOTEBOOKS[:-1]:
+        cells = json.loads(file.read_text())["cells"]
+        shown = [c for c in cells if "appendix" not in c["metadata"].get("tags", [])]
+        names = [cell["id"] for cell in shown]
+        assert names[:4] == ["title", "parameters", "setup", "card"] or "abstract" in names[:2]
+        assert names[-3:] == ["learned", "learned-seeds", "save"] or "gap-prose" in names, file
