@@ -31,7 +31,7 @@ test: $(VENV)/installed-tests
 check: $(VENV)/installed-tests
 	$(BIN)/python -m ruff check
 	$(BIN)/python -m mypy
-	$(BIN)/python tests/no_outputs.py notebooks/*.ipynb
+	$(BIN)/python tests/no_outputs.py notebooks/*.ipynb tests/example_course/*.ipynb
 
 lab: $(VENV)/installed
 	$(BIN)/python -m helpers lab $(ARGS)

@@ -2,7 +2,6 @@
 
 import re
 
-import nbformat
 import papermill
 import pytest
 
