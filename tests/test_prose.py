@@ -73,7 +73,7 @@ def test_a_long_sentence_and_a_riddle_are_found():
 
 
 def test_a_card_opens_and_seeds_close_every_section():
-    for file in NOTEBOOKS[:-1]:
+    for file in sorted(paths.NOTEBOOKS.glob("0[0-7]*.ipynb")):
         cells = json.loads(file.read_text())["cells"]
         shown = [c for c in cells if "appendix" not in c["metadata"].get("tags", [])]
         names = [cell["id"] for cell in shown]

@@ -46,7 +46,7 @@ EXPLORATORY = "exploratory"  # name of the folder whose tables may mix rows of d
 TABLES = (  # of the report, in report/results or in its folder `exploratory`
     "plain.csv", "seeds.csv", "dimensions.csv", "losses.csv", "leakage.csv", "courses.csv",
     "original_protocol.csv", "convergence.csv", "benchmark_runs.csv", "benchmark_steps.csv",
-    "recipe_search.csv",
+    "recipe_search.csv", "collapse.csv",
 )  # fmt: skip
 
 
