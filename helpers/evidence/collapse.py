@@ -8,7 +8,7 @@ from helpers.evidence.wording import spread
 
 TABLE = "collapse.csv"
 PUBLISHED = "as published"
-CHANGES = {  # to the plain recipe of a 10-D model: fields of its configuration
+CHANGES: dict[str, dict] = {  # to the plain recipe of a 10-D model: fields of its configuration
     PUBLISHED: {},
     "leaky ReLU": {"activation": "leaky_relu"},
     "64 hidden units": {"hidden_units": 64},
@@ -16,8 +16,8 @@ CHANGES = {  # to the plain recipe of a 10-D model: fields of its configuration
     "KL warm-up, half an epoch": {"kl_warmup": 0.5},
     "rate rises for half an epoch": {"recipe": "keras schedule=rising warmup=0.5"},
 }
-USUAL = {"recipe": "keras", "activation": "relu", "hidden_units": 16, "kl_warmup": 0.0,
-         "free_bits": 0.0}  # fmt: skip
+USUAL: dict = {"recipe": "keras", "activation": "relu", "hidden_units": 16, "kl_warmup": 0.0,
+               "free_bits": 0.0}  # fmt: skip
 
 
 def runs(rows: pd.DataFrame | None = None) -> dict[str, pd.DataFrame]:
