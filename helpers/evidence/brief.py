@@ -160,26 +160,29 @@ def findings(evidence: Evidence) -> list[str]:
     def unused() -> str:
         active = evidence.plain.runs.active("10-D")
         lost = int(np.sum(active < 10))
+        does = "leaves latent dimensions unused" if lost else "uses the latent space"
         return (
-            f"**The original's training wastes its latent space.** A model with ten latent "
-            f"dimensions uses only **{number(active.mean(), 1)} of them** on average "
-            f"({lost} of {count(len(active), 'run')} leave some unused)."
+            f"**The original's training {does}.** A model with ten latent dimensions uses "
+            f"**{number(active.mean(), 1)} of them** on average ({lost} of "
+            f"{count(len(active), 'run')} leave some unused)."
         )
 
     def gain() -> str:
         lead = evidence.fast.runs.difference("10-D", "baseline", "val_elbo")
+        found = {1: "help", 0: "are not shown to help", -1: "harm"}[lead.sign]
         return (
-            f"**A better recipe uses them, and then they help.** With ten dimensions in place of "
-            f"two, unseen digits are described better by **{lead.text(1)} nats** each."
+            f"**By this report's recipe, more dimensions {found}.** With ten in place of two, the "
+            f"ELBO of an unseen digit is **{lead.change('higher', 'lower', 1, unit=' nats')}**."
         )
 
     def chance() -> str:
         model, apart = _spread(evidence.plain)
         deeper = published("baseline")["loss"] - published("deeper")["loss"]
+        proves = "One run proves little" if apart > deeper else "Runs of one model lie near"
         return (
-            f"**One run proves little.** Two runs of the {model} model that differ in their "
-            f"random seed alone end up to **{number(apart)} nats** apart, while the published "
-            f"gain of a deeper network is {deeper:.1f}."
+            f"**{proves}.** Two runs of the {model} model that differ in their random seed alone "
+            f"end up to **{number(apart)} nats** apart; the published gain of a deeper network is "
+            f"{deeper:.1f}."
         )
 
     open_ = (

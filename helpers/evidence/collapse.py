@@ -3,21 +3,20 @@
 import pandas as pd
 
 from helpers.evidence.statistics import Interval, interval
-from helpers.evidence.tables import find, read
+from helpers.evidence.tables import DEFAULTS, find, read
 from helpers.evidence.wording import spread
 
 TABLE = "collapse.csv"
-PUBLISHED = "as published"
+UNCHANGED = "as published"
 CHANGES: dict[str, dict] = {  # to the plain recipe of a 10-D model: fields of its configuration
-    PUBLISHED: {},
+    UNCHANGED: {},
     "leaky ReLU": {"activation": "leaky_relu"},
     "64 hidden units": {"hidden_units": 64},
-    "0.1 free bits": {"free_bits": 0.1},
+    "0.1 nats of each KL free": {"free_bits": 0.1},
     "KL warm-up, half an epoch": {"kl_warmup": 0.5},
     "rate rises for half an epoch": {"recipe": "keras schedule=rising warmup=0.5"},
 }
-USUAL: dict = {"recipe": "keras", "activation": "relu", "hidden_units": 16, "kl_warmup": 0.0,
-               "free_bits": 0.0}  # fmt: skip
+USUAL: dict = {"recipe": "keras"} | DEFAULTS
 
 
 def runs(rows: pd.DataFrame | None = None) -> dict[str, pd.DataFrame]:
@@ -32,7 +31,7 @@ def runs(rows: pd.DataFrame | None = None) -> dict[str, pd.DataFrame]:
 
 def gain(by_change: dict[str, pd.DataFrame], name: str) -> Interval:
     """How much lower a change ends than the published recipe, same seeds: nats per image."""
-    own, usual = (by_change[key]["val_loss"] for key in (name, PUBLISHED))
+    own, usual = (by_change[key]["val_loss"] for key in (name, UNCHANGED))
     return interval((usual - own).dropna())
 
 
@@ -45,16 +44,16 @@ def table(by_change: dict[str, pd.DataFrame]) -> pd.DataFrame:
             "recipe": name, "runs": len(those), "dead units": spread(dead, 0),
             "of": int(those["hidden_units"].iloc[0]),
             "loss on test images": spread([*those["val_loss"]]),
-            "lower by": "" if name == PUBLISHED else gain(by_change, name).text(1),
+            "lower by": "" if name == UNCHANGED else gain(by_change, name).text(1),
         })  # fmt: skip
     return pd.DataFrame(shown).set_index("recipe")
 
 
 def summary(by_change: dict[str, pd.DataFrame]) -> str:
     """What the runs show, in sentences; "not measured yet" without runs of the plain recipe."""
-    if PUBLISHED not in by_change:
+    if UNCHANGED not in by_change:
         return "How many units die under the published recipe is not measured yet."
-    usual = by_change[PUBLISHED]
+    usual = by_change[UNCHANGED]
     said = (
         f"In {len(usual)} runs of one epoch by the published recipe, "
         f"{spread([*usual['val_dead'].astype(float)], 0)} of 16 hidden units are dead."
@@ -62,8 +61,7 @@ def summary(by_change: dict[str, pd.DataFrame]) -> str:
     if "leaky ReLU" in by_change:
         leaky = by_change["leaky ReLU"]
         change = gain(by_change, "leaky ReLU").change("lower", "higher", 1, unit=" nats")
-        said += (
-            f" With a leaky ReLU it is at most {leaky['val_dead'].max():.0f}, and the loss on the "
-            f"test images is {change} with the same seeds."
-        )
+        dead = spread([*leaky["val_dead"].astype(float)], 0)
+        said += f" With a leaky ReLU it is {dead} in {len(leaky)} runs, and with the same seeds "
+        said += f"the loss on the test images is {change}."
     return said

@@ -51,12 +51,24 @@ def test_the_number_is_the_plain_recipes_else_the_fast_ones_which_it_says():
 
 def test_the_findings_are_computed_and_say_what_is_not_measured_yet():
     unused, gain, chance = brief.findings(MADE)
-    assert "only **6.0 of them** on average (1 of 2 runs leave some unused)" in unused
-    assert "**40.0 ± 12.7 nats**" in gain
+    assert "uses **6.0 of them** on average (1 of 2 runs leave some unused)" in unused
+    assert "dimensions help.**" in gain and "**40.0 ± 12.7 nats higher**" in gain
     assert "Two runs of the 10-D model" in chance and "**30.0 nats**" in chance
     assert "gain of a deeper network is 10.1" in chance
     for finding in brief.findings(Evidence(NONE, NONE)):
         assert re.fullmatch(r"\*\*[^*]+\*\*: not measured yet\.", finding)
+
+
+def test_the_findings_turn_with_the_numbers():
+    full = [{"training_loss": loss, "active_units": 10} for loss in (120.0, 121.0)]
+    same = [{"val_elbo": elbo} for elbo in (-149.0, -151.0)]
+    worse = [{"val_elbo": elbo} for elbo in (-170.0, -171.0)]
+    plain = runs("plain", **{"10_D": full, "baseline": TWO})
+    for elbos, words in ((same, "not shown to help"), (worse, "harm.** ")):
+        found = brief.findings(Evidence(plain, runs("fast", **{"10_D": elbos, "baseline": TWO})))
+        assert words in found[1]
+    assert "uses the latent space.**" in found[0] and "**10.0 of them**" in found[0]
+    assert found[2].startswith("**Runs of one model lie near.** Two runs of the 10-D model")
 
 
 def test_a_line_of_the_claims_table_leads_to_card_and_findings(stored):
