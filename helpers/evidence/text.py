@@ -11,24 +11,26 @@ import pandas as pd
 from scipy import stats
 
 from helpers.config import PUBLISHED
+from helpers.evidence.order import JUDGED
 from helpers.evidence.published import published
 from helpers.evidence.statistics import Column, Evidence, Missing, differs, select
-from helpers.evidence.tables import EXPLORATORY, TABLES, find
+from helpers.evidence.tables import EXPLORATORY, find
 from helpers.evidence.wording import number
 
 NOTHING = "No measured runs are stored with this report."
 
 
 def status(folder: Path | None = None) -> str:
-    """Which tables of runs are exploratory, in a sentence; empty when all are fresh."""
-    old = [name for name in TABLES if find(name, folder).parent.name == EXPLORATORY]
+    """Which of the tables that verdicts are based on are exploratory; empty when all are fresh."""
+    old = [name for name in JUDGED if find(name, folder).parent.name == EXPLORATORY]
     if not old:
         return ""
-    every = len(old) == len(TABLES)
-    which = "All tables of runs" if every else f"Of the tables of runs, {', '.join(old)}"
+    every = len(old) == len(JUDGED)
+    which = "All tables of runs" if every else f"The tables of runs {', '.join(old)}"
     return (
-        f"{which} are exploratory: they do not record which code made them, and were partly known "
-        "when the rules were last changed. Verdicts that are based on them are provisional."
+        f"{which} that verdicts are based on are exploratory: they do not record which code made "
+        "them, and were partly known when the rules were last changed. These verdicts are "
+        "provisional."
     )
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from helpers.evidence import tables, text
+from helpers.evidence import order, text
 from helpers.evidence.statistics import Column, Evidence, RecipeEvidence, Runs
 
 NONE = pd.DataFrame(columns=["model", "seed"])
@@ -65,12 +65,12 @@ def test_a_sentence_without_its_numbers_is_another_sentence():
 def test_the_report_says_which_tables_are_exploratory(tmp_path):
     assert text.status(tmp_path) == ""
     (tmp_path / "exploratory").mkdir()
-    for name in tables.TABLES:
+    for name in order.JUDGED:
         (tmp_path / "exploratory" / name).touch()
-    assert text.status(tmp_path).startswith("All tables of runs are exploratory")
+    assert text.status(tmp_path).startswith("All tables of runs that verdicts are based on are")
     (tmp_path / "plain.csv").touch()
     said = text.status(tmp_path)
-    assert said.startswith("Of the tables of runs, seeds.csv, dimensions.csv")
+    assert said.startswith("The tables of runs seeds.csv, dimensions.csv")
     assert "plain" not in said
 
 
