@@ -14,7 +14,7 @@ CHANGES: dict[str, dict] = {  # to the plain recipe of a 10-D model: fields of i
     "64 hidden units": {"hidden_units": 64},
     "0.1 nats of each KL free": {"free_bits": 0.1},
     "KL warm-up, half an epoch": {"kl_warmup": 0.5},
-    "rate rises for half an epoch": {"recipe": "keras schedule=rising warmup=0.5"},
+    "rising rate, half an epoch": {"recipe": "keras schedule=rising warmup=0.5"},
 }
 USUAL: dict = {"recipe": "keras"} | DEFAULTS
 
@@ -43,7 +43,7 @@ def table(by_change: dict[str, pd.DataFrame]) -> pd.DataFrame:
         shown.append({
             "recipe": name, "runs": len(those), "dead units": spread(dead, 0),
             "of": int(those["hidden_units"].iloc[0]),
-            "loss on test images": spread([*those["val_loss"]]),
+            "test loss": spread([*those["val_loss"]]),
             "lower by": "" if name == UNCHANGED else gain(by_change, name).text(1),
         })  # fmt: skip
     return pd.DataFrame(shown).set_index("recipe")
