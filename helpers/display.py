@@ -192,7 +192,9 @@ def _show_live(figure: Any) -> None:
     """Display a live figure: its static picture and, by hand, the widget that moves."""
     _show_figure(figure.static, figure.content)
     if figure.content and paths.by_hand():
+        words = _options().get("live-cap", "")
         display(figure.widget())
+        display({"text/markdown": f"*{words}*"}, raw=True, metadata={"report": {"kind": "caption"}})
 
 
 def _show_table(frame: pd.DataFrame) -> None:

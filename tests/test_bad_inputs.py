@@ -360,7 +360,7 @@ ODD = {  # cannot become a report
     "output's metadata a text": notebook(shown({"report": "x"}, text__plain="3")),
     "listing without code": notebook(shown({"report": {"kind": "listing"}}, text__plain="3")),
     "live a text": notebook(shown({"report": {"live": "x"}}, image__svg_xml=SVG)),
-    "live without networks": notebook(
+    "live without parts": notebook(
         shown({"report": {"live": {"figure": "plane", "data": {}}}}, image__svg_xml=SVG)
     ),
     "PNG no base64": notebook(shown(image__png="%%%")),

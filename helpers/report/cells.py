@@ -246,8 +246,10 @@ class _Cell:
         alt = str(report.get("alt") or self.options.get("fig-alt") or "").strip()
         live = report.get("live")
         if live:
-            live = {"figure": live["figure"], "data": live["data"], "networks": {**live["networks"]}}
+            live = {"figure": live["figure"], "data": live["data"], "parts": {**live["parts"]}}
         more = {"live": live, "data": str(report.get("data", ""))}
+        if live and (words := self.options.get("live-cap")):
+            more["moving"] = _text(words, self.place)
         figure = self.captioned("figure", report, alt=alt, picture=picture, suffix=suffix, **more)
         needs = {"label: fig-name": figure.label, "fig-cap: …": figure.caption, "fig-alt: …": alt}
         if lacking := [f"`#| {line}`" for line, value in needs.items() if not value]:

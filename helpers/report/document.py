@@ -74,6 +74,7 @@ class Element:
     suffix: str = ""  # of the picture: svg or png
     alt: str = ""
     live: dict | None = None  # what moves in the figure's place in HTML
+    moving: Any = None  # Ast, its caption there
     data: str = ""  # the figure's numbers as CSV
     header: list = field(default_factory=list)  # Ast for each column
     rows: list = field(default_factory=list)  # lists of Ast; of the bibliography: references

@@ -51,8 +51,9 @@ def page(document: Document, formulas: maths.Formulas) -> str:
     }
     font = (FOLDER / "fonts" / "STIXTwoMath-subset.woff").read_bytes()
     moving = [figure.live for figure in document.elements("figure") if figure.live]
-    networks = {name: net for each in moving for name, net in each["networks"].items()}
-    shown: dict = {"networks": networks, "live": Markup(live.script() if moving else "")}
+    parts = {name: part for each in moving for name, part in each["parts"].items()}
+    shown: dict = {"parts": parts, "live": Markup(live.script() if moving else "")}
+    shown["hero"] = next(filter(None, map(live.hero, moving)), None)
     shown["font"] = base64.b64encode(font).decode()
     return _filled("report.html.j2", "html5", document, formulas, filters, shown) + "\n"
 

@@ -15,7 +15,9 @@ import pytest
 import sample_report as sample
 from bs4 import BeautifulSoup
 from matplotlib.figure import Figure
+from PIL import Image
 
+from helpers import data
 from helpers.metrics import holes, inpainting
 from helpers.metrics.latent import prior_quantiles
 from helpers.models import VAE
@@ -25,6 +27,7 @@ from helpers.report.exporters import ReportHTMLExporter
 SCRIPTS = Path(__file__).parent / "live"
 NODE = shutil.which("node")
 TOLERANCE = 1e-4
+ROUNDED = 6e-4  # of networks: weights are kept to 1/65534 of a layer's largest
 WARM, STEPS = 4, 24  # of the chains of fillings: first steps of pseudo-Gibbs, further steps
 
 
@@ -151,10 +154,10 @@ def run_in_page(ask, code, given):
 
 
 def run_in_node(folder, code, given):
-    for name in ("engine.js", "figures.js"):
+    for name in live.SCRIPTS:
         shutil.copy(live.FOLDER / name, folder)
     (folder / "package.json").write_text('{"type": "module"}')
-    imports = 'import { load, network } from "./engine.js";\nimport { chain } from "./figures.js";'
+    imports = 'import { load, network } from "./engine.js";\nimport { chain } from "./board.js";\nimport { centred } from "./plane.js";'
     end = "console.log(JSON.stringify(results));"
     script = f"{imports}\nconst given = {json.dumps(given)};\n{code}\n{end}\n"
     (folder / "test.js").write_text(script, encoding="utf-8")
@@ -183,18 +186,18 @@ def computed(request, cases, gibbs, tmp_path_factory):
 @pytest.mark.parametrize("name", MODELS)
 def test_the_engine_equals_keras(computed, cases, name, part):
     expected = cases[name][part]["expected"]
-    np.testing.assert_allclose(computed[name][part], expected, rtol=0, atol=TOLERANCE)
-    assert np.ptp(expected, axis=0).max() > 1000 * TOLERANCE  # inputs matter
+    np.testing.assert_allclose(computed[name][part], expected, rtol=0, atol=ROUNDED)
+    assert np.ptp(expected, axis=0).max() > 100 * ROUNDED  # inputs matter
 
 
 def test_one_wrong_weight_shows(computed, cases):
     model = random_vae("convolutional", 2)
     *others, kernel, bias = model.decoder.get_weights()
-    kernel[1, 1, 0, 5] += 0.01
+    kernel[1, 1, 0, 5] += 0.05
     model.decoder.set_weights([*others, kernel, bias])
     z = np.array(cases["convolutional"]["decoder"]["x"], "float32")
     found = computed["convolutional"]["decoder"]
-    assert np.abs(found - outputs(model.decoder, z)).max() > 2 * TOLERANCE
+    assert np.abs(found - outputs(model.decoder, z)).max() > 2 * ROUNDED
 
 
 def test_thirty_digits_a_second(computed):
@@ -234,7 +237,9 @@ def test_the_engine_refuses_what_does_not_fit(computed):
 
 KL = [2.0, 0.001, 1.0]
 LABELS = np.array([4, 9, 4])
+VOTES = np.array([4, 9, 9])
 MEANS = np.array([[1.0, 2.0], [-1.5, 0.5], [-2.0, -2.5]])
+DIGITS = np.random.default_rng(8).integers(0, 16, (3, 28, 28, 1)) / 15  # as a sheet keeps them
 
 STATIC = Figure(figsize=(1, 1))
 GARMENTS = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker")
@@ -243,27 +248,34 @@ GARMENTS = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Sh
 SHOWN = [("convolutional", 2), ("dense", 1), ("dense", 3)]
 
 
+def moving(cell):
+    """The same cell with a caption for the page that moves."""
+    cell.source = f"#| live-cap: Moves.\n{cell.source}"
+    return cell
+
+
 @pytest.fixture(scope="module")
 def figures():
-    """Three models and the contents of the four figures, on a narrow page."""
+    """Three models and the contents of the figures, on a narrow page."""
     plane, line, three = (random_vae(*made) for made in SHOWN)
     images = np.random.default_rng(2).random((2, 28, 28, 1)).astype("float32")
     mask, garments = holes.square_mask(), {"names": GARMENTS, "item": "garment"}
     made = [
-        live.plane(plane, MEANS, LABELS, static=STATIC),
+        live.plane(plane, MEANS, LABELS, DIGITS, static=STATIC),
         live.slider(line, prior_quantiles(11), samples=5, static=STATIC),
         live.sliders(three, KL, [nats > 0.01 for nats in KL], static=STATIC),
         live.board(plane, images, [3, 7], mask, steps=6, warm_up=2, static=STATIC, **garments),
+        live.confusion(MEANS, LABELS, VOTES, DIGITS, static=STATIC),
     ]
     assert all(figure.static is STATIC for figure in made)
     made = [figure.content for figure in made]
     cells = [
-        sample.figure(STATIC, f"fig-{letter}", "A.", "B.", live=content)
-        for letter, content in zip("abcd", made, strict=True)
+        moving(sample.figure(STATIC, f"fig-{letter}", "Stands.", "B.", live=content))
+        for letter, content in zip("abcde", made, strict=True)
     ]
     report, _ = ReportHTMLExporter().from_notebook_node(sample.notebook(cells, title="T"))
     soup = BeautifulSoup(report, "html.parser")
-    body = "".join(map(str, soup.select(".live, script[data-network]")))
+    body = "".join(map(str, soup.select("figure, .live.hero, script[data-part]")))
     return SimpleNamespace(plane=plane, line=line, three=three, images=images, made=made, body=body)
 
 
@@ -284,8 +296,14 @@ def assert_shown(pixels, image):
 
 
 def test_every_figure_comes_to_life_in_place_of_its_picture(acted):
-    assert acted["ready"] == [True] * 4
-    assert acted["static"] == [False] * 4
+    assert acted["ready"] == [True] * 6
+    assert acted["static"] == [None] + [False] * 5
+
+
+def test_a_live_figure_has_its_own_caption_and_says_what_moves(acted):
+    captions = [words and words.removeprefix("Figure ") for words in acted["captions"]]
+    assert captions == [None, *(f"{n} Moves." for n in range(1, 6))]
+    assert acted["invitations"] == [0, 1, 1, 1, 1, 1]
 
 
 def test_a_page_asks_for_nothing_and_keeps_the_policy(acted):
@@ -298,16 +316,56 @@ def test_figures_fit_a_narrow_page(acted):
 
 def test_what_can_be_used_has_a_name_and_takes_the_focus(acted):
     assert acted["nameless"] == 0
-    assert acted["focusable"] == [11, 1, 5, 12]
+    assert acted["focusable"] == [4, 11, 1, 5, 12, 1]
 
 
 def test_the_plane_decodes_where_keys_and_mouse_point(acted, figures):
     for name, z in (("start", (0, 0)), ("keys", (0.05, 0.1)), ("mouse", (-1.5, 0.5))):
         assert_shown(acted["pixels"][name], figures.plane.decode(np.array([z], "float32")))
-    assert acted["texts"]["keys"].startswith("z = (0.05, 0.10)")
-    assert acted["texts"]["mouse"] == "z = (−1.50, 0.50)Nearest test digit: 9"
+    assert acted["texts"]["keys"].startswith("Pinned at z = (0.05, 0.10)")
+    assert acted["texts"]["mouse"] == "z = (−1.50, 0.50)Nearest of 3 test digits: 9, 4, 4"
     assert (acted["taken"], acted["left"]) == ([True] * 3, [False])
     assert acted["chosen"] == [True, "4"]
+
+
+def test_the_ring_is_pinned_dragged_and_released(acted):
+    assert acted["places"] == {
+        "a pinned ring stays": "Pinned at z = (0.05, 0.10)",
+        "a click pins": "Pinned at z = (1.00, 1.00)",
+        "a drag moves": "Pinned at z = (−1.00, −1.00)",
+        "a swipe does not": "Pinned at z = (−1.00, −1.00)",
+        "a click on the ring releases": "z = (−1.00, −1.00)",
+    }
+
+
+def test_the_nearest_images_are_shown(acted):
+    for pixels, place in zip(acted["likes"], (1, 0, 2), strict=True):
+        np.testing.assert_array_equal(pixels, np.round(255 - 255 * DIGITS[place].ravel()))
+
+
+def test_a_drawn_digit_is_encoded_and_decoded(acted, figures, tmp_path):
+    assert acted["example"] and acted["moved"][0] and acted["typed"] > 100
+    ink = np.reshape(acted["ink"], (196, 196)).astype("uint8")
+    Image.fromarray(ink).save(tmp_path / "drawn.png")
+    code = figures.plane.encode(data.read_picture(tmp_path / "drawn.png")[np.newaxis])[0]
+    code = np.clip(code, -3, 3)  # the plane's edges
+    shown = np.reshape(acted["pixels"]["drawn"], (1, 28, 28, 1))
+    expected = 255 - 255 * np.asarray(figures.plane.decode(code))
+    assert np.abs(shown - expected).max() < 6
+    other = 255 - 255 * np.asarray(figures.plane.decode(0 * code))
+    assert np.abs(shown - other).max() > 12
+
+
+def test_a_cell_of_the_matrix_lights_up_its_images(acted):
+    mixed, right, beside = acted["cells"]
+    assert mixed == [
+        "1 of class 4 taken for 9",
+        "1 of 2 digits of class 4 (50.0 %) are taken for 9", 1,
+    ]  # fmt: skip
+    assert right[1:] == ["1 of 2 digits of class 4 (50.0 %) are classified correctly", 1]
+    assert beside == ["0 of class 5 taken for 5", "0 of 0 digits of class 5 (0.0 %) are classified correctly", 0]
+    np.testing.assert_array_equal(acted["images"][0], np.round(255 - 255 * DIGITS[2].ravel()))
+    assert acted["lit"]
 
 
 def test_the_slider_decodes_a_quantile(acted, figures):
@@ -322,8 +380,9 @@ def test_sliders_decode_sample_and_return(acted, figures):
         assert_shown(acted["pixels"][name], figures.three.decode(np.array([z], "float32")))
     assert len(set(acted["sample"])) == 3
     assert acted["reset"] == [0, 0, 0]
-    assert [row.endswith("active") for row in acted["marks"]] == [True, False, True]
-    assert "2.00 nats" in acted["marks"][0]
+    assert acted["groups"][::3] == ["Active: 2 of 3", "Not in use: 1 of 3"]
+    assert [row[:2] for row in acted["marks"]] == ["z1", "z3", "z2"]  # in order of KL
+    assert "2.00 nats" in acted["marks"][0] and "active" not in "".join(acted["marks"])
 
 
 def test_what_is_shown_goes_by_its_own_names(acted):
@@ -348,19 +407,29 @@ def test_the_chain_fills_the_hole_and_keeps_the_rest(acted, figures):
     assert np.abs(shown - (255 - 255 * digit))[hole].max() > 50
 
 
+def test_the_board_has_the_true_picture_and_says_which_filling_is_nearer(acted, figures):
+    assert_shown(acted["pixels"]["truth"], figures.images[0])
+    once, chained = (float(text.removeprefix("error ")) for text in acted["errors"])
+    best, other = ("filling once", "the mean of the chain")[:: 1 if once < chained else -1]
+    least, most = sorted((once, chained))
+    words = f"Nearer to the true garment here: {best}, with an error of {least:.3f}; {other} has"
+    assert acted["texts"]["truth"] == f"{words} {most:.3f}. One hole decides nothing."
+
+
 def test_without_its_script_the_page_shows_the_pictures(figures, browser):
     text = page(figures.body, f"{live.script()}document.title = 'Run';", policy="another script")
     shown = "[...document.querySelectorAll('.live-static')].map(each => each.checkVisibility())"
     loaded = "document.readyState === 'complete' && document.title"
     bodies = "document.querySelectorAll('.live-body').length"
     answer = browser(text, f"{loaded} && [document.title, {shown}, {bodies}]")
-    assert answer == ["Test", [True] * 4, 0]
+    assert answer == ["Test", [True] * 5, 0]
 
 
-def test_a_network_stands_once_in_a_page(figures):
-    names = [set(content["networks"]) for content in figures.made]
-    assert len(names[0] & names[3]) == 1  # the plane and the board have the same decoder
-    assert figures.body.count("data-network=") == len(set.union(*names)) == 4
+def test_a_part_stands_once_in_a_page(figures):
+    names = [set(content["parts"]) for content in figures.made]
+    assert len(names[0] & names[3]) == 2  # the plane and the board have the same networks
+    assert len(names[0] & names[4]) == 1  # the plane and the matrix have the same points
+    assert figures.body.count("data-part=") == len(set.union(*names)) == 7
 
 
 def test_the_script_imports_nothing():
@@ -368,15 +437,16 @@ def test_the_script_imports_nothing():
 
 
 def test_points_keep_four_digits(figures):
-    means = figures.made[0]["data"]["means"]
-    found = np.frombuffer(base64.b64decode(means["values"]), "<i2").reshape(-1, 2) * means["scale"]
+    made = figures.made[0]
+    points = made["parts"][made["data"]["points"]]
+    found = np.frombuffer(base64.b64decode(points["means"]), "<i2").reshape(-1, 2) * points["scale"]
     np.testing.assert_allclose(found, MEANS, atol=1e-4)
 
 
 def test_the_widget_holds_what_the_page_holds(figures):
     pytest.importorskip("anywidget", reason="anywidget is not installed: no widget")
     made = live.LiveFigure(figures.made[1], STATIC).widget()
-    assert (made.figure, made.data, made.networks) == tuple(figures.made[1].values())
+    assert (made.figure, made.data, made.parts) == tuple(figures.made[1].values())
     assert "export default { render }" in made._esm
 
 
@@ -424,7 +494,7 @@ def other_layer():
 
 
 def plane_of(model, labels, **options):
-    return live.plane(model, MEANS, labels, static=STATIC, **options)
+    return live.plane(model, MEANS, labels, DIGITS, static=STATIC, **options)
 
 
 def board_of(model, images, labels):

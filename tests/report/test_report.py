@@ -359,7 +359,7 @@ def elements_of(*cells):
 def live_figure(label):
     networks = {"abc": {"layers": ["</script>"]}}
     data = {"decoder": "abc", "names": ["</script><!--"]}
-    content = {"figure": "slider", "data": data, "networks": networks}
+    content = {"figure": "slider", "data": data, "parts": networks}
     return sample.figure(sample.curve(), label, "A curve.", "It falls.", live=content)
 
 
@@ -370,7 +370,7 @@ def test_live_figures_stand_with_their_pictures_and_share_networks_and_script():
     assert [json.loads(data.string)["names"] for data in soup.select(".live > script")] == [
         ["</script><!--"], ["</script><!--"],
     ]  # fmt: skip
-    (network,) = soup.select("script[data-network]")
+    (network,) = soup.select("script[data-part]")
     assert json.loads(network.string) == {"layers": ["</script>"]}
     (module,) = soup.select("script[type=module]")
     policy = soup.find("meta", {"http-equiv": "Content-Security-Policy"})["content"]

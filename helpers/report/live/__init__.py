@@ -1,19 +1,22 @@
 """Live figures: a trained encoder and decoder that run in the reader's browser.
 
-`plane`, `slider`, `sliders` and `board` make a `LiveFigure` to end a notebook's cell with. Its
-`content` is a dictionary that is ready for JSON, or None where the page's engine cannot run the
-model; then the static picture stands alone:
+`plane`, `confusion`, `slider`, `sliders` and `board` make a `LiveFigure` to end a notebook's cell
+with. Its `content` is a dictionary that is ready for JSON, or None where the page's engine cannot
+run the model; then the static picture stands alone:
 
-    {"figure": name, "data": {...}, "networks": {name: a packed network}}
+    {"figure": name, "data": {...}, "parts": {digest: a network, points or pictures}}
 
-`item` is always what an image is called, `static` the picture in the live figure's place; all four
-raise ValueError for what does not fit together. A page that shows them holds figures.css, each
-network once and, after these, `script`; it asks the network for nothing.
+In `data` a part goes by its digest, so that figures share it. `item` is always what an image is
+called, `static` the picture in the live figure's place; all raise ValueError for what does not fit
+together. A page that shows them holds figures.css, each part once and, after these, `script`; it
+asks the network for nothing. `hero` is the plane once more, for the top of a page.
 """
 
 import base64
 import hashlib
+import io
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +29,9 @@ from matplotlib.figure import Figure
 from helpers.errors import check_choice
 
 FOLDER = Path(__file__).parent
+SCRIPTS = ("engine.js", "common.js", "plane.js", "sliders.js", "board.js", "figures.js")
+CELLS, EACH = 30, 5  # the plane keeps an image for each of 30 × 30 cells, a pair of classes five
+SHEET = 32  # images in a row of a sheet
 LIMIT = 3.0  # of the sliders: standard deviations of the prior
 SHORT = 32767  # the largest 16-bit integer
 LOSSES = ("bce", "mse")  # pixel losses that the board's chain computes
@@ -52,33 +58,47 @@ class LiveFigure:
             _css = FOLDER / "figures.css"
             figure = traitlets.Unicode().tag(sync=True)
             data = traitlets.Dict().tag(sync=True)
-            networks = traitlets.Dict().tag(sync=True)
+            parts = traitlets.Dict().tag(sync=True)
 
         return Live(**(self.content or {}))
 
 
 def plane(
-    model: Any, means: np.ndarray, labels: np.ndarray, *,
+    model: Any, means: np.ndarray, labels: np.ndarray, images: np.ndarray, *,
     static: Figure, names: Sequence[str] = DIGITS, item: str = "digit",
 ) -> LiveFigure:
     """The latent plane: test images' means (n, 2), coloured by label (n,), and a point's image.
 
-    names: of the labels. Points are rounded to 1/32767 of the largest coordinate.
+    images: (n, 28, 28, 1), of which the page keeps some, spread over the plane, to show the nearest
+    ones; names: of the labels. Points are rounded to 1/32767 of the largest coordinate.
     """
-    from helpers.plots import CLASS_COLOURS  # here: who renders a report needs no SciPy
-
-    means = np.asarray(means, "float64")
-    check_choice("shape of means", means.shape, [(len(labels), 2)])
     check_choice("latent dimensions of the plane", model.decoder.inputs[0].shape[-1], [2])
-    scale = np.abs(means).max() / SHORT or 1.0
-    data = {
-        "means": {"scale": scale, "values": _base64(np.round(means / scale), "<i2")},
-        "colours": [to_hex(CLASS_COLOURS[n % len(CLASS_COLOURS)]) for n in range(len(names))],
-        "extent": max(float(np.abs(means).max()) * 1.05, 3.0),
-        "start": [0.0, 0.0],
-        **_labels(labels, names, item),
-    }
-    return _figure("plane", data, model, ["decoder"], static)
+    points, data = _points(means, labels, names, item)
+    cells = np.floor(np.asarray(means) / data["extent"] * CELLS / 2)
+    kept = np.unique(cells, axis=0, return_index=True)[1]
+    parts = {"points": points, "sheet": _sheet(images, kept, len(labels))}
+    return _figure("plane", data, static, parts, model, ["encoder", "decoder"])
+
+
+def hero(content: dict) -> dict | None:
+    """A plane's content as the data of the page's first figure, None for that of another figure."""
+    return content["data"] if content["figure"] == "plane" else None
+
+
+def confusion(
+    means: np.ndarray, labels: np.ndarray, votes: np.ndarray, images: np.ndarray, *,
+    static: Figure, names: Sequence[str] = DIGITS, item: str = "digit",
+) -> LiveFigure:
+    """Labels against votes (n,), counted: a cell lights up its points of the plane and its images.
+
+    means, images, names: as for `plane`; of each cell the page keeps some images.
+    """
+    points, data = _points(means, labels, names, item)
+    check_choice("shape of votes", np.shape(votes), [np.shape(labels)])
+    pairs = np.asarray(labels).astype(int) * len(names) + votes
+    kept = [np.flatnonzero(pairs == pair)[:EACH] for pair in np.unique(pairs)]
+    parts = {"points": points, "sheet": _sheet(images, np.concatenate(kept), len(labels))}
+    return _figure("confusion", data | {"votes": _base64(votes, "uint8")}, static, parts)
 
 
 def slider(
@@ -91,7 +111,7 @@ def slider(
     check_choice("latent dimensions of the slider", model.decoder.inputs[0].shape[-1], [1])
     rounded = [round(float(z), 5) for z in quantiles]
     data = {"quantiles": rounded, "samples": samples, "item": item}
-    return _figure("slider", data, model, ["decoder"], static)
+    return _figure("slider", data, static, {}, model, ["decoder"])
 
 
 def sliders(
@@ -106,7 +126,7 @@ def sliders(
     check_choice("values in kl and active", (len(kl), len(active)), [(dimensions, dimensions)])
     data = {"kl": [round(float(nats), 3) for nats in kl], "active": [bool(unit) for unit in active]}
     data |= {"limit": LIMIT, "seed": seed, "item": item}
-    return _figure("sliders", data, model, ["decoder"], static)
+    return _figure("sliders", data, static, {}, model, ["decoder"])
 
 
 def board(
@@ -133,23 +153,23 @@ def board(
     }
     if loss not in LOSSES:
         return LiveFigure(None, static)
-    return _figure("board", data, model, ["encoder", "decoder"], static)
+    return _figure("board", data, static, {}, model, ["encoder", "decoder"])
 
 
 def script(end: str = "activate(document);\n") -> str:
     """The engine and the figures as one module without imports and exports, and its last line."""
-    texts = [(FOLDER / name).read_text("utf-8") for name in ("engine.js", "figures.js")]
-    lines = [line for text in texts for line in text.splitlines() if not line.startswith("import ")]
-    return "".join(line.removeprefix("export ") + "\n" for line in lines) + end
+    texts = [(FOLDER / name).read_text("utf-8") for name in SCRIPTS]
+    return re.sub(r"^import [^;]*;\n|^export ", "", "".join(texts), flags=re.M) + end
 
 
 def pack(network: Any) -> dict:
     """A Keras model, a chain of layers that may end in several dense heads, ready for JSON.
 
-    Returns {"layers": [...], "weights": base64 of little-endian float32}; shapes are without the
-    batch. Kernels lie as (rows, columns, channels, filters), also those of transposed convolutions.
-    An encoder's two heads become one dense layer: means, log-variances. Float32, because float16
-    would change decoded pixels by up to 0.005. ValueError for a layer that the engine lacks.
+    Returns {"layers": [...], "weights": base64 of little-endian int16, "scales": [...]}; shapes are
+    without the batch. Kernels lie as (rows, columns, channels, filters), also those of transposed
+    convolutions; each kernel and bias has its scale, 1/32767 of its largest weight: that is ten
+    times nearer to float32 than float16. An encoder's two heads become one dense layer: means,
+    log-variances. ValueError for a layer that the engine lacks.
     """
     layers = [layer for layer in network.layers if type(layer).__name__ != "InputLayer"]
     stack, heads = layers[: -len(network.outputs)], layers[-len(network.outputs) :]
@@ -165,8 +185,10 @@ def pack(network: Any) -> dict:
         last[0]["output"] = [sum(head["output"][0] for head in last)]
     arrays = [array for layer in stack for array in _arrays(layer)]
     arrays += [np.concatenate(pair, axis=-1) for pair in zip(*map(_arrays, heads), strict=True)]
-    values = np.concatenate([array.ravel() for array in arrays])
-    return {"layers": [*described, last[0]], "weights": _base64(values, "<f4")}
+    scales = [_scale(array) for array in arrays]
+    values = [np.round(array / scale).ravel() for array, scale in zip(arrays, scales, strict=True)]
+    weights = _base64(np.concatenate(values), "<i2")
+    return {"layers": [*described, last[0]], "weights": weights, "scales": scales}
 
 
 def _described(layer: Any) -> dict:
@@ -197,16 +219,51 @@ def _arrays(layer: Any) -> list[np.ndarray]:
     return [kernel, *(bias or [np.zeros(kernel.shape[-1], "float32")])]
 
 
-def _figure(figure: str, data: dict, model: Any, parts: list[str], static: Figure) -> LiveFigure:
-    """The figure; networks go by the digest of what is in them."""
+def _figure(
+    figure: str, data: dict, static: Figure, parts: dict, model: Any = None, networks: Sequence = ()
+) -> LiveFigure:
+    """The figure; its parts go by the digest of what is in them."""
     try:
-        packed = {part: pack(getattr(model, part)) for part in parts}
+        parts = parts | {part: pack(getattr(model, part)) for part in networks}
     except ValueError:  # a model that the engine cannot run
         return LiveFigure(None, static)
-    texts = {part: json.dumps(network, sort_keys=True) for part, network in packed.items()}
+    texts = {part: json.dumps(packed, sort_keys=True) for part, packed in parts.items()}
     names = {part: hashlib.sha256(text.encode()).hexdigest()[:16] for part, text in texts.items()}
-    networks = {names[part]: packed[part] for part in parts}
-    return LiveFigure({"figure": figure, "data": data | names, "networks": networks}, static)
+    content = {"figure": figure, "data": data | names}
+    return LiveFigure(content | {"parts": {names[part]: parts[part] for part in parts}}, static)
+
+
+def _points(
+    means: np.ndarray, labels: np.ndarray, names: Sequence[str], item: str
+) -> tuple[dict, dict]:
+    """Points of the plane, as figures share them, and what each says of its axes."""
+    from helpers.plots import CLASS_COLOURS  # here: who renders a report needs no SciPy
+
+    means = np.asarray(means, "float64")
+    check_choice("shape of means", means.shape, [(len(labels), 2)])
+    scale, extent = _scale(means), max(float(np.abs(means).max()) * 1.05, 3.0)
+    colours = [to_hex(CLASS_COLOURS[n % len(CLASS_COLOURS)]) for n in range(len(names))]
+    points = {"scale": scale, "means": _base64(np.round(means / scale), "<i2"), "colours": colours}
+    return points | _labels(labels, names, item), {"extent": extent}
+
+
+def _sheet(images: np.ndarray, kept: np.ndarray, count: int) -> dict:
+    """Some of `count` images as one picture, dark on white with 16 levels of grey, in rows."""
+    from PIL import Image
+
+    check_choice("shape of images", np.shape(images), [(count, 28, 28, 1)])
+    rows = -(-len(kept) // SHEET)
+    tiles = np.zeros((rows * SHEET, 28, 28))
+    tiles[: len(kept)] = np.asarray(images)[kept, ..., 0]
+    grey = 255 - 17 * np.round(15 * tiles.reshape(rows, SHEET, 28, 28).swapaxes(1, 2))
+    picture = Image.fromarray(grey.reshape(rows * 28, SHEET * 28).astype("uint8")).convert("RGB")
+    picture.save(made := io.BytesIO(), "webp", lossless=True, quality=100, method=6)
+    return {"places": _base64(kept, "<u2"), "picture": base64.b64encode(made.getvalue()).decode()}
+
+
+def _scale(array: np.ndarray) -> float:
+    """What one step of a 16-bit integer stands for."""
+    return float(np.abs(array).max()) / SHORT or 1.0
 
 
 def _labels(labels: np.ndarray, names: Sequence[str], item: str) -> dict:

@@ -78,11 +78,14 @@ const weighted = (layer, kernel, bias) => {
   };
 };
 
-// One network: layers as `helpers.live.weights.pack` describes them, weights in their order, each kernel (…, channels,
-// filters) before its bias. Returns a function Float32Array → Float32Array.
-export const network = (layers, weights) => {
-  let used = 0;
-  const take = size => weights.subarray(used, (used += size));
+// One network: layers as `helpers.report.live.pack` describes them, weights in their order as 16-bit integers, each
+// kernel (…, channels, filters) before its bias, each with its scale. Returns a function Float32Array → Float32Array.
+export const network = (layers, weights, scales) => {
+  let used = 0, arrays = 0;
+  const take = size => {
+    const scale = scales[arrays++];
+    return Float32Array.from(weights.subarray(used, (used += size)), value => value * scale);
+  };
   const stack = layers.filter(layer => layer.type !== "reshape").map(layer => {
     const filters = layer.output.at(-1);
     const kernel = take(count(layer.kernel ?? []) * layer.input.at(-1) * filters);
@@ -104,5 +107,5 @@ export const bytes = base64 => {
 
 // {encoder, decoder} or one of them, as packed: each a function Float32Array → Float32Array. An encoder gives the
 // latent means, then the log-variances.
-export const load = packed => Object.fromEntries(Object.entries(packed).map(([part, { layers, weights }]) =>
-  [part, network(layers, new Float32Array(bytes(weights).buffer))]));
+export const load = packed => Object.fromEntries(Object.entries(packed).map(([part, { layers, weights, scales }]) =>
+  [part, network(layers, new Int16Array(bytes(weights).buffer), scales)]));

@@ -26,5 +26,5 @@ const refused = call => {
 };
 results.refused = [
   refused(() => decoder(Float32Array.of(1))),
-  refused(() => network(given.cases.dense.packed.decoder.layers, new Float32Array(5))),
+  refused(() => network(given.cases.dense.packed.decoder.layers, new Int16Array(5), [1, 1, 1, 1, 1, 1, 1])),
 ];
