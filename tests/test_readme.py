@@ -16,8 +16,8 @@ from helpers.evidence.tables import stored
 
 DOCUMENTS = {name: (paths.ROOT / name).read_text() for name in ("README.md", "CONTRIBUTING.md")}
 README = DOCUMENTS["README.md"]
-COMMAND = r"(?:python -m helpers )?((?:report|render|sweep|benchmark|parameters)\b[^#\n]*)"
-COMMANDS = re.findall("^" + COMMAND, README, re.M)
+COMMAND = r"^python -m helpers ((?:report|render|sweep|evidence|benchmark|parameters)\b[^#\n]*)"
+COMMANDS = re.findall(COMMAND, README, re.M)
 LINKS = [
     (name, link)
     for name, text in DOCUMENTS.items()
