@@ -356,7 +356,7 @@ def seed_dots(rows: Mapping[str, Mapping], ax=None, published=None, unused=None,
         if name in (published or {}):
             ax.plot([published[name]] * 2, [y - 0.36, y + 0.36], color=INK, lw=2, label="published")
     ax.set(yticks=range(len(rows)), yticklabels=list(rows), xlabel=xlabel)
-    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.set_ylim(max(len(rows), 1) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
     for y in range(1, len(rows)):
         ax.axhline(y - 0.5, color=PALE, linewidth=0.6)

@@ -105,12 +105,20 @@ def marks(claim: Claim) -> list[str]:
     return [MARKS[getattr(claim, form).verdict] for form in FORMS]
 
 
+TRIALS = {  # what the report of a trial says first
+    "smoke": "**This is a trial run on few images. It shows that everything works; its numbers "
+    "mean nothing, and it states no verdict.**",
+    "draft": "**This is a draft. Its models have learned from few images, and their numbers "
+    "mean nothing. Verdicts, and means over seeds, are those of the stored runs.**",
+}
 LEGEND = ", ".join(f"{sign} {name}" for name, sign in MARKS.items())
 
 
-def card(notebook: str, evidence: Evidence | None = None) -> pd.DataFrame:
-    """What the original says in a section, one number for each claim, and the verdicts."""
-    evidence = evidence or Evidence.load()  # of MNIST, which the claims are about
+def card(notebook: str, evidence: Evidence) -> pd.DataFrame:
+    """What the original says in a section, one number for each claim, and the verdicts.
+
+    evidence: of MNIST, which the claims are about.
+    """
     rows = [
         [claim.id, claim.text, f"{BRIEFS[claim.id].title}: {figure_of(claim.id, evidence)}",
          *(getattr(claim, form).verdict for form in FORMS)]
@@ -256,7 +264,4 @@ def verdicts(claims: list[Claim]) -> str:
 def abstract(evidence: Evidence, profile: str) -> str:
     """The findings as a Markdown list; first, whether the numbers mean anything."""
     said = [f"{n}. {finding}" for n, finding in enumerate(findings(evidence), 1)]
-    if profile == "smoke":
-        trial = "This is a trial run on few images: it shows that everything works, and its numbers"
-        said = [f"**{trial} mean nothing.**", "", *said]
-    return "\n".join(said)
+    return "\n".join([TRIALS.get(profile, ""), "", *said])

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from helpers import paths
 from helpers.config import PUBLISHED
 from helpers.evidence.order import JUDGED
 from helpers.evidence.published import published
@@ -17,7 +18,7 @@ from helpers.evidence.statistics import Column, Evidence, Missing, differs, sele
 from helpers.evidence.tables import EXPLORATORY, find
 from helpers.evidence.wording import number
 
-NOTHING = "No measured runs are stored with this report."
+NOTHING = "No stored runs are read here."
 
 
 def status(folder: Path | None = None) -> str:
@@ -32,6 +33,11 @@ def status(folder: Path | None = None) -> str:
         "them, and were partly known when the rules were last changed. These verdicts are "
         "provisional."
     )
+
+
+def evidence(profile: str, dataset: str = "mnist") -> Evidence:
+    """The stored runs; none for a trial, which states no verdict and no numbers but its own."""
+    return Evidence.load(dataset, paths.ROOT / "no runs" if profile == "smoke" else None)
 
 
 def when_stored(sentence: Callable[[], str], otherwise: str = NOTHING) -> str:

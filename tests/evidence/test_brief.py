@@ -107,10 +107,19 @@ def test_the_summary_figure_has_every_run_and_which_left_dimensions_unused():
 
 def test_the_abstract_warns_of_trial_runs(stored):
     evidence, claims = stored
-    trial, whole = (brief.abstract(evidence, p) for p in ("smoke", "report"))
+    trial, draft, whole = (brief.abstract(evidence, p) for p in ("smoke", "draft", "report"))
     assert trial.startswith("**This is a trial run") and trial.endswith(whole)
-    assert whole.startswith("1. **") and whole.count("\n") == 2
+    assert draft.startswith("**This is a draft.") and draft.endswith(whole)
+    assert whole.strip().startswith("1. **") and whole.strip().count("\n") == 2
     assert brief.verdicts(claims).startswith("Of the original's 24 claims: as published, ")
+
+
+def test_a_trial_reads_no_stored_runs():
+    assert len(text.evidence("draft").fast.runs.table) > 0
+    trial = text.evidence("smoke")
+    assert not any(len(side.runs.table) for side in (trial.plain, trial.fast, trial.fashion))
+    rows = claim_rows(trial)
+    assert {row.plain.verdict for row in rows} == {"not measured yet"}
 
 
 def test_a_sentence_over_seeds_names_both_recipes_and_what_is_missing():
