@@ -73,12 +73,13 @@ def evidence(list, tables, jobs, scheduler) -> None:
             check_choice("--tables", name, dict.fromkeys(batch.table for batch in plan.PLAN))
     except ValueError as error:
         raise Refusal(str(error)) from error
-    found = plan.listed()
+    chosen = tuple(batch for batch in plan.PLAN if not tables or batch.table in tables)
+    found = plan.listed(chosen)
     print(found.to_string(index=False, na_rep="unknown"))
     left, hours = (found["runs"] - found["done"]).sum(), found["hours left"].sum()
     print(f"{left} of {found['runs'].sum()} runs are left: {hours:.0f} hours, one at a time")
     if not list:
-        plan.run(tables or [], jobs, scheduler)
+        plan.run(chosen, jobs, scheduler)
 
 
 def benchmark(

@@ -106,20 +106,19 @@ def _seconds_per_epoch(plan: tuple[Batch, ...], results: Path) -> dict[tuple, fl
 
 
 def run(
-    names: list[str], jobs: int | None = None, scheduler: str | None = None,
+    chosen: tuple[Batch, ...], jobs: int | None = None, scheduler: str | None = None,
     terminal: Terminal | None = None, plan: tuple[Batch, ...] = PLAN, results: Path = RESULTS,
     trial: bool = False,
 ) -> None:  # fmt: skip
-    """Make the runs that are left, seed by seed; a table whose runs are all there is published.
+    """Make those of the chosen runs that are left; a table with all runs of the plan is published.
 
-    names: of tables, none for all; the others: see `sweep`. It may be stopped at any time.
+    The other arguments: see `sweep`. It may be stopped at any time.
     """
     terminal = terminal or Terminal()
-    for batch in plan:
-        if not names or batch.table in names:
-            place, whole = file(batch.table, results), results / batch.table
-            sweep(batch.configs(), place, jobs, scheduler, terminal, batch.measure, trial)
-            same = [other for other in plan if other.table == batch.table]
-            if place != whole and all(set(b.configs()) <= held(place, b.measure) for b in same):
-                place.replace(whole)
-                terminal.line(f"{whole} has all its runs: the report reads them from now on")
+    for batch in chosen:
+        place, whole = file(batch.table, results), results / batch.table
+        sweep(batch.configs(), place, jobs, scheduler, terminal, batch.measure, trial)
+        same = [other for other in plan if other.table == batch.table]
+        if place != whole and all(set(b.configs()) <= held(place, b.measure) for b in same):
+            place.replace(whole)
+            terminal.line(f"{whole} has all its runs: the report reads them from now on")
