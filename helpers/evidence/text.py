@@ -27,11 +27,10 @@ def status(folder: Path | None = None) -> str:
     if not old:
         return ""
     every = len(old) == len(JUDGED)
-    which = "All tables of runs" if every else f"The tables of runs {', '.join(old)}"
+    which = "All verdicts are" if every else f"Verdicts from {', '.join(old)} are"
     return (
-        f"{which} that verdicts are based on are exploratory: they do not record which code made "
-        "them, and were partly known when the rules were last changed. These verdicts are "
-        "provisional."
+        f"{which} provisional: these runs do not record which code made them, and some of them "
+        "were known when the rules were last changed."
     )
 
 
@@ -97,9 +96,9 @@ def seed_differences(
 
 
 def over_seeds(evidence: Evidence, first: str, second: str | None, *columns: Column) -> str:
-    """What several seeds say of a model, or of how it differs from a second one: a sentence each.
+    """What several seeds say of a model, or of how it differs from a second one: a Markdown list.
 
-    Recipes of which nothing is stored are left out; where no recipe is left, the sentence says so.
+    Recipes of which nothing is stored are left out; where no recipe is left, the item says so.
     """
     said = []
     for column in columns:
@@ -111,9 +110,9 @@ def over_seeds(evidence: Evidence, first: str, second: str | None, *columns: Col
                     text = differs(apart.scaled(column.scale), column.unit, column.decimals)
                 else:
                     text = column.mean(side, first)
-                found.append(f"{text} by the {form} recipe")
-        said.append(f"{column.title} is {'; '.join(found) or 'not measured yet'}.")
-    return " ".join(said)
+                found.append(f"by the {form} recipe {text}")
+        said.append(f"- {column.title}: {'; '.join(found) or 'not measured yet'}.")
+    return "\n".join(said)
 
 
 SUMMARY = {  # what summary_table can show: the title, and a format of a model's summary
