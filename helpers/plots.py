@@ -364,12 +364,12 @@ def seed_dots(rows: Mapping[str, Mapping], ax=None, published=None, unused=None,
 
 
 @_styled
-def seed_panels(measures: Mapping[str, Mapping], **more) -> Figure:
+def seed_panels(measures: Mapping[str, Mapping], unused=None, **more) -> Figure:
     """`seed_dots` side by side, {title: rows}, with one legend below; more: of the first panel."""
     height = 0.9 * max(map(len, measures.values())) + 2.2
     fig, axes = figure(len(measures), height=height, titles=list(measures), squeeze=False)
     for n, (ax, rows) in enumerate(zip(axes.flat, measures.values(), strict=True)):
-        seed_dots(rows, ax, **more if not n else {})
+        seed_dots(rows, ax, unused=unused, **more if not n else {})
         ax.label_outer()
     pairs = [pair for ax in axes.flat for pair in zip(*ax.get_legend_handles_labels(), strict=True)]
     known = {label: line for line, label in pairs if len(line.get_xdata())}
