@@ -364,10 +364,11 @@ def seed_dots(rows: Mapping[str, Mapping], ax=None, published=None, unused=None,
 
 
 @_styled
-def seed_panels(measures: Mapping[str, Mapping], unused=None, **more) -> Figure:
+def seed_panels(measures: Mapping[str, Mapping], unused=None, width=TEXT_WIDTH, **more) -> Figure:
     """`seed_dots` side by side, {title: rows}, with one legend below; more: of the first panel."""
     height = 0.9 * max(map(len, measures.values())) + 2.2
-    fig, axes = figure(len(measures), height=height, titles=list(measures), squeeze=False)
+    shape = {"width": width, "height": height, "squeeze": False}
+    fig, axes = figure(len(measures), titles=list(measures), **shape)
     for n, (ax, rows) in enumerate(zip(axes.flat, measures.values(), strict=True)):
         seed_dots(rows, ax, unused=unused, **more if not n else {})
         ax.label_outer()

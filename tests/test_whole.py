@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from itertools import groupby
 
 import nbformat
 import pikepdf
@@ -198,6 +199,18 @@ def test_the_core_has_at_most_thirty_pages_and_the_first_says_it_all(report):
     first = plain(document[0].get_textpage().get_text_bounded())
     for words in ("1. ", "2. ", "3. ", "Figure 1", "One minute"):
         assert words in first
+
+
+def test_no_page_of_the_core_has_a_gap_above_a_quarter(report):
+    document = pypdfium2.PdfDocument(report / "report.pdf")
+    starts = {item.get_title(): item.get_dest().get_index() for item in document.get_toc()}
+    gaps = {}
+    for number in range(starts["Appendices"]):
+        page = document[number].render(scale=0.5).to_numpy().mean(axis=2)
+        inside = page[int(0.08 * len(page)) : int(0.92 * len(page))]  # below and above its margins
+        runs = groupby((inside > 250).all(axis=1))
+        gaps[number + 1] = max(sum(1 for _ in rows) for blank, rows in runs if blank) / len(page)
+    assert max(gaps.values()) <= 0.25 and min(gaps.values()) > 0.01, gaps
 
 
 def test_no_progress_and_no_error_is_left_in_the_page(page):

@@ -32,7 +32,8 @@ CODE_WIDTH = 438.0  # points within a listing's frame
 CHARACTER_WIDTH = 0.602  # of DejaVu Sans Mono, share of its size
 ROOM, ROOM_OF_MANY = 103, 122  # characters that a page takes: up to five columns, more
 SHORT = 14  # characters: a column of shorter cells is never broken
-START = 1_500  # characters of a chapter after which its figures may float: not above its title
+FEW, MOST_LINES = 16, 26  # rows or, if they are more, lines of a table that is not broken
+START = 1_500  # characters of a chapter after which its figures may float to the top
 TEXT_WIDTH, TEXT_HEIGHT = 453.0, 560.0  # points: A4's text width, how high a figure may be
 _MARKUP = re.compile(r"#[a-z]+(\([^)]*\))?|[\[\]*;]")
 _SHORT_TITLE = re.compile(r".{18,}?(?=[.:;]\s|\.?$)|.*")  # a caption's first sentence
@@ -60,7 +61,8 @@ def page(document: Document, formulas: maths.Formulas) -> str:
 
 def pdf(document: Document, formulas: maths.Formulas) -> bytes:
     """The whole PDF; the same document gives the same bytes. ReportError: Typst refuses it."""
-    filters = {"string": _string, "width": _width, "columns": _columns, "code_size": _code_size}
+    filters = {"string": _string, "width": _width, "columns": _columns}
+    filters |= {"whole": _whole, "code_size": _code_size}
     lists = {"Figures": _listed(document, "figure"), "Tables": _listed(document, "table")}
     shown = {"lists": lists, "floats": _floats(document)}
     text = _filled("report.typ.j2", "typst", document, formulas, filters, shown)
@@ -177,9 +179,12 @@ def _refusal(error: typst.TypstError, lines: list[str], document: Document) -> s
     return "\n".join(named) or f"Typst: {error.message}"
 
 
-def _floats(document: Document) -> set[str]:
-    """Labels of the figures and tables that may float: not those that open a notebook's text."""
-    found, length = set(), 0
+def _floats(document: Document) -> dict[str, str]:
+    """Where figures and tables may float, by label; those that open a notebook's text stay.
+
+    Early in a chapter to the bottom alone: they must not stand above its title.
+    """
+    found, length = {}, 0
     opened: set[str] = set()
     for element in document.body:
         if element.kind == "heading" and element.level == 1:
@@ -187,8 +192,8 @@ def _floats(document: Document) -> set[str]:
         elif element.kind == "prose":
             length += len(pandoc.plain(element.text.blocks))
         elif element.kind in ("figure", "table"):
-            if length > START and element.place.notebook in opened:
-                found.add(element.label)
+            if element.place.notebook in opened:
+                found[element.label] = "auto" if length > START else "bottom"
             opened.add(element.place.notebook)
     return found
 
@@ -211,6 +216,12 @@ def _width(figure: Element) -> str:
     """Its own width, or what fits the page."""
     width, height = size(figure)
     return f"{width * min(1, TEXT_WIDTH / width, TEXT_HEIGHT / height):.1f}pt"
+
+
+def _whole(table: Element) -> bool:
+    """Whether it is short enough never to be broken."""
+    rows = [len(_MARKUP.sub("", "".join(row))) for row in table.rows]
+    return len(rows) <= FEW or sum(1 + length // ROOM for length in rows) <= MOST_LINES
 
 
 def _columns(table: Element) -> str:
