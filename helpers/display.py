@@ -189,11 +189,11 @@ def _show_figure(fig: Figure, live: dict | None = None) -> None:
 
 
 def _show_live(figure: Any) -> None:
-    """Display a live figure: its static picture and, by hand, the widget that moves."""
+    """Display a live figure: its static picture and, by hand, below it what moves."""
     _show_figure(figure.static, figure.content)
     if figure.content and paths.by_hand():
-        words = _options().get("live-cap", "")
-        display(figure.widget())
+        words, moving = _options().get("live-cap", ""), {"text/html": figure.html()}
+        display(moving, raw=True, metadata={"report": {"kind": "live"}})
         display({"text/markdown": f"*{words}*"}, raw=True, metadata={"report": {"kind": "caption"}})
 
 

@@ -108,6 +108,15 @@ def marks(claim: Claim) -> list[str]:
 LEGEND = ", ".join(f"{sign} {name}" for name, sign in MARKS.items())
 
 
+def moving(claims: Iterable[Claim]) -> list[dict]:
+    """Claims as `live.verdicts` takes them: a verdict and its findings for each of FORMS."""
+    return [
+        {"id": claim.id, "words": BRIEFS[claim.id].words,
+         "found": [[side.verdict, side.ours] for side in (getattr(claim, f) for f in FORMS)]}
+        for claim in claims
+    ]  # fmt: skip
+
+
 def card(notebook: str, evidence: Evidence | None = None) -> pd.DataFrame:
     """What the original says in a section, one number for each claim, and the verdicts."""
     evidence = evidence or Evidence.load()  # of MNIST, which the claims are about
