@@ -24,7 +24,7 @@ from matplotlib import pyplot as plt
 
 class LiveFigure:
     static, content = Figure(), {"figure": "slider"}
-    def html(self): return "<b>moves</b>"
+    def javascript(self): return "moves()"
 LiveFigure.__module__ = "helpers.report.live"
 
 def line(make=Figure):
@@ -115,7 +115,7 @@ def test_prose_is_left_alone(shown):
 
 def test_what_moves_goes_to_the_report_and_by_hand_to_the_reader_too(shown):
     assert shown["live"][0].metadata.report.live == {"figure": "slider"}
-    assert len(shown["live"]) == 1 and shown["by hand"][1].data["text/html"] == "<b>moves</b>"
+    assert len(shown["live"]) == 1 and shown["by hand"][1].data["application/javascript"] == "moves()"
 
 
 def test_a_figure_gives_the_numbers_that_it_draws():

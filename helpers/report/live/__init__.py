@@ -21,7 +21,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 from matplotlib.colors import to_hex
@@ -48,16 +47,17 @@ class LiveFigure:
     content: dict | None
     static: Figure
 
-    def html(self) -> str:
-        """The figure, which has content, for a notebook's own output: it needs no kernel.
+    def javascript(self) -> str:
+        """The figure, which has content, as a notebook's own output: it needs no kernel.
 
-        A saved notebook holds it all; where scripts are stripped nothing is left of it.
+        A saved notebook holds all of it; who is not trusted to run it shows nothing in its place.
         """
-        name, style = f"live-{uuid4().hex}", (FOLDER / "figures.css").read_text("utf-8")
-        content = json.dumps(self.content).replace("<", r"\u003c")
-        code = script(f'show("{name}", {content});\n')
-        shown = f'<style>{style}</style><div class="live" id="{name}"></div>'
-        return f'{shown}<script type="module">{code}</script>'
+        style, content = (
+            json.dumps(text).replace("<", r"\u003c")
+            for text in ((FOLDER / "figures.css").read_text("utf-8"), self.content)
+        )
+        code = script(f"show(element, {style}, {content});\n")
+        return f'if (typeof element !== "undefined") ((element) => {{\n{code}}})(element);\n'
 
 
 def plane(
@@ -153,9 +153,7 @@ def board(
     return _figure("board", data, static, {}, model, ["encoder", "decoder"])
 
 
-def courses(
-    runs: Sequence[Mapping], dimensions: int, *, static: Figure
-) -> LiveFigure:
+def courses(runs: Sequence[Mapping], dimensions: int, *, static: Figure) -> LiveFigure:
     """Trainings by epoch: a slider, and a bar for each run's rate.
 
     runs: with a name, rate and distortion by epoch (nats), active, the latent dimensions in use by

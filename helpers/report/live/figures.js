@@ -46,8 +46,9 @@ export const activate = page => {
   page.querySelectorAll(".live[data-figure]").forEach(figure => observer.observe(figure));
 };
 
-// Builds a figure that a notebook's own output holds, in the element of that id.
-export const show = (id, { figure, data, parts }) => {
-  const element = document.getElementById(id);
-  build(element.appendChild(make("div", { class: "live-body" })), figure, data, name => parts[name]);
+// Builds a figure in the output of a notebook's cell; element: what Jupyter gives a script, jQuery's or not.
+export const show = (element, style, { figure, data, parts }) => {
+  const body = make("div", { class: "live-body" });
+  element.append(make("div", { class: "live" }, make("style", {}, style), body));
+  build(body, figure, data, name => parts[name]);
 };
