@@ -432,12 +432,12 @@ def test_the_board_has_the_true_picture_and_says_which_filling_is_nearer(acted, 
 def test_a_slider_goes_through_the_epochs_of_stored_runs(acted):
     first, last = acted["epochs"]
     assert first == [
-        "plain, seed 0rate 1.0, distortion 9.0, 3 of 3 in use",
-        "fast, seed 0rate 8.0, distortion 5.0, in the end 2 of 3 in use",
-        "fast, seed 1rate 6.0, distortion 5.0",
+        ["run", "", "rate", "distortion", "in use"],
+        ["plain, seed 0", "", "1.0", "9.0", "3 of 3"],
+        ["fast, seed 0, 1 epochs", "", "8.0", "5.0", "2 of 3"],
+        ["fast, seed 1, 1 epochs", "", "6.0", "5.0", "–"],
     ]
-    assert last[0] == "plain, seed 0rate 4.0, distortion 7.0, 1 of 3 in use"
-    assert last[2] == "fast, seed 1rate 6.0, distortion 5.0 (ended at epoch 1)"
+    assert last[1:3] == [["plain, seed 0", "", "4.0", "7.0", "1 of 3"], first[2]]
     assert acted["bars"] == ["0.5", "1", "0.75"]
     assert acted["epoch"] == "epoch 3 of 3"
 

@@ -2,7 +2,7 @@
 
 import { button, choices, invitation, isStill, make, number } from "./common.js";
 
-// ---- A slider over epochs: of every run its rate, as a bar, its distortion and the dimensions in use.
+// ---- A slider over epochs: of every run its rate, as a bar too, its distortion and the dimensions in use.
 
 export const courses = (element, { runs, dimensions }) => {
   const last = Math.max(...runs.map(({ rate }) => rate.length)), most = Math.max(...runs.flatMap(({ rate }) => rate));
@@ -10,15 +10,15 @@ export const courses = (element, { runs, dimensions }) => {
     type: "range", min: 1, max: last, step: 1, value: 1, "aria-label": "Epoch", input: () => draw(),
   });
   const rows = runs.map(({ name, rate, distortion, active, used }) => {
-    const [bar, numbers] = [make("span", { class: "live-bar" }), make("span", { class: "live-value" })];
+    const bar = make("div", { class: "live-bar" }), cells = [0, 1, 2].map(() => make("td"));
     const show = epoch => {
       const i = Math.min(epoch, rate.length) - 1, now = active[i] ?? used;
       bar.style.setProperty("--live-share", rate[i] / most);
-      numbers.textContent = `rate ${number(rate[i], 1)}, distortion ${number(distortion[i], 1)}`
-        + (now === null ? "" : `, ${active.length ? "" : "in the end "}${now} of ${dimensions} in use`)
-        + (epoch > rate.length ? ` (ended at epoch ${rate.length})` : "");
+      const texts = [number(rate[i], 1), number(distortion[i], 1), now === null ? "\u2013" : `${now} of ${dimensions}`];
+      texts.forEach((text, n) => { cells[n].textContent = text; });
     };
-    return { show, row: make("div", { class: "live-course" }, make("span", {}, name), bar, numbers) };
+    const title = name + (rate.length < last ? `, ${rate.length} epochs` : "");
+    return { show, row: make("tr", {}, make("th", { scope: "row" }, title), make("td", {}, bar), ...cells) };
   });
   const draw = () => {
     const epoch = Number(range.value);
@@ -26,10 +26,13 @@ export const courses = (element, { runs, dimensions }) => {
     range.setAttribute("aria-valuetext", shown.textContent);
     rows.forEach(({ show }) => show(epoch));
   };
+  const counted = runs.some(({ active }) => active.length) ? "in use" : "in use at the end";
+  const heads = ["run", "", "rate", "distortion", counted].map(text => (text ? make("th", { scope: "col" }, text) : make("td")));
   element.append(
     invitation("Drag the slider through the epochs of training. Bars: the rate, in nats per image."),
     make("div", { class: "live-epochs" }, range, shown),
-    make("div", { class: "live-rows" }, ...rows.map(({ row }) => row)),
+    make("table", { class: "live-courses", "aria-label": "Runs at this epoch" },
+      make("thead", {}, make("tr", {}, ...heads)), make("tbody", {}, ...rows.map(({ row }) => row))),
   );
   draw();
 };

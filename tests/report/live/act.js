@@ -165,7 +165,7 @@ const useBoard = async () => {
 };
 
 const useStored = async () => {
-  const epoch = trainings.querySelector("input"), lines = () => [...trainings.querySelectorAll(".live-course")].map(row => row.textContent);
+  const epoch = trainings.querySelector("input"), lines = () => [...trainings.querySelectorAll("tr")].map(row => [...row.cells].map(cell => cell.textContent));
   results.epochs = [lines()];
   slide(epoch, 3);
   results.epochs.push(lines());
