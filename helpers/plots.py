@@ -337,8 +337,9 @@ def seed_curves(curves: Mapping[str, Mapping], ax: Axes, ticks, unnamed=()) -> A
 
 @_styled
 def run_courses(courses: Mapping[str, Sequence], ax: Axes, ylabel="") -> Axes:
-    """A value by epoch, a line for each run, {name: [values of a run, …]}: a colour for each name."""
-    for (name, runs), colour, look in zip(courses.items(), CLASS_COLOURS, ("-", "--"), strict=False):
+    """A value by epoch, a line for each run, {name: runs}: each name has a colour and a dash."""
+    looks = zip(CLASS_COLOURS, ("-", "--"), strict=False)
+    for (name, runs), (colour, look) in zip(courses.items(), looks, strict=False):
         for n, values in enumerate(runs):
             label = "" if n else name
             ax.plot(range(1, len(values) + 1), values, look, color=colour, lw=1.2, label=label)
@@ -349,7 +350,7 @@ def run_courses(courses: Mapping[str, Sequence], ax: Axes, ylabel="") -> Axes:
 
 @_styled
 def verdict_tiles(verdicts: Mapping[str, Mapping[str, str]]) -> Figure:
-    """Claims by verdict, {form: {claim: verdict}}: a row for each form, a column for each of MARKS."""
+    """Claims by verdict, {form: {claim: verdict}}: rows are forms, columns are those of MARKS."""
     each, top, middles = 4, 0.0, []  # claims side by side
     places: list[tuple[float, float, str]] = []
     for found in verdicts.values():
