@@ -46,9 +46,10 @@ export const activate = page => {
   page.querySelectorAll(".live[data-figure]").forEach(figure => observer.observe(figure));
 };
 
-// Builds a figure in the output of a notebook's cell; element: what Jupyter gives a script, jQuery's or not.
+// Builds a figure in the output of a notebook's cell, which keeps its keys from JupyterLab's shortcuts; element: what
+// Jupyter gives a script, jQuery's or not.
 export const show = (element, style, { figure, data, parts }) => {
-  const body = make("div", { class: "live-body" });
+  const body = make("div", { class: "live-body", keydown: event => event.stopPropagation() });
   element.append(make("div", { class: "live" }, make("style", {}, style), body));
   build(body, figure, data, name => parts[name]);
 };
