@@ -382,6 +382,20 @@ def test_a_drag_decodes_at_most_once_in_a_frame(opened):
         assert most == 1 and paints > 1, name
 
 
+def test_nothing_moves_by_itself_where_motion_is_reduced(opened):
+    page, _, _ = opened(reduced_motion="reduce")
+    enliven(page)
+    step, before = page.locator(".live[data-figure=board] .live-panels"), []
+    for _ in range(2):
+        before.append(step.inner_text())
+        page.wait_for_timeout(500)
+    assert before[0] == before[1]
+    switch = page.locator(".live[data-figure=verdicts] .live-choices button")
+    switch.nth(1).press("Enter")
+    assert switch.nth(1).get_attribute("aria-pressed") == "true"
+    assert page.evaluate("document.getAnimations().length") == 0
+
+
 def test_one_switch_unfolds_all_code(opened):
     page, _, _ = opened()
     switch, shown = (

@@ -510,11 +510,12 @@ def other_activation():
     "make",
     [
         lambda f: plane_of(other_activation(), LABELS),
+        lambda f: live.courses([], 3, static=STATIC),
         lambda f: board_of(other_layer(), f.images, [1, 2]),
         lambda f: board_of(other_loss(), f.images, [1, 2]),
     ],
 )
-def test_a_model_that_the_engine_cannot_run_is_shown_as_a_picture(figures, make):
+def test_what_the_page_cannot_run_or_is_not_stored_is_shown_as_a_picture(figures, make):
     assert make(figures) == live.LiveFigure(None, STATIC)
 
 
