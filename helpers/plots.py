@@ -336,8 +336,11 @@ def seed_curves(curves: Mapping[str, Mapping], ax: Axes, ticks, unnamed=()) -> A
 
 
 @_styled
-def run_courses(courses: Mapping[str, Sequence], ax: Axes, ylabel="") -> Axes:
-    """A value by epoch, a line for each run, {name: runs}: each name has a colour and a dash."""
+def run_courses(courses: Mapping[str, Sequence], ax: Axes, ylabel="", named=True) -> Axes:
+    """A value by epoch, a line for each run, {name: runs}: each name has a colour and a dash.
+
+    named: with a legend.
+    """
     looks = zip(CLASS_COLOURS, ("-", "--"), strict=False)
     for (name, runs), (colour, look) in zip(courses.items(), looks, strict=False):
         for n, values in enumerate(runs):
@@ -345,6 +348,8 @@ def run_courses(courses: Mapping[str, Sequence], ax: Axes, ylabel="") -> Axes:
             ax.plot(range(1, len(values) + 1), values, look, color=colour, lw=1.2, label=label)
     ax.set(xlabel="epoch", ylabel=ylabel)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if named and courses:
+        ax.legend()
     return ax
 
 
@@ -361,7 +366,7 @@ def verdict_tiles(verdicts: Mapping[str, Mapping[str, str]]) -> Figure:
             places += [(x, y, claim) for (x, y), claim in zip(at, column, strict=True)]
         middles.append(top + (lines - 1) / 2)
         top += lines + 0.5
-    fig, ax = figure(height=0.45 * top + 1.2)
+    fig, ax = figure(height=0.38 * top + 1.1)
     for x, y, claim in places:
         ax.text(x, y, claim, ha="center", va="center", fontsize=7)
     heads = [(each + 0.5) * n + (each - 1) / 2 for n in range(len(MARKS))]
