@@ -1,4 +1,4 @@
-"""The command line: python -m helpers report | render | sweep | benchmark | parameters | lab."""
+"""The command line: python -m helpers COMMAND, each a function of that name here."""
 
 import argparse
 import inspect
@@ -58,6 +58,28 @@ def sweep(grid, table, measure, profile, jobs, scheduler, trial) -> None:
         raise Refusal(f"--table {table} is a folder: name a file in it")
     sweep.sweep(configs, table, jobs, scheduler, measure=measure, trial=trial)
     print(table)
+
+
+def evidence(list, tables, jobs, scheduler) -> None:
+    """List the runs behind the verdicts, done and left, and make those that are left.
+
+    The rows go to report/results/unfinished/; a table whose runs are all there moves to
+    report/results/, where the report reads it. It may be stopped at any time and goes on there.
+    """
+    from helpers.runner import plan
+
+    try:
+        for name in tables or []:
+            check_choice("--tables", name, dict.fromkeys(batch.table for batch in plan.PLAN))
+    except ValueError as error:
+        raise Refusal(str(error)) from error
+    chosen = tuple(batch for batch in plan.PLAN if not tables or batch.table in tables)
+    found = plan.listed(chosen)
+    print(found.to_string(index=False, na_rep="unknown"))
+    left, hours = (found["runs"] - found["done"]).sum(), found["hours left"].sum()
+    print(f"{left} of {found['runs'].sum()} runs are left: {hours:.0f} hours, one at a time")
+    if not list:
+        plan.run(chosen, jobs, scheduler)
 
 
 def benchmark(
@@ -136,6 +158,8 @@ OPTIONS: dict[str, dict[str, Any]] = {  # of all commands, as argparse takes the
     "--measure": {"action": "store_true", "help": "measure every trained model, half a minute "
                   "each: one row per run, not one per epoch"},
     "--profile": {"choices": PROFILES, "default": "report", "help": "training protocol"},
+    "--list": {"action": "store_true", "help": "list them alone"},
+    "--tables": {"nargs": "+", "metavar": "NAME", "help": "only these, such as seeds.csv"},
     "--models": {"default": ",".join(PUBLISHED), "metavar": "NAMES", "help": "which models"},
     "--seeds": {"default": "0..2", "metavar": "LIST", "help": "such as 0,1 or 0..4"},
     "--epochs": COUNT | {"default": 30, "help": "of the plain recipe"},
@@ -167,7 +191,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="'python -m helpers COMMAND --help' tells more of a command.",
     )
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
-    for command in (report, render, sweep, benchmark, parameters, lab):
+    for command in (report, render, sweep, evidence, benchmark, parameters, lab):
         text, known = inspect.getdoc(command) or "", inspect.signature(command).parameters
         what = text.partition("\n")[0].lower().rstrip(".")
         added = commands.add_parser(command.__name__, help=what, description=text)

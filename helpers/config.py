@@ -29,6 +29,7 @@ PROFILES: dict[str, dict[str, Any]] = {
     "original": {"split": "all", "recipe": "keras", "epochs": 30, "batch_size": 128},
     "smoke": {"split": "train", "recipe": "fast", "epochs": 2, "batch_size": 64, "n_train": 2_000},
 }
+PROFILES["draft"] = PROFILES["smoke"]  # the same models, with the verdicts of the stored runs
 
 REGISTRIES = {  # where the names that a field takes are registered, with the report's models' own
     "architecture": ("helpers.models", "ARCHITECTURES"),

@@ -403,7 +403,7 @@ def seed_dots(rows: Mapping[str, Mapping], ax=None, published=None, unused=None,
         if name in (published or {}):
             ax.plot([published[name]] * 2, [y - 0.36, y + 0.36], color=INK, lw=2, label="published")
     ax.set(yticks=range(len(rows)), yticklabels=list(rows), xlabel=xlabel)
-    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.set_ylim(max(len(rows), 1) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
     for y in range(1, len(rows)):
         ax.axhline(y - 0.5, color=PALE, linewidth=0.6)
@@ -411,12 +411,12 @@ def seed_dots(rows: Mapping[str, Mapping], ax=None, published=None, unused=None,
 
 
 @_styled
-def seed_panels(measures: Mapping[str, Mapping], **more) -> Figure:
+def seed_panels(measures: Mapping[str, Mapping], unused=None, **more) -> Figure:
     """`seed_dots` side by side, {title: rows}, with one legend below; more: of the first panel."""
     height = 0.9 * max(map(len, measures.values())) + 2.2
     fig, axes = figure(len(measures), height=height, titles=list(measures), squeeze=False)
     for n, (ax, rows) in enumerate(zip(axes.flat, measures.values(), strict=True)):
-        seed_dots(rows, ax, **more if not n else {})
+        seed_dots(rows, ax, unused=unused, **more if not n else {})
         ax.label_outer()
     pairs = [pair for ax in axes.flat for pair in zip(*ax.get_legend_handles_labels(), strict=True)]
     known = {label: line for line, label in pairs if len(line.get_xdata())}

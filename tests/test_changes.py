@@ -162,3 +162,15 @@ def test_the_report_speaks_of_fashion_and_keeps_the_originals_claims_apart(page)
         assert name in text.lower(), name
     alternatives = [picture.get("alt", "") for picture in page.find_all("img")]
     assert not [alt for alt in alternatives if re.search(r"\bdigits?\b", alt)]
+
+
+def test_a_trial_states_no_verdict_and_no_stored_number(page):
+    text = " ".join(page.get_text(" ").split())
+    assert "it states no verdict" in text
+    rows = [row.find_all("td") for row in page.select("figure[id^=tbl-card] tbody tr")]
+    assert len(rows) == 24
+    for row in rows:
+        said = {cell.get_text(" ", strip=True) for cell in row[-3:]}
+        assert said <= {"not measured yet", "does not apply"}
+        assert row[2].get_text(" ", strip=True).endswith(": –")
+    assert "not measured yet" in text and "by the fast recipe" not in text

@@ -8,10 +8,11 @@ import subprocess
 import sys
 import time
 
+import keras
 import numpy as np
 import pytest
 
-from helpers import data
+from helpers import data, provenance
 from helpers.config import TrainingConfig
 from helpers.metrics import bounds
 from helpers.models import VAE, hidden_values
@@ -121,6 +122,22 @@ def test_a_damaged_entry_is_noticed_and_made_again(own_cache, harm, capfd):
     assert fit_or_load(config).history == again.history
 
 
+def test_code_hidden_in_a_cached_model_is_not_run(own_cache, tmp_path, capfd):
+    config, trace = TrainingConfig(epochs=1, n_train=200), tmp_path / "ran"
+    fit_or_load(config)
+    entry = model_folder(config)
+    (model,) = entry.folder.glob("*.keras")
+    layer = keras.layers.Lambda(lambda x, file=str(trace): (open(file, "w"), x)[1])
+    planted = keras.Sequential([keras.Input((1,)), layer])
+    trace.unlink()  # building it runs the code, as loading it would
+    planted.save(model)
+    content = json.loads(entry.product.read_text()) | {"sha256": provenance.sha256(model)}
+    entry.product.write_text(json.dumps(content))
+    capfd.readouterr()
+    assert fit_or_load(config).model.encode(np.zeros((1, 28, 28, 1), "float32"))
+    assert "damaged" in capfd.readouterr().err and not trace.exists()
+
+
 def test_a_damaged_checkpoint_means_a_fresh_start(own_cache, capfd):
     config = TrainingConfig(epochs=1, n_train=200)
     entry = model_folder(config)
@@ -202,6 +219,7 @@ def test_threads_are_set_by_a_call_before_the_first_operation():
 
 FREED = """
 import resource, sys, threading
+import keras
 import numpy as np
 from helpers.training import keep_memory
 

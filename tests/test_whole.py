@@ -1,4 +1,4 @@
-"""The whole path on real digits at the smoke profile: one command, one HTML, one PDF."""
+"""The whole path on real digits as a draft: one command, one HTML, one PDF."""
 
 import json
 import os
@@ -61,10 +61,10 @@ def run(*command, cwd, **environment):
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
-    """A smoke report made from a folder that is not the project's."""
+    """A draft made from a folder that is not the project's."""
     output = tmp_path_factory.mktemp("report")
     done = run(
-        "helpers", "report", "--profile", "smoke", "--output", str(output), cwd=output.parent
+        "helpers", "report", "--profile", "draft", "--output", str(output), cwd=output.parent
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return output
@@ -125,6 +125,7 @@ def test_a_run_of_ones_own_touches_no_tracked_file():
     places = [
         "latest/report.html",
         "smoke/run.json",
+        "draft/run.json",
         "original/x",
         "notebooks/00.ipynb",
         "staging/x",

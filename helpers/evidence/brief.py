@@ -3,6 +3,7 @@
 All of it is computed from the stored runs, and says so where they do not hold a number yet.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import NamedTuple
@@ -11,7 +12,17 @@ import numpy as np
 import pandas as pd
 
 from helpers.config import PUBLISHED
-from helpers.evidence.claims import CONFIRMED, FORMS, OUTSIDE, REFUTED, Claim, claim_rows, tally
+from helpers.evidence.claims import (
+    CONFIRMED,
+    FORMS,
+    OUTSIDE,
+    PARTLY,
+    REFUTED,
+    UNDECIDED,
+    Claim,
+    claim_rows,
+    tally,
+)  # fmt: skip
 from helpers.evidence.published import published
 from helpers.evidence.statistics import Evidence, Missing, RecipeEvidence
 from helpers.evidence.text import when_stored
@@ -91,21 +102,36 @@ BRIEFS = {
 }  # fmt: skip
 
 
-def figure_of(claim: str, evidence: Evidence) -> str:
-    """The one number of a claim: as published where that is stored, else by the fast recipe."""
-    brief = BRIEFS[claim]
-    for side, remark in ((evidence.plain, ""), (evidence.fast, " (fast)")):
+def figure_of(claim: Claim, evidence: Evidence) -> str:
+    """The one number of a claim, with its recipe in brackets: the first that decides the claim."""
+    sides, decisions = evidence.by_recipe(), (CONFIRMED, PARTLY, REFUTED)
+    decided = [form for form in sides if getattr(claim, form).verdict in decisions]
+    for form in dict.fromkeys([*decided, *sides]):
         with suppress(Missing):
-            return f"{brief.value(side)}{remark}"
+            return f"{BRIEFS[claim.id].value(sides[form])} ({form})"
     return "–"
+
+
+def verdict(claim: Claim, form: str) -> str:
+    """A claim's verdict in words, with what is refuted of one that is not decidable."""
+    found = getattr(claim, form)
+    failed = found.verdict == UNDECIDED and -1 in found.signs
+    return found.verdict + (", a part refuted" if failed else "")
 
 
 def marks(claim: Claim) -> list[str]:
     """The signs of a claim's verdicts, in the order of FORMS."""
-    return [MARKS[getattr(claim, form).verdict] for form in FORMS]
+    words = [verdict(claim, form).split(", ") for form in FORMS]
+    return [MARKS[said] + (MARKS[REFUTED] if failed else "") for said, *failed in words]
 
 
-LEGEND = ", ".join(f"{sign} {name}" for name, sign in MARKS.items())
+TRIALS = {  # what the report of a trial says first
+    "smoke": "**This is a trial run on few images. It shows that everything works; its numbers "
+    "mean nothing, and it states no verdict.**",
+    "draft": "**This is a draft. Its models have learned from few images, and their numbers "
+    "mean nothing. Verdicts, and means over seeds, are those of the stored runs.**",
+}
+LEGEND = ", ".join(f"{sign} {name}" for name, sign in MARKS.items()) + ", ?✗ a part refuted"
 
 
 def moving(claims: Iterable[Claim]) -> list[dict]:
@@ -117,12 +143,19 @@ def moving(claims: Iterable[Claim]) -> list[dict]:
     ]  # fmt: skip
 
 
-def card(notebook: str, evidence: Evidence | None = None) -> pd.DataFrame:
-    """What the original says in a section, one number for each claim, and the verdicts."""
-    evidence = evidence or Evidence.load()  # of MNIST, which the claims are about
+def measured(claim: Claim, evidence: Evidence) -> str:
+    """What the one number of a claim is, and the number."""
+    return f"{BRIEFS[claim.id].title}: {figure_of(claim, evidence)}"
+
+
+def card(notebook: str, evidence: Evidence) -> pd.DataFrame:
+    """What the original says in a section, one number for each claim, and the verdicts.
+
+    evidence: of MNIST, which the claims are about.
+    """
     rows = [
-        [claim.id, claim.text, f"{BRIEFS[claim.id].title}: {figure_of(claim.id, evidence)}",
-         *(getattr(claim, form).verdict for form in FORMS)]
+        [claim.id, claim.text, measured(claim, evidence),
+         *(verdict(claim, form) for form in FORMS)]
         for claim in claim_rows(evidence) if claim.link == f"{notebook}.ipynb"
     ]  # fmt: skip
     names = ["claim", "the original says", "measured", "as published", "fast", "Fashion-MNIST"]
@@ -137,7 +170,7 @@ def claims_table(claims: Iterable[Claim], evidence: Evidence) -> pd.DataFrame:
     for claim in claims:
         row = claim.id.lower()
         words = f"[{BRIEFS[claim.id].words}]({claim.link}#{card_label(claim.link)}-{row})"
-        figure = f"[{figure_of(claim.id, evidence)}](#tbl-findings-{row})"
+        figure = f"[{measured(claim, evidence)}](#tbl-findings-{row})"
         rows.append([claim.id, words, *marks(claim), figure])
     names = ["", "claim", "plain", "fast", "Fashion", "number"]
     table = pd.DataFrame(rows, columns=names)
@@ -148,19 +181,6 @@ def claims_table(claims: Iterable[Claim], evidence: Evidence) -> pd.DataFrame:
 def card_label(link: str) -> str:
     """The label of the card in a notebook: "tbl-card-baseline" in 00_baseline.ipynb."""
     return f"tbl-card-{link.removesuffix('.ipynb').partition('_')[2].replace('_', '-')}"
-
-
-def _spread(side: RecipeEvidence) -> tuple[str, float]:
-    """The model whose runs end furthest apart, and how far; Missing where none has two runs."""
-    apart = {}
-    for model in PUBLISHED:
-        with suppress(Missing):
-            losses = side.runs.values(model, "training_loss")
-            if len(losses) > 1 and model != "squared error":
-                apart[model] = float(np.ptp(losses))
-    if not apart:
-        raise Missing("no model has two runs")
-    return max(apart.items(), key=lambda item: item[1])
 
 
 def findings(evidence: Evidence) -> list[str]:
@@ -185,13 +205,16 @@ def findings(evidence: Evidence) -> list[str]:
         )
 
     def chance() -> str:
-        model, apart = _spread(evidence.plain)
-        deeper = published("baseline")["loss"] - published("deeper")["loss"]
-        proves = "One run proves little" if apart > deeper else "Runs of one model lie near"
+        losses = evidence.plain.runs.values("deeper", "training_loss")
+        if len(losses) < 2:
+            raise Missing("one run of the deeper model")
+        apart = float(np.ptp(losses))
+        gain = published("baseline")["loss"] - published("deeper")["loss"]
+        proves = "One run proves little" if apart > gain else "Runs of one model lie near"
         return (
-            f"**{proves}.** Two runs of the {model} model that differ in their random seed alone "
-            f"end up to **{number(apart)} nats** apart; the published gain of a deeper network is "
-            f"{deeper:.1f}."
+            f"**{proves}.** The original gains {gain:.1f} nats by a deeper network, in one run of "
+            f"each. Runs of that network with different random seeds lie **{number(apart)} nats** "
+            "apart."
         )
 
     open_ = (
@@ -257,15 +280,13 @@ def summary_alt(rows: Mapping, papers: Mapping, unused: Mapping) -> str:
 
 def verdicts(claims: list[Claim]) -> str:
     """How many claims hold, by what they were judged on."""
-    forms = {"as published": "plain", "by a better recipe": "fast", "on Fashion-MNIST": "fashion"}
+    forms = {"as published": "plain", "by the fast recipe": "fast", "on Fashion-MNIST": "fashion"}
     said = "; ".join(f"{words}, {tally(claims, form)}" for words, form in forms.items())
-    return f"Of the original's {len(claims)} claims: {said}."
+    several = re.sub(r"\b([2-9]|\d\d) does not", r"\1 do not", said)
+    return f"Of the original's {len(claims)} claims: {several}."
 
 
 def abstract(evidence: Evidence, profile: str) -> str:
     """The findings as a Markdown list; first, whether the numbers mean anything."""
     said = [f"{n}. {finding}" for n, finding in enumerate(findings(evidence), 1)]
-    if profile == "smoke":
-        trial = "This is a trial run on few images: it shows that everything works, and its numbers"
-        said = [f"**{trial} mean nothing.**", "", *said]
-    return "\n".join(said)
+    return "\n".join([TRIALS.get(profile, ""), "", *said])

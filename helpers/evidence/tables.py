@@ -43,6 +43,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
 }  # fmt: skip
 
 EXPLORATORY = "exploratory"  # name of the folder whose tables may mix rows of different code
+UNFINISHED = "unfinished"  # of the folder of those that wait for their last runs; nothing reads it
 TABLES = (  # of the report, in report/results or in its folder `exploratory`
     "plain.csv", "seeds.csv", "dimensions.csv", "losses.csv", "leakage.csv", "courses.csv",
     "original_protocol.csv", "convergence.csv", "benchmark_runs.csv", "benchmark_steps.csv",

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from helpers import paths
 from helpers.config import PUBLISHED
 from helpers.evidence.order import JUDGED
 from helpers.evidence.published import published
@@ -17,7 +18,7 @@ from helpers.evidence.statistics import Column, Evidence, Missing, differs, sele
 from helpers.evidence.tables import EXPLORATORY, find
 from helpers.evidence.wording import number
 
-NOTHING = "No measured runs are stored with this report."
+NOTHING = "No stored runs are read here."
 
 
 def status(folder: Path | None = None) -> str:
@@ -26,12 +27,16 @@ def status(folder: Path | None = None) -> str:
     if not old:
         return ""
     every = len(old) == len(JUDGED)
-    which = "All tables of runs" if every else f"The tables of runs {', '.join(old)}"
+    which = "All verdicts are" if every else f"Verdicts from {', '.join(old)} are"
     return (
-        f"{which} that verdicts are based on are exploratory: they do not record which code made "
-        "them, and were partly known when the rules were last changed. These verdicts are "
-        "provisional."
+        f"{which} provisional: these runs do not record which code made them, and some of them "
+        "were known when the rules were last changed."
     )
+
+
+def evidence(profile: str, dataset: str = "mnist") -> Evidence:
+    """The stored runs; none for a trial, which states no verdict and no numbers but its own."""
+    return Evidence.load(dataset, paths.ROOT / "no runs" if profile == "smoke" else None)
 
 
 def when_stored(sentence: Callable[[], str], otherwise: str = NOTHING) -> str:
@@ -91,9 +96,9 @@ def seed_differences(
 
 
 def over_seeds(evidence: Evidence, first: str, second: str | None, *columns: Column) -> str:
-    """What several seeds say of a model, or of how it differs from a second one: a sentence each.
+    """What several seeds say of a model, or of how it differs from a second one: a Markdown list.
 
-    Recipes of which nothing is stored are left out; where no recipe is left, the sentence says so.
+    Recipes of which nothing is stored are left out; where no recipe is left, the item says so.
     """
     said = []
     for column in columns:
@@ -105,9 +110,9 @@ def over_seeds(evidence: Evidence, first: str, second: str | None, *columns: Col
                     text = differs(apart.scaled(column.scale), column.unit, column.decimals)
                 else:
                     text = column.mean(side, first)
-                found.append(f"{text} by the {form} recipe")
-        said.append(f"{column.title} is {'; '.join(found) or 'not measured yet'}.")
-    return " ".join(said)
+                found.append(f"by the {form} recipe {text}")
+        said.append(f"- {column.title}: {'; '.join(found) or 'not measured yet'}.")
+    return "\n".join(said)
 
 
 SUMMARY = {  # what summary_table can show: the title, and a format of a model's summary

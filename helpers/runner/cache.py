@@ -16,6 +16,7 @@ from pydantic.dataclasses import dataclass
 
 from helpers import paths, provenance
 from helpers.errors import one_line
+from helpers.evidence.tables import UNFINISHED
 from helpers.parameters import read_notebook
 from helpers.provenance import digest, sha256
 
@@ -134,7 +135,8 @@ def notebook_parts(source: Path, values: dict[str, Any], given: dict[str, str]) 
     parts |= {"Keras": " ".join([version("keras"), *provenance.backend()]), **PYTHON}
     files = [paths.ROOT / "requirements.txt"]
     if any(name.startswith("helpers/evidence/") for name in code):
-        files += (paths.REFERENCE / "results").rglob("*.csv")
+        tables = (paths.REFERENCE / "results").rglob("*.csv")
+        files += (file for file in tables if file.parent.name != UNFINISHED)
     return parts | _sums(paths.ROOT, files) | code | given
 
 

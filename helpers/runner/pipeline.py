@@ -4,6 +4,7 @@ import re
 import resource
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from pydantic import FiniteFloat
 from pydantic.dataclasses import dataclass
 
 from helpers import paths
+from helpers.config import PROFILES
 from helpers.errors import Failure, Refusal, one_line
 from helpers.parameters import Parameter, read_notebook, read_parameters, resolve
 from helpers.progress import clock
@@ -31,13 +33,15 @@ class Source:
     """A notebook of the report, with its place and its needs as its metadata states them.
 
     needs: names of notebooks whose stored results it reads; after: of those that train a model
-    which it takes too, so that no two wait for one training.
+    which it takes too, so that no two wait for one training; trial: smaller parameters, for
+    profiles that train on a part of the images.
     """
 
     file: Path
     order: FiniteFloat
     needs: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    trial: dict[str, Any] = field(default_factory=dict)
 
 
 def discover(folder: Path) -> dict[str, Source]:
@@ -215,6 +219,8 @@ def make_report(
     terminal, output = Terminal(), output.resolve()
     runner = Runner(discover(folder), workers, terminal)
     values = resolve(known_parameters(folder), assignments, profile)
+    if "n_train" in PROFILES[profile]:
+        values = {name: runner.sources[name].trial | given for name, given in values.items()}
     if folder.resolve() in (output, output / "notebooks"):
         raise Refusal(f"{output} holds the sources of the notebooks: name another --output")
     with publish.staging(output) as staged:

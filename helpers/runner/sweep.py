@@ -91,7 +91,7 @@ def _about(run) -> dict:
     return {"model": run.config.label} | run.config.as_dict() | about
 
 
-def _held(table: Path, measure: bool) -> set[TrainingConfig]:
+def held(table: Path, measure: bool) -> set[TrainingConfig]:
     """The configurations whose rows, made by the code of now, a table holds."""
     rows = tables.read(table)
     now = {"training_code": provenance.training_code()}
@@ -127,9 +127,9 @@ def sweep(
     if table.exists() and ("epoch" in tables.read(table)) == measure:
         there, asked = kinds[not measure], kinds[measure]
         raise Refusal(f"{table} holds {there} of trainings, not {asked}: name another table")
-    held = _held(table, measure)
+    done = held(table, measure)
     wanted = list(dict.fromkeys(configs))
-    found, configs = len(wanted), [config for config in wanted if config not in held]
+    found, configs = len(wanted), [config for config in wanted if config not in done]
     if found > len(configs):
         terminal.line(f"{found - len(configs)} of {found} trainings are in {table} already")
     if not configs:

@@ -1,6 +1,7 @@
 """The report in short follows the stored runs, and reads well where there are none."""
 
 import re
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -27,7 +28,7 @@ def runs(form, **models):
 TEN = [{"training_loss": 120.0, "active_units": 2}, {"training_loss": 150.0, "active_units": 10}]
 TWO = [{"training_loss": 149.0, "active_units": 2, "val_elbo": -150.0}] * 2
 MADE = Evidence(
-    runs("plain", **{"10_D": TEN, "baseline": TWO}),
+    runs("plain", **{"10_D": TEN, "baseline": TWO, "deeper": TEN}),
     runs("fast", **{"10_D": [{"val_elbo": -109.0}, {"val_elbo": -111.0}], "baseline": TWO}),
 )
 
@@ -41,21 +42,45 @@ def stored():
 def test_every_claim_has_at_most_five_words_and_a_number():
     assert list(brief.BRIEFS) == [claim["id"] for claim in CLAIMS["claims"]]
     assert all(len(each.words.split()) <= 5 for each in brief.BRIEFS.values())
-    assert {brief.figure_of(name, Evidence(NONE, NONE)) for name in brief.BRIEFS} == {"–"}
+    nothing = Evidence(NONE, NONE)
+    assert {brief.figure_of(claim, nothing) for claim in claim_rows(nothing)} == {"–"}
 
 
-def test_the_number_is_the_plain_recipes_else_the_fast_ones_which_it_says():
-    assert brief.figure_of("C3", MADE) == "149.0 ± 0.0"
-    assert brief.figure_of("C9", MADE) == "−14.0 ± 190.6"
-    assert brief.figure_of("C17", MADE) == "+40.0 ± 12.7 (fast)"
+def claim(name, plain="not decidable", fast="not decidable", signs=(0,)):
+    """A claim with verdicts of our choice."""
+    row = next(row for row in claim_rows(MADE) if row.id == name)
+    verdicts = {
+        form: SimpleNamespace(verdict=verdict, signs=signs)
+        for form, verdict in (("plain", plain), ("fast", fast), ("fashion", "does not apply"))
+    }
+    return row._replace(**verdicts)
+
+
+def test_the_number_is_of_the_recipe_that_decides_the_claim_and_says_so():
+    fast = {"10_D": [{"training_loss": loss} for loss in (101.8, 102.2)],
+            "baseline": [{"training_loss": loss} for loss in (149.2, 148.8)]}  # fmt: skip
+    both = Evidence(MADE.plain, runs("fast", **fast))
+    assert brief.figure_of(claim("C3"), MADE) == "149.0 ± 0.0 (plain)"
+    assert brief.figure_of(claim("C9"), MADE) == "−14.0 ± 190.6 (plain)"
+    assert brief.figure_of(claim("C17"), MADE) == "+40.0 ± 12.7 (fast)"  # the only one there is
+    decided = claim("C9", fast="confirmed", signs=(1,))
+    assert brief.figure_of(decided, both) == "−47.0 ± 1.2 (fast)"
+    measured = brief.measured(claim("C17", plain="refuted", signs=(-1,)), MADE)
+    assert measured == "test ELBO against the baseline, nats: +40.0 ± 12.7 (fast)"
+
+
+def test_a_part_that_is_refuted_shows_where_the_claim_is_not_decidable():
+    torn = claim("C10", signs=(0, -1))
+    assert brief.verdict(torn, "plain") == "not decidable, a part refuted"
+    assert brief.marks(torn) == ["?✗", "?✗", "·"]
+    assert brief.marks(claim("C10", plain="refuted", signs=(-1, -1)))[0] == "✗"
 
 
 def test_the_findings_are_computed_and_say_what_is_not_measured_yet():
     unused, gain, chance = brief.findings(MADE)
     assert "uses **6.0 of them** on average (1 of 2 runs leave some unused)" in unused
     assert "dimensions help.**" in gain and "**40.0 ± 12.7 nats higher**" in gain
-    assert "Two runs of the 10-D model" in chance and "**30.0 nats**" in chance
-    assert "gain of a deeper network is 10.1" in chance
+    assert "gains 10.1 nats by a deeper network" in chance and "**30.0 nats** apart" in chance
     for finding in brief.findings(Evidence(NONE, NONE)):
         assert re.fullmatch(r"\*\*[^*]+\*\*: not measured yet\.", finding)
 
@@ -64,12 +89,12 @@ def test_the_findings_turn_with_the_numbers():
     full = [{"training_loss": loss, "active_units": 10} for loss in (120.0, 121.0)]
     same = [{"val_elbo": elbo} for elbo in (-149.0, -151.0)]
     worse = [{"val_elbo": elbo} for elbo in (-170.0, -171.0)]
-    plain = runs("plain", **{"10_D": full, "baseline": TWO})
+    plain = runs("plain", **{"10_D": full, "baseline": TWO, "deeper": full})
     for elbos, words in ((same, "not shown to help"), (worse, "harm.** ")):
         found = brief.findings(Evidence(plain, runs("fast", **{"10_D": elbos, "baseline": TWO})))
         assert words in found[1]
     assert "uses the latent space.**" in found[0] and "**10.0 of them**" in found[0]
-    assert found[2].startswith("**Runs of one model lie near.** Two runs of the 10-D model")
+    assert found[2].startswith("**Runs of one model lie near.** The original gains 10.1 nats")
 
 
 def test_a_line_of_the_claims_table_leads_to_card_and_findings(stored):
@@ -79,7 +104,7 @@ def test_a_line_of_the_claims_table_leads_to_card_and_findings(stored):
     first = table.iloc[0]
     assert first["claim"].endswith("(00_baseline.ipynb#tbl-card-baseline-c1)")
     assert first["number"].endswith("(#tbl-findings-c1)")
-    assert set(table["plain"]) <= set("✓≈✗?–·") and len(brief.MARKS) == len(VERDICTS)
+    assert set(table["plain"]) <= {*"✓≈✗?–·", "?✗"} and len(brief.MARKS) == len(VERDICTS)
 
 
 def test_moving_claims_have_a_known_verdict_and_its_findings_for_each_form(stored):
@@ -118,14 +143,23 @@ def test_the_summary_figure_has_every_run_and_which_left_dimensions_unused():
 
 def test_the_abstract_warns_of_trial_runs(stored):
     evidence, claims = stored
-    trial, whole = (brief.abstract(evidence, p) for p in ("smoke", "report"))
+    trial, draft, whole = (brief.abstract(evidence, p) for p in ("smoke", "draft", "report"))
     assert trial.startswith("**This is a trial run") and trial.endswith(whole)
-    assert whole.startswith("1. **") and whole.count("\n") == 2
+    assert draft.startswith("**This is a draft.") and draft.endswith(whole)
+    assert whole.strip().startswith("1. **") and whole.strip().count("\n") == 2
     assert brief.verdicts(claims).startswith("Of the original's 24 claims: as published, ")
+
+
+def test_a_trial_reads_no_stored_runs():
+    assert len(text.evidence("draft").fast.runs.table) > 0
+    trial = text.evidence("smoke")
+    assert not any(len(side.runs.table) for side in (trial.plain, trial.fast, trial.fashion))
+    rows = claim_rows(trial)
+    assert {row.plain.verdict for row in rows} == {"not measured yet"}
 
 
 def test_a_sentence_over_seeds_names_both_recipes_and_what_is_missing():
     column = text.Column("The ELBO", "val_elbo", 1, unit="nats")
     said = text.over_seeds(MADE, "10-D", "baseline", column)
-    assert said.startswith("The ELBO is 40.0 nats higher (95 %") and said.endswith("fast recipe.")
-    assert text.over_seeds(MADE, "1-D", None, column) == "The ELBO is not measured yet."
+    assert said.startswith("- The ELBO: by the fast recipe 40.0 nats higher (95 %")
+    assert text.over_seeds(MADE, "1-D", None, column) == "- The ELBO: not measured yet."

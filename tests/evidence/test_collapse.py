@@ -3,6 +3,7 @@
 import pandas as pd
 
 from helpers import paths
+from helpers.config import MODELS
 from helpers.evidence import collapse
 from helpers.evidence.statistics import Evidence, RecipeEvidence, Runs
 from helpers.evidence.tables import read
@@ -18,7 +19,7 @@ ROWS = [  # seed, what differs, dead units, loss
 
 
 def made(rows=ROWS):
-    usual = collapse.USUAL | {"latent_dim": 10}
+    usual = collapse.USUAL | MODELS["10-D"]
     return pd.DataFrame(
         usual | change | {"seed": seed, "val_dead": dead, "val_loss": loss}
         for seed, change, dead, loss in rows
@@ -26,7 +27,7 @@ def made(rows=ROWS):
 
 
 def test_runs_are_grouped_by_what_differs_and_paired_by_seed():
-    found = collapse.runs(made())
+    found = collapse.runs("10-D", made())
     assert {name: len(rows) for name, rows in found.items()} == {
         "as published": 2, "leaky ReLU": 2, "64 hidden units": 1,
     }  # fmt: skip
@@ -37,28 +38,29 @@ def test_runs_are_grouped_by_what_differs_and_paired_by_seed():
 
 
 def test_the_table_and_the_sentences_say_what_the_rows_hold():
-    found = collapse.runs(made())
-    shown = collapse.table(found)
-    assert shown.loc["as published", "dead units"] == "10 (9 to 11)"
-    assert shown.loc["64 hidden units", "of"] == 64
-    said = collapse.summary(found)
-    assert said.startswith("In 2 runs of one epoch") and "10 (9 to 11) of 16" in said
+    found = collapse.runs("10-D", made())
+    shown = collapse.table({"10-D": found})
+    assert shown.loc[("10-D", "as published"), "dead units"] == "10 (9 to 11)"
+    assert shown.loc[("10-D", "64 hidden units"), "of"] == 64
+    said = collapse.summary({"10-D": found})
+    assert said.startswith("In 2 runs of 10-D, one epoch") and "10 (9 to 11) of 16" in said
     assert "it is 0 in 2 runs" in said and "21.0 ± 12.7 nats lower" in said
-    assert "leaky" not in collapse.summary({"as published": found["as published"]})
-    assert "not measured yet" in collapse.summary({})
+    assert "leaky" not in collapse.summary({"10-D": {"as published": found["as published"]}})
+    assert "units of deeper die early is not measured yet" in collapse.summary({"deeper": {}})
 
 
 def test_a_change_that_is_worse_is_not_called_lower():
     worse = [(1, {}, 0, 100.0), (1, {"activation": "leaky_relu"}, 0, 105.0)]
-    assert "5.0 nats (one run) higher" in collapse.summary(collapse.runs(made(worse)))
+    said = collapse.summary({"10-D": collapse.runs("10-D", made(worse))})
+    assert "5.0 nats (one run) higher" in said
 
 
 def test_the_stored_runs_are_one_epoch_of_mnist_by_one_code():
     rows = read(paths.REFERENCE / "results" / collapse.TABLE)
     assert set(rows["epochs"]) == {1} and set(rows["dataset"]) == {"mnist"}
     assert rows["training_code"].nunique() == 1 and not rows["commit"].str.endswith("+").any()
-    wide = rows[rows["latent_dim"] == 10]
-    assert sum(map(len, collapse.runs(rows).values())) == len(wide)
+    found = [collapse.runs(model, rows) for model in collapse.STUDIED]
+    assert sum(len(those) for groups in found for those in groups.values()) == len(rows)
 
 
 COLUMNS = ["model", "seed", "epoch", "recipe", "epochs", "n_train", "dataset"]

@@ -67,10 +67,10 @@ def test_the_report_says_which_tables_are_exploratory(tmp_path):
     (tmp_path / "exploratory").mkdir()
     for name in order.JUDGED:
         (tmp_path / "exploratory" / name).touch()
-    assert text.status(tmp_path).startswith("All tables of runs that verdicts are based on are")
+    assert text.status(tmp_path).startswith("All verdicts are provisional")
     (tmp_path / "plain.csv").touch()
     said = text.status(tmp_path)
-    assert said.startswith("The tables of runs seeds.csv, dimensions.csv")
+    assert said.startswith("Verdicts from seeds.csv, dimensions.csv")
     assert "plain" not in said
 
 

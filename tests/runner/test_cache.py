@@ -6,6 +6,7 @@ import os
 import pytest
 
 from helpers import paths, provenance
+from helpers.evidence.tables import UNFINISHED
 from helpers.runner.cache import KEPT, ResultCache, imported, notebook_parts, rendering_parts
 
 
@@ -86,12 +87,16 @@ def test_tables_count_for_a_notebook_that_reads_them(root):
     (root / "report/results/exploratory").mkdir()
     for name in names:
         assert changed_by(root, lambda name=name: (root / name).write_text("b")) == {name}
+    unfinished = root / "report/results/unfinished"
+    unfinished.mkdir()
+    assert not changed_by(root, lambda: (unfinished / "new.csv").write_text("b"))
 
 
 def test_a_notebook_of_evidence_depends_on_its_data_and_tables_and_another_does_not():
     data = {"helpers/evidence/claims.json", "helpers/evidence/columns.json"}
     tables = (paths.REFERENCE / "results").rglob("*.csv")
-    data |= {file.relative_to(paths.ROOT).as_posix() for file in tables}
+    read = [file for file in tables if file.parent.name != UNFINISHED]
+    data |= {file.relative_to(paths.ROOT).as_posix() for file in read}
     assert len(data) > 5
     assert data <= notebook_parts(paths.NOTEBOOKS / "08_claims.ipynb", {}, {}).keys()
     assert not data & provenance.code_parts(["helpers.plots"]).keys()
