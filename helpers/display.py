@@ -9,6 +9,7 @@ Quarto, MyST and the report maker read these lines; `start` makes JupyterLab and
 too. Captions are inline Markdown: they may hold `$maths$` and links.
 """
 
+import base64
 import inspect
 import io
 import itertools
@@ -135,11 +136,16 @@ def _axis_name(ax: Any, axis: str) -> str:
 
 def svg(fig: Figure) -> str:
     """The figure as SVG whose bytes depend on nothing but the figure."""
+    return _saved(fig, "svg", {"Date": None}).decode()
+
+
+def _saved(fig: Figure, kind: str, metadata: dict) -> bytes:
+    """The figure as a file."""
     file = io.BytesIO()
     options: dict[str, Any] = {"dpi": 150, "bbox_inches": "tight", "pad_inches": 0.05}
     with matplotlib.rc_context({"svg.hashsalt": "report", "svg.fonttype": "path"}):
-        fig.savefig(file, format="svg", metadata={"Date": None}, **options)
-    return file.getvalue().decode()
+        fig.savefig(file, format=kind, metadata=metadata, **options)
+    return file.getvalue()
 
 
 def pipe_table(frame: pd.DataFrame) -> str:
@@ -185,15 +191,18 @@ def _show_figure(fig: Figure, live: dict | None = None) -> None:
         (paths.figures() / f"{label}.svg").write_text(picture, "utf-8")
     report = {"kind": "figure", **texts, "live": live, "data": figure_data(fig)}
     bundle = {"image/svg+xml": picture, "text/plain": texts["alt"] or "a figure"}
+    if live and paths.by_hand():  # an untrusted notebook shows no SVG
+        bundle["image/png"] = base64.b64encode(_saved(fig, "png", {})).decode()
     _publish(bundle, {name: value for name, value in report.items() if value})
 
 
 def _show_live(figure: Any) -> None:
-    """Display a live figure: its static picture and, by hand, the widget that moves."""
+    """Display a live figure: its static picture and, by hand, below it what moves."""
     _show_figure(figure.static, figure.content)
     if figure.content and paths.by_hand():
         words = _options().get("live-cap", "")
-        display(figure.widget())
+        moving = {"application/javascript": figure.javascript(), "text/plain": ""}
+        display(moving, raw=True, metadata={"report": {"kind": "live"}})
         display({"text/markdown": f"*{words}*"}, raw=True, metadata={"report": {"kind": "caption"}})
 
 

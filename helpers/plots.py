@@ -336,6 +336,53 @@ def seed_curves(curves: Mapping[str, Mapping], ax: Axes, ticks, unnamed=()) -> A
 
 
 @_styled
+def run_courses(courses: Mapping[str, Sequence], ax: Axes, ylabel="", named=True) -> Axes:
+    """A value by epoch, a line for each run, {name: runs}: each name has a colour and a dash.
+
+    named: with a legend.
+    """
+    looks = zip(CLASS_COLOURS, ("-", "--"), strict=False)
+    for (name, runs), (colour, look) in zip(courses.items(), looks, strict=False):
+        for n, values in enumerate(runs):
+            label = "" if n else name
+            ax.plot(range(1, len(values) + 1), values, look, color=colour, lw=1.2, label=label)
+    ax.set(xlabel="epoch", ylabel=ylabel)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if named and courses:
+        ax.legend()
+    return ax
+
+
+@_styled
+def verdict_tiles(verdicts: Mapping[str, Mapping[str, str]]) -> Figure:
+    """Claims by verdict, {form: {claim: verdict}}: rows are forms, columns are those of MARKS."""
+    each, top, middles = 4, 0.0, []  # claims side by side
+    places: list[tuple[float, float, str]] = []
+    for found in verdicts.values():
+        columns = [[claim for claim in found if found[claim] == name] for name in MARKS]
+        lines = max(1, *(-(-len(column) // each) for column in columns))
+        for left, column in enumerate(columns):
+            at = (((each + 0.5) * left + n % each, top + n // each) for n in range(len(column)))
+            places += [(x, y, claim) for (x, y), claim in zip(at, column, strict=True)]
+        middles.append(top + (lines - 1) / 2)
+        top += lines + 0.5
+    fig, ax = figure(height=0.38 * top + 1.1)
+    for x, y, claim in places:
+        ax.text(x, y, claim, ha="center", va="center", fontsize=7)
+    heads = [(each + 0.5) * n + (each - 1) / 2 for n in range(len(MARKS))]
+    ax.set(xlim=(-0.6, heads[-1] + each / 2 + 0.1), ylim=(top - 0.75, -0.75), yticks=middles)
+    ax.set_yticklabels(list(verdicts))
+    ax.set_xticks(heads, list(MARKS))
+    ax.xaxis.tick_top()
+    ax.tick_params(length=0, labelsize=8)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    for middle in heads[:-1]:
+        ax.axvline(middle + (each + 0.5) / 2, color=PALE, linewidth=0.6)
+    return fig
+
+
+@_styled
 def seed_dots(rows: Mapping[str, Mapping], ax=None, published=None, unused=None, xlabel="") -> Axes:
     """A row for each name: every seed of each recipe is a dot, {name: {recipe: values (n,)}}.
 

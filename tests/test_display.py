@@ -24,7 +24,7 @@ from matplotlib import pyplot as plt
 
 class LiveFigure:
     static, content = Figure(), {"figure": "slider"}
-    def widget(self): return Markdown("a widget")
+    def javascript(self): return "moves()"
 LiveFigure.__module__ = "helpers.report.live"
 
 def line(make=Figure):
@@ -115,7 +115,10 @@ def test_prose_is_left_alone(shown):
 
 def test_what_moves_goes_to_the_report_and_by_hand_to_the_reader_too(shown):
     assert shown["live"][0].metadata.report.live == {"figure": "slider"}
-    assert len(shown["live"]) == 1 and shown["by hand"][1].data["text/markdown"] == "a widget"
+    assert len(shown["live"]) == 1
+    picture, moving, *_ = shown["by hand"]
+    assert "image/png" in picture.data and "image/png" not in shown["live"][0].data
+    assert moving.data == {"application/javascript": "moves()", "text/plain": ""}
 
 
 def test_a_figure_gives_the_numbers_that_it_draws():

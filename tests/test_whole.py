@@ -36,6 +36,17 @@ SECTIONS = [
     "4 Claims",
     "5 Conclusion",
 ]
+COUNT_PAINTS = """canvas => {  // counts how often a frame paints it: `paints`, frames with any
+  const context = canvas.getContext("2d"), put = context.putImageData;
+  let frame = -1;
+  globalThis.paints = [];
+  context.putImageData = (...image) => {
+    if (frame === document.timeline.currentTime) paints[paints.length - 1]++;
+    else paints.push(1);
+    frame = document.timeline.currentTime;
+    put.apply(context, image);
+  };
+}"""
 CORE = 30  # pages before the appendices, contents included
 
 
@@ -303,46 +314,100 @@ def opened(chromium, report):
         page.close()
 
 
+def enliven(page):
+    """Bring every live figure into view, which makes it, and wait until all are there."""
+    figures = page.locator(".live")
+    for n in range(figures.count()):
+        figures.nth(n).scroll_into_view_if_needed()
+        page.locator(".live[data-ready]").nth(n).wait_for(state="attached")
+    return figures
+
+
 def test_the_page_says_nothing_and_loads_nothing_but_itself(opened, report):
     page, messages, requests = opened()
-    page.mouse.wheel(0, 100_000)
+    enliven(page)
     page.wait_for_timeout(500)
     assert not messages and requests == [(report / "report.html").as_uri()]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_violation(opened, scheme):
-    page, _, _ = opened(color_scheme=scheme)
+    page, _, _ = opened(color_scheme=scheme, reduced_motion="reduce")
+    enliven(page)
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
 
 
 def test_nothing_scrolls_sideways_on_a_phone(opened):
     page, _, _ = opened(viewport={"width": 390, "height": 844}, has_touch=True)
+    figures = enliven(page)
+    assert page.evaluate("scrollY") > 0
+    wide = "figure => figure.scrollWidth - figure.clientWidth"
+    assert [figures.nth(n).evaluate(wide) for n in range(figures.count())] == [0] * figures.count()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_every_live_figure_runs_and_can_be_reached_by_keyboard(opened):
     page, _, _ = opened()
-    figures = page.locator(".live")
-    for n in range(figures.count()):  # a figure is made when it comes into view
-        figures.nth(n).scroll_into_view_if_needed()
-        page.locator(".live[data-ready]").nth(n).wait_for(state="attached")
-    assert {figures.nth(n).get_attribute("data-figure") for n in range(figures.count())} == {
-        "plane", "slider", "sliders", "board"
+    figures = enliven(page)
+    names = [figures.nth(n).get_attribute("data-figure") for n in range(figures.count())]
+    assert {*names} == {
+        "hero", "plane", "confusion", "slider", "sliders", "board", "courses", "verdicts"
     }  # fmt: skip
-    for n in range(figures.count()):
+    for n, name in enumerate(names):
         assert not figures.nth(n).locator(".live-static").is_visible()
-        control = figures.nth(n).locator("[tabindex='0'], input, button").first
-        control.focus()
+        controls = figures.nth(n).locator("[tabindex='0'], input, button")
+        (controls.last if name == "verdicts" else controls.first).focus()
         before = figures.nth(n).inner_text()
         for key in ("ArrowRight", "ArrowUp", "Space", "Enter"):
             page.keyboard.press(key)
         page.wait_for_timeout(300)
-        assert (
-            figures.nth(n).inner_text() != before
-            or figures.nth(n).get_attribute("data-figure") == "board"
-        )
+        assert figures.nth(n).inner_text() != before or name == "board"
+
+
+def test_what_is_decoded_stays_below_the_bar_on_a_phone(opened):
+    page, _, _ = opened(viewport={"width": 390, "height": 844}, has_touch=True)
+    enliven(page)
+    page.locator(".live[data-figure=sliders] input").nth(5).evaluate("e => e.scrollIntoView()")
+    page.wait_for_timeout(300)
+    bottom, top = (
+        page.locator(where).bounding_box()
+        for where in (".bar", ".live[data-figure=sliders] .live-beside")
+    )
+    assert top["y"] >= bottom["y"] + bottom["height"] - 1
+
+
+def test_a_drag_decodes_at_most_once_in_a_frame(opened):
+    page, _, _ = opened()
+    enliven(page)
+    for name, at in (("plane", ".live-plane"), ("sliders", "input"), ("slider", "input")):
+        figure = page.locator(f".live[data-figure={name}]")
+        figure.locator(at).first.scroll_into_view_if_needed()
+        box = figure.locator(at).first.bounding_box()
+        shown = figure.locator(".live-digit[role=img]").first
+        shown.evaluate(COUNT_PAINTS)
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x - 100, y, steps=60)
+        page.mouse.up()
+        page.wait_for_timeout(300)
+        most, paints = page.evaluate("[Math.max(...paints), paints.length]")
+        assert most == 1 and paints > 1, name
+
+
+def test_nothing_moves_by_itself_where_motion_is_reduced(opened):
+    page, _, _ = opened(reduced_motion="reduce")
+    enliven(page)
+    step, before = page.locator(".live[data-figure=board] .live-panels"), []
+    for _ in range(2):
+        before.append(step.inner_text())
+        page.wait_for_timeout(500)
+    assert before[0] == before[1]
+    switch = page.locator(".live[data-figure=verdicts] .live-choices button")
+    switch.nth(1).press("Enter")
+    assert switch.nth(1).get_attribute("aria-pressed") == "true"
+    assert page.evaluate("document.getAnimations().length") == 0
 
 
 def test_one_switch_unfolds_all_code(opened):
@@ -361,14 +426,14 @@ def test_one_switch_unfolds_all_code(opened):
 
 def test_on_paper_are_answers_no_folded_code_and_pictures_for_live_figures(opened):
     page, _, _ = opened()
+    enliven(page)
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.evaluate("[...document.querySelectorAll('details.answer')].every(d => d.open)")
     assert not page.locator("details.code").first.is_visible()
-    assert (
-        page.locator(".live .live-static").first.is_visible()
-        and not page.locator(".live-body").first.is_visible()
-    )
+    pictures, bodies = page.locator(".live .live-static"), page.locator(".live-body, .hero")
+    assert all(pictures.nth(n).is_visible() for n in range(pictures.count()))
+    assert not any(bodies.nth(n).is_visible() for n in range(bodies.count()))
 
 
 def test_the_exporters_are_registered():

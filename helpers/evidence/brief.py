@@ -134,6 +134,15 @@ TRIALS = {  # what the report of a trial says first
 LEGEND = ", ".join(f"{sign} {name}" for name, sign in MARKS.items()) + ", ?✗ a part refuted"
 
 
+def moving(claims: Iterable[Claim]) -> list[dict]:
+    """Claims as `live.verdicts` takes them: a verdict and its findings for each of FORMS."""
+    return [
+        {"id": claim.id, "words": BRIEFS[claim.id].words,
+         "found": [[side.verdict, side.ours] for side in (getattr(claim, f) for f in FORMS)]}
+        for claim in claims
+    ]  # fmt: skip
+
+
 def measured(claim: Claim, evidence: Evidence) -> str:
     """What the one number of a claim is, and the number."""
     return f"{BRIEFS[claim.id].title}: {figure_of(claim, evidence)}"

@@ -1,9 +1,11 @@
-"""Dead units under the plain recipe, and what a change of it does: runs of one epoch, by seed."""
+"""Latent dimensions that stay unused, epoch by epoch, and dead units under the plain recipe."""
+
+from pathlib import Path
 
 import pandas as pd
 
 from helpers.config import MODELS
-from helpers.evidence.statistics import Interval, interval
+from helpers.evidence.statistics import RECIPES, Evidence, Interval, interval, select
 from helpers.evidence.tables import DEFAULTS, find, read
 from helpers.evidence.wording import spread
 
@@ -20,6 +22,42 @@ CHANGES: dict[str, dict] = {  # to the plain recipe: fields of the configuration
 }
 USUAL: dict = {"recipe": "keras"} | DEFAULTS
 Groups = dict[str, pd.DataFrame]  # runs of a model with each change, by seed
+COURSES = {  # of a recipe: the tables that may have its runs by epoch, and how long these are
+    "plain": (("original_protocol.csv", "benchmark_runs.csv"), 30),
+    "fast": (("convergence.csv",), 12),
+}
+
+
+def courses(model: str, evidence: Evidence, folder: Path | None = None) -> list[dict]:
+    """Stored runs of a model by epoch, as `live.courses` takes them: by recipe, then seed.
+
+    Of each recipe the table with the most seeds. How many dimensions a run uses in the end comes
+    from its own measures where it has no count by epoch.
+    """
+    found = []
+    for recipe, (names, epochs) in COURSES.items():
+        same = RECIPES[recipe] | {"epochs": epochs, "n_train": None}
+        same |= {"dataset": evidence.plain.dataset}
+        tables = [select(read(find(name, folder)), model=model, **same) for name in names]
+        rows = max(tables, key=lambda table: table["seed"].nunique())
+        for seed, run in rows.sort_values("epoch").groupby("seed"):
+            active = run.get("val_active", pd.Series()).dropna().astype(int).to_list()
+            active = active if len(active) == len(run) else []
+            measured = evidence.by_recipe()[recipe].runs.table
+            found.append({
+                "name": f"{recipe}, seed {seed}", "recipe": recipe,
+                "rate": run["val_rate"].to_list(), "distortion": run["val_distortion"].to_list(),
+                "active": active, "used": active[-1] if active else _used(measured, model, run),
+            })  # fmt: skip
+    return found
+
+
+def _used(measured: pd.DataFrame, model: str, run: pd.DataFrame) -> int | None:
+    """How many dimensions the same run, by seed and loss, is measured to use in the end."""
+    last = run.iloc[-1]
+    those = select(measured, model=model, seed=last["seed"])
+    same = abs(those["training_loss"] - last["training_loss"]) < 1e-3
+    return int(those["active_units"][same].iloc[0]) if same.any() else None
 
 
 def runs(model: str, rows: pd.DataFrame | None = None) -> Groups:

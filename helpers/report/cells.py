@@ -218,7 +218,7 @@ class _Cell:
             return self.printed(output.text) if output.name == "stdout" else []
         report, data = output.metadata.get("report", {}), output.data
         kind, markdown = report.get("kind"), data.get("text/markdown", "")
-        if kind in {"progress", "caption"} or _WIDGET in data:
+        if kind in {"progress", "caption", "live"} or _WIDGET in data:
             return []
         if kind == "listing":
             return [self.captioned("listing", report, code=report["code"])]

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from helpers.evidence import brief, text
-from helpers.evidence.claims import VERDICTS, claim_rows
+from helpers.evidence.claims import FORMS, VERDICTS, claim_rows
 from helpers.evidence.published import CLAIMS
 from helpers.evidence.statistics import Evidence, RecipeEvidence, Runs
+from helpers.plots import MARKS
 
 NONE = RecipeEvidence()
 
@@ -104,6 +105,16 @@ def test_a_line_of_the_claims_table_leads_to_card_and_findings(stored):
     assert first["claim"].endswith("(00_baseline.ipynb#tbl-card-baseline-c1)")
     assert first["number"].endswith("(#tbl-findings-c1)")
     assert set(table["plain"]) <= {*"✓≈✗?–·", "?✗"} and len(brief.MARKS) == len(VERDICTS)
+
+
+def test_moving_claims_have_a_known_verdict_and_its_findings_for_each_form(stored):
+    _, claims = stored
+    moving = brief.moving(claims)
+    assert [claim["id"] for claim in moving] == [f"C{n}" for n in range(1, 25)]
+    for claim, shown in zip(claims, moving, strict=True):
+        sides = [getattr(claim, form) for form in FORMS]
+        assert shown["found"] == [[side.verdict, side.ours] for side in sides]
+        assert {verdict for verdict, _ in shown["found"]} <= set(MARKS)
 
 
 def test_cards_hold_every_claim_once():

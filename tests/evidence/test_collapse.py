@@ -5,6 +5,7 @@ import pandas as pd
 from helpers import paths
 from helpers.config import MODELS
 from helpers.evidence import collapse
+from helpers.evidence.statistics import Evidence, RecipeEvidence, Runs
 from helpers.evidence.tables import read
 
 ROWS = [  # seed, what differs, dead units, loss
@@ -60,3 +61,44 @@ def test_the_stored_runs_are_one_epoch_of_mnist_by_one_code():
     assert rows["training_code"].nunique() == 1 and not rows["commit"].str.endswith("+").any()
     found = [collapse.runs(model, rows) for model in collapse.STUDIED]
     assert sum(len(those) for groups in found for those in groups.values()) == len(rows)
+
+
+COLUMNS = ["model", "seed", "epoch", "recipe", "epochs", "n_train", "dataset"]
+
+
+def course(seeds, active=None):
+    """A table of plain 10-D runs, of which two epochs are given."""
+    rows = [
+        {"model": "10-D", "latent_dim": 10, "dataset": "mnist", "recipe": "keras", "epochs": 30,
+         "n_train": None, "seed": seed, "epoch": epoch, "training_loss": 100.0 + seed - epoch,
+         "val_rate": 5.0 * epoch, "val_distortion": 90.0 - epoch}
+        | ({} if active is None else {"val_active": active - epoch})
+        for seed in seeds for epoch in (2, 1)
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=COLUMNS if not rows else None)
+
+
+def test_courses_are_those_of_the_table_with_the_most_seeds(tmp_path, monkeypatch):
+    tables = {"original_protocol.csv": course([7]), "benchmark_runs.csv": course([0, 1])}
+    monkeypatch.setattr(collapse, "read", lambda file: tables.get(file.name, course([])))
+    measured = pd.DataFrame({"model": "10-D", "seed": [0, 1], "training_loss": [98.0, 1.0]})
+    runs = Runs(measured.assign(active_units=[4.0, 5.0]))
+    evidence = Evidence(RecipeEvidence(runs), RecipeEvidence())
+    first, second = collapse.courses("10-D", evidence, tmp_path)
+    assert first == {
+        "name": "plain, seed 0", "recipe": "plain", "rate": [5.0, 10.0],
+        "distortion": [89.0, 88.0], "active": [], "used": 4,
+    }  # fmt: skip
+    assert second["used"] is None  # measured was another run with this seed
+    tables["original_protocol.csv"] = course([1, 2, 3], active=9)
+    found = collapse.courses("10-D", evidence, tmp_path)
+    assert [run["name"][-1] for run in found] == ["1", "2", "3"]
+    assert (found[0]["active"], found[0]["used"]) == ([8, 7], 7)
+
+
+def test_the_stored_courses_have_both_recipes_and_a_number_for_every_epoch():
+    found = collapse.courses("10-D", Evidence.load())
+    assert {run["recipe"] for run in found} == {"plain", "fast"}
+    assert {len(run["rate"]) for run in found} == {12, 30}
+    assert all(len(run["rate"]) == len(run["distortion"]) for run in found)
+    assert not collapse.courses("none of these", Evidence.load())

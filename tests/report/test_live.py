@@ -242,6 +242,17 @@ MEANS = np.array([[1.0, 2.0], [-1.5, 0.5], [-2.0, -2.5]])
 DIGITS = np.random.default_rng(8).integers(0, 16, (3, 28, 28, 1)) / 15  # as a sheet keeps them
 
 STATIC = Figure(figsize=(1, 1))
+RUNS = [
+    {"name": "plain, seed 0", "rate": [1.0, 2.0, 4.0], "distortion": [9.0, 8.0, 7.0],
+     "active": [3, 2, 1], "used": 1},
+    {"name": "fast, seed 0", "rate": [8.0], "distortion": [5.04], "active": [], "used": 2},
+    {"name": "fast, seed 1", "rate": [6.0], "distortion": [5.0], "active": [], "used": None},
+]  # fmt: skip
+MARKS = {"confirmed": "+", "refuted": "-"}
+CLAIMS = [
+    {"id": "C1", "words": "One", "found": [["confirmed", "(p1)"], ["confirmed", "(f1)"]]},
+    {"id": "C2", "words": "Two", "found": [["confirmed", "(p2)"], ["refuted", "(f2)"]]},
+]
 GARMENTS = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker")
 
 
@@ -266,12 +277,14 @@ def figures():
         live.sliders(three, KL, [nats > 0.01 for nats in KL], static=STATIC),
         live.board(plane, images, [3, 7], mask, steps=6, warm_up=2, static=STATIC, **garments),
         live.confusion(MEANS, LABELS, VOTES, DIGITS, static=STATIC),
+        live.courses(RUNS, 3, static=STATIC),
+        live.verdicts(CLAIMS, ["published", "fast"], MARKS, static=STATIC),
     ]
     assert all(figure.static is STATIC for figure in made)
     made = [figure.content for figure in made]
     cells = [
         moving(sample.figure(STATIC, f"fig-{letter}", "Stands.", "B.", live=content))
-        for letter, content in zip("abcde", made, strict=True)
+        for letter, content in zip("abcdefg", made, strict=True)
     ]
     report, _ = ReportHTMLExporter().from_notebook_node(sample.notebook(cells, title="T"))
     soup = BeautifulSoup(report, "html.parser")
@@ -296,14 +309,14 @@ def assert_shown(pixels, image):
 
 
 def test_every_figure_comes_to_life_in_place_of_its_picture(acted):
-    assert acted["ready"] == [True] * 6
-    assert acted["static"] == [None] + [False] * 5
+    assert acted["ready"] == [True] * 8
+    assert acted["static"] == [None] + [False] * 7
 
 
 def test_a_live_figure_has_its_own_caption_and_says_what_moves(acted):
     captions = [words and words.removeprefix("Figure ") for words in acted["captions"]]
-    assert captions == [None, *(f"{n} Moves." for n in range(1, 6))]
-    assert acted["invitations"] == [0, 1, 1, 1, 1, 1]
+    assert captions == [None, *(f"{n} Moves." for n in range(1, 8))]
+    assert acted["invitations"] == [0] + [1] * 7
 
 
 def test_a_page_asks_for_nothing_and_keeps_the_policy(acted):
@@ -316,7 +329,7 @@ def test_figures_fit_a_narrow_page(acted):
 
 def test_what_can_be_used_has_a_name_and_takes_the_focus(acted):
     assert acted["nameless"] == 0
-    assert acted["focusable"] == [4, 11, 1, 5, 12, 1]
+    assert acted["focusable"] == [4, 11, 1, 5, 12, 1, 1, 4]
 
 
 def test_the_plane_decodes_where_keys_and_mouse_point(acted, figures):
@@ -416,13 +429,36 @@ def test_the_board_has_the_true_picture_and_says_which_filling_is_nearer(acted, 
     assert acted["texts"]["truth"] == f"{words} {most:.3f}. One hole decides nothing."
 
 
+def test_a_slider_goes_through_the_epochs_of_stored_runs(acted):
+    first, last = acted["epochs"]
+    assert first == [
+        ["run", "", "rate", "distortion", "in use"],
+        ["plain, seed 0", "", "1.0", "9.0", "3 of 3"],
+        ["fast, seed 0, 1 epochs", "", "8.0", "5.0", "2 of 3"],
+        ["fast, seed 1, 1 epochs", "", "6.0", "5.0", "–"],
+    ]
+    assert last[1:3] == [["plain, seed 0", "", "4.0", "7.0", "1 of 3"], first[2]]
+    assert acted["bars"] == ["0.5", "1", "0.75"]
+    assert acted["epoch"] == "epoch 3 of 3"
+
+
+def test_a_switch_moves_claims_to_their_verdicts(acted):
+    assert acted["verdicts"][0] == ["+ confirmed: 2C1C2", "- refuted: 0"]
+    assert acted["verdicts"][1] == ["+ confirmed: 1C1", "- refuted: 1C2"]
+    assert acted["change"] == "1 of 2 verdicts change."
+    assert acted["why"] == (
+        "C2: Two. published: confirmed; fast: refuted. On what is shown: (f2)"
+    )
+    assert acted["pressed"] == ["fast", "C2"]
+
+
 def test_without_its_script_the_page_shows_the_pictures(figures, browser):
     text = page(figures.body, f"{live.script()}document.title = 'Run';", policy="another script")
     shown = "[...document.querySelectorAll('.live-static')].map(each => each.checkVisibility())"
     loaded = "document.readyState === 'complete' && document.title"
     bodies = "document.querySelectorAll('.live-body').length"
     answer = browser(text, f"{loaded} && [document.title, {shown}, {bodies}]")
-    assert answer == ["Test", [True] * 5, 0]
+    assert answer == ["Test", [True] * 7, 0]
 
 
 def test_a_part_stands_once_in_a_page(figures):
@@ -441,13 +477,6 @@ def test_points_keep_four_digits(figures):
     points = made["parts"][made["data"]["points"]]
     found = np.frombuffer(base64.b64decode(points["means"]), "<i2").reshape(-1, 2) * points["scale"]
     np.testing.assert_allclose(found, MEANS, atol=1e-4)
-
-
-def test_the_widget_holds_what_the_page_holds(figures):
-    pytest.importorskip("anywidget", reason="anywidget is not installed: no widget")
-    made = live.LiveFigure(figures.made[1], STATIC).widget()
-    assert (made.figure, made.data, made.parts) == tuple(figures.made[1].values())
-    assert "export default { render }" in made._esm
 
 
 @pytest.mark.parametrize(
@@ -481,11 +510,12 @@ def other_activation():
     "make",
     [
         lambda f: plane_of(other_activation(), LABELS),
+        lambda f: live.courses([], 3, static=STATIC),
         lambda f: board_of(other_layer(), f.images, [1, 2]),
         lambda f: board_of(other_loss(), f.images, [1, 2]),
     ],
 )
-def test_a_model_that_the_engine_cannot_run_is_shown_as_a_picture(figures, make):
+def test_what_the_page_cannot_run_or_is_not_stored_is_shown_as_a_picture(figures, make):
     assert make(figures) == live.LiveFigure(None, STATIC)
 
 

@@ -1,8 +1,8 @@
-"""Live figures: a trained encoder and decoder that run in the reader's browser.
+"""Live figures: a trained encoder and decoder that run in the reader's browser, and stored runs.
 
-`plane`, `confusion`, `slider`, `sliders` and `board` make a `LiveFigure` to end a notebook's cell
-with. Its `content` is a dictionary that is ready for JSON, or None where the page's engine cannot
-run the model; then the static picture stands alone:
+`plane`, `confusion`, `slider`, `sliders` and `board`, and of stored runs `courses` and `verdicts`,
+make a `LiveFigure` to end a notebook's cell with. Its `content` is a dictionary that is ready for JSON, or None where the page's engine cannot
+run the model, or nothing is stored; then the static picture stands alone:
 
     {"figure": name, "data": {...}, "parts": {digest: a network, points or pictures}}
 
@@ -17,7 +17,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from matplotlib.figure import Figure
 from helpers.errors import check_choice
 
 FOLDER = Path(__file__).parent
-SCRIPTS = ("engine.js", "common.js", "plane.js", "sliders.js", "board.js", "figures.js")
+SCRIPTS = ("engine.js", "common.js", "plane.js", "sliders.js", "board.js", "stored.js", "figures.js")
 CELLS, EACH = 30, 5  # the plane keeps an image for each of 30 × 30 cells, a pair of classes five
 SHEET = 32  # images in a row of a sheet
 LIMIT = 3.0  # of the sliders: standard deviations of the prior
@@ -47,20 +47,17 @@ class LiveFigure:
     content: dict | None
     static: Figure
 
-    def widget(self) -> Any:
-        """The figure, which has content, for front ends of Jupyter's widgets; needs anywidget."""
-        import anywidget
-        import traitlets
+    def javascript(self) -> str:
+        """The figure, which has content, as a notebook's own output: it needs no kernel.
 
-        class Live(anywidget.AnyWidget):
-            """One live figure."""
-            _esm = script("export default { render };\n")
-            _css = FOLDER / "figures.css"
-            figure = traitlets.Unicode().tag(sync=True)
-            data = traitlets.Dict().tag(sync=True)
-            parts = traitlets.Dict().tag(sync=True)
-
-        return Live(**(self.content or {}))
+        A saved notebook holds all of it; who is not trusted to run it shows nothing in its place.
+        """
+        style, content = (
+            json.dumps(text).replace("<", r"\u003c")
+            for text in ((FOLDER / "figures.css").read_text("utf-8"), self.content)
+        )
+        code = script(f"show(element, {style}, {content});\n")
+        return f'if (typeof element !== "undefined") ((element) => {{\n{code}}})(element);\n'
 
 
 def plane(
@@ -154,6 +151,34 @@ def board(
     if loss not in LOSSES:
         return LiveFigure(None, static)
     return _figure("board", data, static, {}, model, ["encoder", "decoder"])
+
+
+def courses(runs: Sequence[Mapping], dimensions: int, *, static: Figure) -> LiveFigure:
+    """Trainings by epoch: a slider, and a bar for each run's rate.
+
+    runs: with a name, rate and distortion by epoch (nats), active, the latent dimensions in use by
+    epoch ([] where that is not stored), and used, those in use in the end (or None).
+    """
+    rounded = {"rate": 3, "distortion": 2, "active": 0}
+    kept = [
+        {**run, **{key: [round(float(x), n) for x in run[key]] for key, n in rounded.items()}}
+        for run in runs
+    ]
+    if not kept:
+        return LiveFigure(None, static)
+    return _figure("courses", {"runs": kept, "dimensions": dimensions}, static, {})
+
+
+def verdicts(
+    claims: Sequence[Mapping], forms: Sequence[str], marks: Mapping[str, str], *, static: Figure
+) -> LiveFigure:
+    """Claims by verdict: a switch of the form of the evidence moves them.
+
+    claims: with an id, words, and found, for each form the verdict and what it is based on; marks:
+    the sign of every verdict.
+    """
+    data = {"claims": list(claims), "forms": list(forms), "marks": list(marks.items())}
+    return _figure("verdicts", data, static, {})
 
 
 def script(end: str = "activate(document);\n") -> str:

@@ -1,6 +1,8 @@
 // A hole in a picture, painted by the reader, and its fillings by one decoding and by a chain.
 
-import { ARROWS, SIDE, button, clamp, digitCanvas, framed, identifier, invitation, make, number, paint, randomness, smallCanvas } from "./common.js";
+import {
+  ARROWS, SIDE, button, choices, clamp, digitCanvas, framed, identifier, invitation, isStill, make, number, paint, randomness, smallCanvas,
+} from "./common.js";
 import { bytes } from "./engine.js";
 
 const NEARLY_ONE = Math.fround(1 - 1e-7); // probabilities are kept this far from 1, as `helpers.losses` does in float32
@@ -128,7 +130,7 @@ export const board = (element, data) => {
   const naive = filledPanel("Filled once", "Naive: zeros, encode, decode once");
   const latest = filledPanel("The chain's latest filling"), mean = filledPanel("The mean of the chain's fillings");
   let digit = digits[0], method = "metropolis", { seed } = data, timer, run;
-  let running = !matchMedia("(prefers-reduced-motion: reduce)").matches;
+  let running = !isStill();
 
   const draw = framed(() => {
     const exact = run.exact(), share = Math.round(100 * run.taken / (run.steps - data.warm_up));
@@ -169,19 +171,12 @@ export const board = (element, data) => {
     hole.set(values);
     restart();
   };
-  const choices = (label, names, pressed, choose) => {
-    const buttons = names.map((name, i) => button(name, () => {
-      buttons.forEach((other, j) => other.setAttribute("aria-pressed", i === j));
-      choose(i);
-    }, { "aria-pressed": i === pressed ? "true" : "false" }));
-    return make("div", { class: "live-choices", role: "group", "aria-label": label }, ...buttons);
-  };
   const pictures = digits.map(values => {
     const picture = smallCanvas();
     paint(picture, values);
     return picture;
   });
-  const picker = choices(`Test ${data.item}s`, pictures, 0, i => {
+  const picker = choices(`Test ${data.item}s`, pictures, i => {
     digit = digits[i];
     restart();
   });
@@ -197,12 +192,12 @@ export const board = (element, data) => {
       make("div", { class: "live-panel" }, truth, make("span", {}, `The true ${data.item}`)),
       naive.panel, latest.panel, mean.panel),
     make("div", { class: "live-buttons" },
-      choices("Brush", ["Hide", "Show again"], 0, i => { brush.hides = i === 0; }),
+      choices("Brush", ["Hide", "Show again"], i => { brush.hides = i === 0; }),
       make("label", {}, "Brush size ", size),
       button("Square hole", () => cover(square)),
       button("No hole", () => cover(new Uint8Array(SIDE * SIDE)))),
     make("div", { class: "live-buttons" },
-      choices("Method", Object.values(METHODS), 0, i => {
+      choices("Method", Object.values(METHODS), i => {
         method = Object.keys(METHODS)[i];
         restart();
       }),

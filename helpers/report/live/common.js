@@ -15,10 +15,19 @@ export const make = (tag, properties = {}, ...children) => {
   return made;
 };
 export const button = (text, click, properties = {}) => make("button", { type: "button", click, ...properties }, text);
+// A group of buttons, of which one is pressed, at first the first.
+export const choices = (label, names, choose) => {
+  const buttons = names.map((name, i) => button(name, () => {
+    buttons.forEach((other, j) => other.setAttribute("aria-pressed", i === j));
+    choose(i);
+  }, { "aria-pressed": i ? "false" : "true" }));
+  return make("div", { class: "live-choices", role: "group", "aria-label": label }, ...buttons);
+};
 export const variable = index => make("span", { class: "live-variable" }, "z", make("sub", {}, String(index)));
 export const identifier = () => `live-${Math.random().toString(36).slice(2)}`;
 // What can be moved: the first line of a figure.
 export const invitation = (text, properties = {}) => make("p", { class: "live-invitation", ...properties }, text);
+export const isStill = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 export const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 export const colour = (element, name) => getComputedStyle(element).getPropertyValue(`--live-${name}`).trim();
 export const number = (value, digits = 2) => {

@@ -6,8 +6,9 @@ import { loadPoints, loadSheet, make } from "./common.js";
 import { load } from "./engine.js";
 import { confusion, hero, plane } from "./plane.js";
 import { slider, sliders } from "./sliders.js";
+import { courses, verdicts } from "./stored.js";
 
-const FIGURES = { board, confusion, hero, plane, slider, sliders };
+const FIGURES = { board, confusion, courses, hero, plane, slider, sliders, verdicts };
 const reader = part => packed => load({ [part]: packed })[part];
 const LOADERS = { encoder: reader("encoder"), decoder: reader("decoder"), points: loadPoints, sheet: loadSheet };
 const loaded = new Map();
@@ -45,10 +46,10 @@ export const activate = page => {
   page.querySelectorAll(".live[data-figure]").forEach(figure => observer.observe(figure));
 };
 
-// What anywidget calls.
-export const render = ({ model, el }) => {
-  const body = make("div", { class: "live-body" });
-  el.classList.add("live");
-  el.append(body);
-  build(body, model.get("figure"), model.get("data"), name => model.get("parts")[name]);
+// Builds a figure in the output of a notebook's cell, which keeps its keys from JupyterLab's shortcuts; element: what
+// Jupyter gives a script, jQuery's or not.
+export const show = (element, style, { figure, data, parts }) => {
+  const body = make("div", { class: "live-body", keydown: event => event.stopPropagation() });
+  element.append(make("div", { class: "live" }, make("style", {}, style), body));
+  build(body, figure, data, name => parts[name]);
 };

@@ -3,7 +3,7 @@
 const results = { violations: 0, texts: {}, pixels: {}, places: {}, cells: [], hidden: [] };
 addEventListener("securitypolicyviolation", () => results.violations++);
 
-const figures = [...document.querySelectorAll(".live")], [hero, plane, line, many, board, matrix] = figures;
+const figures = [...document.querySelectorAll(".live")], [hero, plane, line, many, board, matrix, trainings, claims] = figures;
 const settle = async () => {
   for (let i = 0; i < 6; i++) await new Promise(requestAnimationFrame);
 };
@@ -164,7 +164,23 @@ const useBoard = async () => {
   results.errors = [3, 5].map(n => board.querySelector(`.live-panel:nth-child(${n}) .live-value`).textContent);
 };
 
+const useStored = async () => {
+  const epoch = trainings.querySelector("input"), lines = () => [...trainings.querySelectorAll("tr")].map(row => [...row.cells].map(cell => cell.textContent));
+  results.epochs = [lines()];
+  slide(epoch, 3);
+  results.epochs.push(lines());
+  results.bars = [...trainings.querySelectorAll(".live-bar")].map(bar => bar.style.getPropertyValue("--live-share"));
+  results.epoch = epoch.getAttribute("aria-valuetext");
+  const columns = () => [...claims.querySelectorAll(".live-verdicts")].map(column => column.textContent);
+  results.verdicts = [columns()];
+  click(claims, "C2");
+  click(claims, "fast");
+  results.verdicts.push(columns());
+  [results.change, results.why] = [...claims.querySelectorAll("output")].map(output => output.textContent);
+  results.pressed = [...claims.querySelectorAll("[aria-pressed=true]")].map(button => button.textContent);
+};
+
 const act = async () => {
-  for (const use of [look, useHero, usePlane, useMatrix, useSliders, useBoard]) await use();
+  for (const use of [look, useHero, usePlane, useMatrix, useSliders, useBoard, useStored]) await use();
   results.requests = performance.getEntriesByType("resource").length;
 };
