@@ -1,8 +1,9 @@
 """Live figures: a trained encoder and decoder that run in the reader's browser, and stored runs.
 
 `plane`, `confusion`, `slider`, `sliders` and `board`, and of stored runs `courses` and `verdicts`,
-make a `LiveFigure` to end a notebook's cell with. Its `content` is a dictionary that is ready for JSON, or None where the page's engine cannot
-run the model, or nothing is stored; then the static picture stands alone:
+make a `LiveFigure` to end a notebook's cell with. Its `content` is a dictionary that is ready for
+JSON, or None where the page's engine cannot run the model, or nothing is stored; then the static
+picture stands alone:
 
     {"figure": name, "data": {...}, "parts": {digest: a network, points or pictures}}
 
