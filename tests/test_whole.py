@@ -198,8 +198,8 @@ def test_all_24_claims_have_their_verdicts_in_both_documents(page, pdf_text, rep
     for form, cell in (("plain", -3), ("fast", -2), ("fashion", -1)):
         assert list(verdicts[form]) == [f"C{number}" for number in range(1, 25)]
         for claim, verdict in verdicts[form].items():
-            found = [row[cell] for row in rows if row[0] == claim and len(row) == 6]
-            assert found == [verdict], claim
+            (found,) = (row[cell] for row in rows if row[0] == claim and len(row) == 6)
+            assert found.removesuffix(", a part refuted") == verdict, claim
             assert re.search(rf"\b{claim}\b", pdf_text)
 
 

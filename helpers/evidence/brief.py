@@ -226,7 +226,7 @@ def findings(evidence: Evidence) -> list[str]:
 
 
 def conclusion(claims: list[Claim]) -> Mapping[str, str]:
-    """What holds, what does not, what stays open, what depends on the training: by these names."""
+    """What holds, what does not, what depends on the training; how many stay open: by these names."""
     holds, fails, hangs, undecided = [], [], [], []
     for claim in claims:
         verdicts = {claim.plain.verdict, claim.fast.verdict} - {OUTSIDE}
@@ -245,7 +245,7 @@ def conclusion(claims: list[Claim]) -> Mapping[str, str]:
         return "; ".join(links) or "none yet"
 
     return {"holds": said(holds), "fails": said(fails), "training": said(hangs),
-            "open": said(undecided)}  # fmt: skip
+            "open": str(len(undecided))}  # fmt: skip
 
 
 def summary_rows(evidence: Evidence) -> tuple[dict, dict, dict]:

