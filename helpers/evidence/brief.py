@@ -226,7 +226,7 @@ def findings(evidence: Evidence) -> list[str]:
 
 
 def conclusion(claims: list[Claim]) -> Mapping[str, str]:
-    """What holds, what does not, what depends on the training; how many stay open: by these names."""
+    """What holds, what does not, what depends on the training, how many stay open."""
     holds, fails, hangs, undecided = [], [], [], []
     for claim in claims:
         verdicts = {claim.plain.verdict, claim.fast.verdict} - {OUTSIDE}
