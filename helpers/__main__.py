@@ -76,8 +76,8 @@ def evidence(list, tables, jobs, scheduler) -> None:
     chosen = tuple(batch for batch in plan.PLAN if not tables or batch.table in tables)
     found = plan.listed(chosen)
     print(found.to_string(index=False, na_rep="unknown"))
-    left, hours = (found["runs"] - found["done"]).sum(), found["hours left"].sum()
-    print(f"{left} of {found['runs'].sum()} runs are left: {hours:.0f} hours, one at a time")
+    left, hours = (found["planned"] - found["done"]).sum(), found["hours left"].sum()
+    print(f"{left} of {found['planned'].sum()} runs are left: {hours:.0f} hours, one at a time")
     if not list:
         plan.run(chosen, jobs, scheduler)
 

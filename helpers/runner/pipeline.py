@@ -73,6 +73,12 @@ def discover(folder: Path) -> dict[str, Source]:
     return sources
 
 
+def lacking(sources: dict[str, Source]) -> list[str]:
+    """What notebooks need of others that are not there: they may still be able to do without."""
+    return [f"{name} needs the results of {other}" for name, source in sources.items()
+            for other in source.needs if other not in sources]  # fmt: skip
+
+
 def ready(sources: dict[str, Source], left: Sequence[str]) -> list[str]:
     """Those of the notebooks that are left that wait for no other of them."""
     waits = {name: {*sources[name].needs, *sources[name].after} for name in left}
@@ -219,6 +225,8 @@ def make_report(
     terminal, output = Terminal(), output.resolve()
     runner = Runner(discover(folder), workers, terminal)
     values = resolve(known_parameters(folder), assignments, profile)
+    for sentence in lacking(runner.sources):
+        terminal.line(f"{sentence}, which is not in {folder}")
     if "n_train" in PROFILES[profile]:
         values = {name: runner.sources[name].trial | given for name, given in values.items()}
     if folder.resolve() in (output, output / "notebooks"):

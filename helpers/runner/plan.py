@@ -72,7 +72,7 @@ def file(table: str, results: Path = RESULTS) -> Path:
 
 
 def listed(plan: tuple[Batch, ...] = PLAN, results: Path = RESULTS) -> pd.DataFrame:
-    """A row for each part of the plan: table, runs, how many are done, hours that the others take.
+    """A row for each part of the plan: runs planned and done, hours that the others take.
 
     The hours are those of one training at a time, at the pace of the latest known runs of the same
     network, recipe and batch size; missing where there is none.
@@ -86,7 +86,7 @@ def listed(plan: tuple[Batch, ...] = PLAN, results: Path = RESULTS) -> pd.DataFr
         hours = round((training + MEASURING * batch.measure * len(left)) / 3600, 1)
         done, grid = len(configs) - len(left), batch.grid.replace("|", "  ")
         rows.append([batch.table, grid, len(configs), done, hours])
-    return pd.DataFrame(rows, columns=["table", "runs of", "runs", "done", "hours left"])
+    return pd.DataFrame(rows, columns=["table", "what is trained", "planned", "done", "hours left"])
 
 
 def _kind(run: Mapping[Any, Any]) -> tuple:

@@ -275,6 +275,12 @@ def test_place_and_needs_come_from_the_notebook_itself(tmp_path):
         pipeline.discover(tmp_path)
 
 
+def test_what_is_needed_and_not_there_is_named(tmp_path):
+    write_notebook(tmp_path, "00_a", needs=["01_b", "02_gone"])
+    write_notebook(tmp_path, "01_b")
+    assert pipeline.lacking(pipeline.discover(tmp_path)) == ["00_a needs the results of 02_gone"]
+
+
 def test_a_run_goes_to_a_folder_that_git_ignores_unless_it_is_the_reference(monkeypatch):
     went = []
     monkeypatch.setattr(

@@ -62,7 +62,7 @@ def test_runs_wait_in_a_folder_that_nothing_reads_until_all_are_there(run, tmp_p
     assert not unfinished.exists() and file("seeds.csv", tmp_path) == tmp_path / "seeds.csv"
     assert len(tables.stored("seeds.csv", folder=tmp_path)) == 5
     found = listed(SHORT, tmp_path)
-    assert list(found["done"]) == [4, 0, 1] and list(found["runs"]) == [4, 2, 1]
+    assert list(found["done"]) == [4, 0, 1] and list(found["planned"]) == [4, 2, 1]
     assert not found["hours left"][0] and found["hours left"].notna().all()
 
     before = (tmp_path / "seeds.csv").read_bytes()
