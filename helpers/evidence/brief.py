@@ -127,7 +127,7 @@ def marks(claim: Claim) -> list[str]:
 
 TRIALS = {  # what the report of a trial says first
     "smoke": "**This is a trial run on few images. It shows that everything works; its numbers "
-    "mean nothing, and it states no verdict.**",
+    "mean nothing, and it states no verdict. What is called stored comes from other runs.**",
     "draft": "**This is a draft. Its models have learned from few images, and their numbers "
     "mean nothing. Verdicts, and means over seeds, are those of the stored runs.**",
 }

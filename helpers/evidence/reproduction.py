@@ -55,7 +55,7 @@ def reproduction_table(repeated: pd.DataFrame, here: Mapping[str, Mapping]) -> p
 def reproduction_text(repeated: pd.DataFrame) -> str:
     """Where every run of the original protocol ends; what follows is C3, C4, C7, C9 and C12's."""
     if not len(repeated):
-        return "No run of the original protocol is stored with this report."
+        return "No run of the original protocol is read here."
     lines = []
     for model, runs in repeated.groupby("model", sort=False):
         losses = ", ".join(f"{loss:.1f}" for loss in sorted(runs["training_loss"]))
@@ -63,7 +63,7 @@ def reproduction_text(repeated: pd.DataFrame) -> str:
         lines.append(f"{model} at {losses} nats (published: {paper})")
     return (
         f"Under the original protocol, with one seed after another, runs end: {'; '.join(lines)}. "
-        "Whether a published loss could be one more of them is judged [below](#tbl-claims)."
+        "Whether a published loss could be one more of them is judged in [Table](#tbl-claims)."
     )
 
 
@@ -120,7 +120,7 @@ def gains_text(long_runs: pd.DataFrame) -> str:
             0: f"no share of the published difference is shown to be due to the recipe ({size})",
         }[sign]
         sentences.append(f"**{gain.model}**: published {was} the baseline, {now}, so that {so}.")
-    return " ".join(sentences) or "No long runs of the fast recipe are stored with this report."
+    return " ".join(sentences) or "No long runs of the fast recipe are read here."
 
 
 def headline(long_runs: pd.DataFrame) -> str:
