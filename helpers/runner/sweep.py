@@ -51,7 +51,7 @@ def parse_grid(points: list[str]) -> dict[str, list]:
 def configurations(grid: dict[str, list], profile: str) -> list[TrainingConfig]:
     """Every combination of the grid, each once; without "model" that of the baseline."""
     for name in grid:
-        check_choice("what to combine", name, ("model", *FIELDS))
+        check_choice("field", name, ("model", *FIELDS))
     if math.prod(map(len, grid.values())) > MOST:
         raise ValueError(f"the grid has more than {MOST:,} combinations")
     grid = {"model": ["baseline"]} | grid

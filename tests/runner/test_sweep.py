@@ -89,7 +89,7 @@ def test_a_name_given_twice_is_refused():
     "grid", [{"model": [[]]}, {"epochs": [[]]}, {"seed": [0.5]}, {"colour": [1]}]
 )
 def test_what_no_configuration_can_be_is_refused(grid):
-    with pytest.raises(ValueError, match="model|epochs|seed|what to combine"):
+    with pytest.raises(ValueError, match="model|epochs|seed|field"):
         configurations(grid, "smoke")
 
 
