@@ -47,10 +47,10 @@ MARKS = {  # of a verdict
 }  # fmt: skip
 
 # Decorates what adds text, markers or a legend: the caller's own settings stay as they are.
-_styled = mpl.rc_context(STYLE)
+styled = mpl.rc_context(STYLE)
 
 
-@_styled
+@styled
 def figure(ncols=1, nrows=1, width=TEXT_WIDTH, height=None, titles=(), mosaic="", **more) -> tuple:
     """A figure of width × height centimetres in the report's style, and its Axes.
 
@@ -68,7 +68,7 @@ def figure(ncols=1, nrows=1, width=TEXT_WIDTH, height=None, titles=(), mosaic=""
     return fig, axes
 
 
-@_styled
+@styled
 def loss_curves(history: Mapping, ax=None, published=None, items="digits") -> Axes:
     """Loss in nats per image by epoch: history["loss"], history["val_loss"], a `published` line."""
     ax = ax or figure(width=11)[1]
@@ -83,7 +83,7 @@ def loss_curves(history: Mapping, ax=None, published=None, items="digits") -> Ax
     return ax
 
 
-@_styled
+@styled
 def loss_against_time(courses: Mapping[str, Mapping[str, list[tuple]]]) -> Figure:
     """Loss against minutes of training, a panel a model; dotted: where the best plain run ends.
 
@@ -249,7 +249,7 @@ def image_rows(rows, titles=None, ax=None, row_titles=None) -> Axes:
     return ax
 
 
-@_styled
+@styled
 def dimension_bars(
     values, ax=None, ylabel="KL divergence (nats)", threshold=None, name="threshold"
 ) -> Axes:
@@ -269,7 +269,7 @@ def dimension_bars(
     return ax
 
 
-@_styled
+@styled
 def smoothness(lengths, relative, control) -> Axes:
     """Change of the image by length of a latent step, (n,) each; control: with points shuffled."""
     ax = figure(width=10)[1]
@@ -284,7 +284,7 @@ def smoothness(lengths, relative, control) -> Axes:
     return ax
 
 
-@_styled
+@styled
 def confusion(counts, names: Sequence[str] = DIGITS) -> Axes:
     """Counts (n, n) of votes (columns) by class (rows): as shares in blue, correct ones in %."""
     fig, ax = figure(width=9, height=7.5)
@@ -300,7 +300,7 @@ def confusion(counts, names: Sequence[str] = DIGITS) -> Axes:
     return ax
 
 
-@_styled
+@styled
 def density_pairs(points, densities: Mapping[str, Any], labels, titles) -> Figure:
     """A panel for each of n images: two densities (n, m) of z at points (m,), filled and a line."""
     fig, axes = figure(ncols=len(labels), height=5.4, titles=titles, squeeze=False)
@@ -315,7 +315,7 @@ def density_pairs(points, densities: Mapping[str, Any], labels, titles) -> Figur
     return fig
 
 
-@_styled
+@styled
 def seed_curves(curves: Mapping[str, Mapping], ax: Axes, ticks, unnamed=()) -> Axes:
     """Every seed as a dot and a line through their means, {name: {number: values}}, by number.
 
@@ -335,7 +335,7 @@ def seed_curves(curves: Mapping[str, Mapping], ax: Axes, ticks, unnamed=()) -> A
     return ax
 
 
-@_styled
+@styled
 def run_courses(courses: Mapping[str, Sequence], ax: Axes, ylabel="", named=True) -> Axes:
     """A value by epoch, a line for each run, {name: runs}: each name has a colour and a dash.
 
@@ -353,36 +353,7 @@ def run_courses(courses: Mapping[str, Sequence], ax: Axes, ylabel="", named=True
     return ax
 
 
-@_styled
-def verdict_tiles(verdicts: Mapping[str, Mapping[str, str]]) -> Figure:
-    """Claims by verdict, {form: {claim: verdict}}: rows are forms, columns are those of MARKS."""
-    each, top, middles = 4, 0.0, []  # claims side by side
-    places: list[tuple[float, float, str]] = []
-    for found in verdicts.values():
-        columns = [[claim for claim in found if found[claim] == name] for name in MARKS]
-        lines = max(1, *(-(-len(column) // each) for column in columns))
-        for left, column in enumerate(columns):
-            at = (((each + 0.5) * left + n % each, top + n // each) for n in range(len(column)))
-            places += [(x, y, claim) for (x, y), claim in zip(at, column, strict=True)]
-        middles.append(top + (lines - 1) / 2)
-        top += lines + 0.5
-    fig, ax = figure(height=0.38 * top + 1.1)
-    for x, y, claim in places:
-        ax.text(x, y, claim, ha="center", va="center", fontsize=7)
-    heads = [(each + 0.5) * n + (each - 1) / 2 for n in range(len(MARKS))]
-    ax.set(xlim=(-0.6, heads[-1] + each / 2 + 0.1), ylim=(top - 0.75, -0.75), yticks=middles)
-    ax.set_yticklabels(list(verdicts))
-    ax.set_xticks(heads, list(MARKS))
-    ax.xaxis.tick_top()
-    ax.tick_params(length=0, labelsize=8)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
-    for middle in heads[:-1]:
-        ax.axvline(middle + (each + 0.5) / 2, color=PALE, linewidth=0.6)
-    return fig
-
-
-@_styled
+@styled
 def seed_dots(rows: Mapping[str, Mapping], ax=None, published=None, unused=None, xlabel="") -> Axes:
     """A row for each name: every seed of each recipe is a dot, {name: {recipe: values (n,)}}.
 
@@ -410,7 +381,7 @@ def seed_dots(rows: Mapping[str, Mapping], ax=None, published=None, unused=None,
     return ax
 
 
-@_styled
+@styled
 def seed_panels(measures: Mapping[str, Mapping], unused=None, width=TEXT_WIDTH, **more) -> Figure:
     """`seed_dots` side by side, {title: rows}, with one legend below; more: of the first panel."""
     height = 0.9 * max(map(len, measures.values())) + 2.2

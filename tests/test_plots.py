@@ -507,14 +507,3 @@ def test_courses_have_a_line_for_each_run_and_one_name_for_each_recipe():
     assert [list(line.get_ydata()) for line in ax.lines] == [[1.0, 2.0], [3.0], [4.0]]
     assert ax.get_legend_handles_labels()[1] == ["plain", "fast"]
     assert ax.lines[0].get_color() == ax.lines[1].get_color() != ax.lines[2].get_color()
-
-
-def test_claims_stand_in_the_column_of_their_verdict_and_apart():
-    verdicts = {f"C{n}": "refuted" if n < 7 else "confirmed" for n in range(1, 10)}
-    (ax,) = plots.verdict_tiles({"plain": verdicts, "fast": {"C1": "confirmed"}}).axes
-    places = {text.get_text(): text.get_position() for text in ax.texts[:9]}
-    assert len({*places.values()}) == 9
-    heads = dict(zip(plots.MARKS, ax.get_xticks(), strict=True))
-    for claim, verdict in verdicts.items():
-        assert abs(places[claim][0] - heads[verdict]) < 2
-    assert ax.texts[9].get_position()[1] > max(y for _, y in places.values())

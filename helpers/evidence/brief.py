@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from helpers.config import PUBLISHED
 from helpers.evidence.claims import (
@@ -22,12 +23,12 @@ from helpers.evidence.claims import (
     Claim,
     claim_rows,
     tally,
-)  # fmt: skip
+)
 from helpers.evidence.published import published
 from helpers.evidence.statistics import Evidence, Missing, RecipeEvidence
 from helpers.evidence.text import when_stored
 from helpers.evidence.wording import count, number
-from helpers.plots import MARKS
+from helpers.plots import MARKS, PALE, figure, styled
 
 
 class Brief(NamedTuple):
@@ -141,6 +142,34 @@ def moving(claims: Iterable[Claim]) -> list[dict]:
          "found": [[side.verdict, side.ours] for side in (getattr(claim, f) for f in FORMS)]}
         for claim in claims
     ]  # fmt: skip
+
+
+@styled
+def tiles(claims: list[Claim]) -> Figure:
+    """Claims by verdict, for paper: a row of columns, those of MARKS, for each of FORMS."""
+    each, top, middles = 4, 0.0, []  # claims side by side
+    places: list[tuple[float, float, str]] = []
+    for form in FORMS:
+        columns = [[c.id for c in claims if getattr(c, form).verdict == name] for name in MARKS]
+        lines = max(1, *(-(-len(column) // each) for column in columns))
+        for left, column in enumerate(columns):
+            at = (((each + 0.5) * left + n % each, top + n // each) for n in range(len(column)))
+            places += [(x, y, claim) for (x, y), claim in zip(at, column, strict=True)]
+        middles.append(top + (lines - 1) / 2)
+        top += lines + 0.5
+    fig, ax = figure(height=0.38 * top + 1.1)
+    for x, y, claim in places:
+        ax.text(x, y, claim, ha="center", va="center", fontsize=7)
+    heads = [(each + 0.5) * n + (each - 1) / 2 for n in range(len(MARKS))]
+    ax.set(xlim=(-0.6, heads[-1] + each / 2 + 0.1), ylim=(top - 0.75, -0.75), yticks=middles)
+    ax.set_yticklabels([title.replace(", ", ",\n") for title in FORMS.values()])
+    ax.set_xticks(heads, list(MARKS))
+    ax.xaxis.tick_top()
+    ax.tick_params(length=0, labelsize=8)
+    ax.spines[:].set_visible(False)
+    for middle in heads[:-1]:
+        ax.axvline(middle + (each + 0.5) / 2, color=PALE, linewidth=0.6)
+    return fig
 
 
 def measured(claim: Claim, evidence: Evidence) -> str:

@@ -3,6 +3,7 @@
 from collections import ChainMap
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
@@ -23,9 +24,9 @@ ORIGINAL = "original_protocol.csv"  # 70,000 digits, 30 epochs, constant Adam
 CONVERGED = "convergence.csv"  # long runs of the fast recipe; one seed ran twice as long
 
 
-def finished_runs(name: str) -> pd.DataFrame:
+def finished_runs(name: str, folder: Path | None = None) -> pd.DataFrame:
     """A row per finished run of a committed table: its last epoch, with all its seconds."""
-    rows = stored(name)
+    rows = stored(name, folder=folder)
     total = rows.groupby(["model", "seed", "epochs"])["seconds"].transform(sum)
     return final_rows(rows.assign(seconds=total)).sort_index(ignore_index=True)
 

@@ -34,9 +34,14 @@ def status(folder: Path | None = None) -> str:
     )
 
 
+def folder(profile: str) -> Path | None:
+    """Where stored runs are; for a trial nowhere, as it states no verdict and its own numbers."""
+    return paths.ROOT / "no runs" if profile == "smoke" else None
+
+
 def evidence(profile: str, dataset: str = "mnist") -> Evidence:
-    """The stored runs; none for a trial, which states no verdict and no numbers but its own."""
-    return Evidence.load(dataset, paths.ROOT / "no runs" if profile == "smoke" else None)
+    """The stored runs of a data set; none for a trial."""
+    return Evidence.load(dataset, folder(profile))
 
 
 def when_stored(sentence: Callable[[], str], otherwise: str = NOTHING) -> str:

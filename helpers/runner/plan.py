@@ -25,13 +25,11 @@ class Batch(NamedTuple):
     seeds: range = range(100, 112)  # that no earlier table has used
     measure: bool = True
 
-    def of(self, seed: int) -> list[TrainingConfig]:
-        """Its configurations with one seed."""
-        return configurations(parse_grid([*self.grid.split("|"), f"seed={seed}"]), "report")
-
     def configs(self) -> list[TrainingConfig]:
-        """All its configurations, seed by seed."""
-        return [config for seed in self.seeds for config in self.of(seed)]
+        """Its configurations, seed by seed."""
+        points = self.grid.split("|")
+        grids = (parse_grid([*points, f"seed={seed}"]) for seed in self.seeds)
+        return [config for grid in grids for config in configurations(grid, "report")]
 
 
 SIX, FIVE = "model=baseline,deeper,dense,1-D,10-D,squared error", f"model={','.join(PUBLISHED)}"

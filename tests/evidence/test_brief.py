@@ -162,3 +162,13 @@ def test_a_sentence_over_seeds_names_both_recipes_and_what_is_missing():
     said = text.over_seeds(MADE, "10-D", "baseline", column)
     assert said.startswith("- The ELBO: by the fast recipe 40.0 nats higher (95 %")
     assert text.over_seeds(MADE, "1-D", None, column) == "- The ELBO: not measured yet."
+
+
+def test_claims_stand_in_the_column_of_their_verdict_and_apart(stored):
+    (ax,) = brief.tiles(stored[1]).axes
+    heads = dict(zip(brief.MARKS, ax.get_xticks(), strict=True))
+    places = [(text.get_text(), *text.get_position()) for text in ax.texts]
+    assert len(places) == len({place[1:] for place in places}) == 24 * len(FORMS)
+    verdicts = [getattr(claim, form).verdict for claim in stored[1] for form in FORMS]
+    columns = [min(heads, key=lambda name, x=x: abs(x - heads[name])) for _, x, _ in places]
+    assert sorted(columns) == sorted(verdicts)
