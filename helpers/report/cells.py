@@ -130,6 +130,9 @@ def parse(notebooks: dict[str, NotebookNode], note: Note) -> Document:
     titles = [_text(text, start) for text in (titled.title, titled.subtitle)]
     (title, subtitle), drafts = _parsed([titles, drafts])
     elements = _parsed([e for draft in drafts for e in _elements(draft, note)])  # folds' titles
+    for element in elements:
+        if element.kind == "fold" and element.text and not pandoc.plain(element.text.blocks).strip():
+            note(element.place, "a <summary> without words")
     bodies = {
         part: _joined(element for element in elements if element.place.part == part)
         for part in ("abstract", "body", "appendix")

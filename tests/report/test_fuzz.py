@@ -6,6 +6,7 @@ and is left out, and the rest must become both documents.
 
 import re
 
+import pytest
 import sample_report as sample
 import typst
 from bs4 import BeautifulSoup
@@ -16,7 +17,8 @@ from helpers.report import outputs
 from helpers.report.document import ReportError
 from helpers.report.exporters import build
 
-CASES, EXAMPLES, COMPILED = 25, 20, 4  # texts of a report, reports, those that become a PDF too
+CASES, EXAMPLES = 25, 20  # texts of a report, reports
+RAN = re.compile("panicked|unknown variable|not found|package|access")  # what Typst says of evil code
 BREAKS = (  # "evil" marks what would run
     '#evil("x")', '#panic("evil")', '#read("/etc/passwd")', '#import "@preview/evil:1.0.0": *',
     "]", "[", '"', "'", ")", "(", "}", "{", "$", "`", "```", "\\", "\\\\", "//", "/*", "*/", "*",
@@ -73,28 +75,20 @@ CASE = st.tuples(st.sampled_from(sorted(KINDS)), TEXT)
 PAGE = {"title", "subtitle", "part"}  # texts of metadata
 
 
-def both(cells, about, compiled=False):
-    """The page and the source of Typst of a report, without what is refused; and its live figures.
-
-    compiled: Typst is to make the PDF too, after which nothing can have run.
-    """
+def both(cells, about):
+    """The page of a report without what is refused, and its live figures; its PDF ran nothing."""
     cells = {number: cell for number, cell in enumerate(cells, 2)}
     while True:
         first = [sample.text("# First"), *cells.values()]
         book = sample.notebook(first, level=1, **about)
         try:
             made = build({"00_first": book, "01_second": SECOND})
-            if compiled:
-                assert outputs.pdf(*made).startswith(b"%PDF-")
-            return (
-                outputs.page(*made),
-                source(*made),
-                [f for f in made[0].elements("figure") if f.live],
-            )
+            assert outputs.pdf(*made).startswith(b"%PDF-")
+            return outputs.page(*made), [f for f in made[0].elements("figure") if f.live]
         except ReportError as error:
             faults = str(error).splitlines()
             named = [re.match(r"00_first\.ipynb, cell (\d+) ", fault) for fault in faults]
-            assert all(named) and "panicked" not in str(error), faults
+            assert all(named) and not RAN.search(str(error)), faults
             order = ["part", "title", *cells]
             for gone in {order[int(found[1])] for found in named}:
                 harmless = {"part": {"title": "P", "level": 1}, "title": "T"}.get(gone)
@@ -103,22 +97,6 @@ def both(cells, about, compiled=False):
 
 
 SECOND = sample.notebook([sample.text("# Second"), sample.cell("x = 1")], level=2)
-
-
-def source(document, formulas):
-    """What Typst would compile."""
-    kept = []
-
-    def keep(file, **options):
-        kept.append(file.read_text("utf-8"))
-        return b""
-
-    real, typst.compile = typst.compile, keep
-    try:
-        outputs.pdf(document, formulas)
-    finally:
-        typst.compile = real
-    return kept[0]
 
 
 BARE = both([], {"title": "T"})[0]
@@ -156,22 +134,6 @@ def assert_harmless_page(page, live):
     )
 
 
-COMMENT = re.compile(r"^// place: .*\n", re.M)
-RAW = re.compile(r"^[^`\n]*(`{3,})[^`\n]*\n.*?^ *\1", re.S | re.M)  # blocks of raw text
-IN_STRING = re.compile(r'[(,:#{] ?"(?:[^"\\]|\\.)*$')
-
-
-def assert_harmless_typst(text):
-    """Every "#evil" and the like is escaped, or within a string, raw text or a comment."""
-    for line in RAW.sub("", COMMENT.sub("", text)).splitlines():
-        for found in re.finditer(r"(\\*)#(?:evil|panic\(\"evil|read|import)", line):
-            before = line[: found.start()]
-            assert len(found[1]) % 2 or IN_STRING.search(before) or before.count("`") % 2, line
-
-
-COUNT = {"compiled": 0}
-
-
 @settings(
     max_examples=EXAMPLES, deadline=None, derandomize=True, database=None,
     suppress_health_check=list(HealthCheck), phases=(Phase.generate,),
@@ -184,20 +146,14 @@ def test_no_text_is_code(cases, title, subtitle, part):
         "part": {"title": part, "level": 1, "text": part},
     }
     cells = [KINDS[kind](number, text) for number, (kind, text) in enumerate(cases)]
-    COUNT["compiled"] += 1
-    page, text, live = both(cells, about, COUNT["compiled"] <= COMPILED)
-    assert_harmless_page(page, live)
-    assert_harmless_typst(text)
+    assert_harmless_page(*both(cells, about))
 
 
 def test_the_checks_would_notice():
     """Negative controls: code of either kind is seen."""
-    for text in ("a #evil()", '"x" #evil()', "\\\\#evil()", "`a` #evil()"):
-        try:
-            assert_harmless_typst(text)
-        except AssertionError:
-            continue
-        raise AssertionError(text)
+    for code in BREAKS[:4]:
+        with pytest.raises(typst.TypstError, match=RAN):
+            typst.compile(code.encode())
     for code in (
         "<evil>",
         "<script>x</script>",

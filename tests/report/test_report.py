@@ -610,6 +610,7 @@ MISTAKES = {
     "raw HTML in an answer": (list(answer("a <b>c</b>")), "raw HTML '<b>'"),
     "picture in Markdown": ([sample.text("![a](b.png)")], "let a code cell show the picture"),
     "open fold": ([sample.text("<details><summary>A</summary>\n\nb")], "without its </details>"),
+    "fold without a title": (list(answer("<!-- -->")), "a <summary> without words"),
     "file": ([sample.text("[a](../helpers/plots.py)")], "link to the file"),
     "level": ([sample.text("### Too deep")], "level 3 of the report after one at level 1"),
     "no glyph": ([sample.text("An emoji \N{PARTY POPPER}.")], "could not be displayed"),
