@@ -6,6 +6,7 @@ All of it is computed from the stored runs, and says so where they do not hold a
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -279,19 +280,15 @@ def conclusion(claims: list[Claim]) -> Mapping[str, str]:
 
 def summary_rows(evidence: Evidence) -> tuple[dict, dict, dict]:
     """For the summary figure: losses by model and recipe, published ones, which runs lost one."""
-    rows: dict = {}
-    unused: dict = {}
-    for model in PUBLISHED:
-        if model == "squared error":  # on another scale
-            continue
-        for recipe, side in evidence.by_recipe().items():
-            with suppress(Missing):
-                losses = side.runs.values(model, "training_loss")
-                lost = side.runs.collapsed(model).reindex(losses.index, fill_value=False)
-                rows.setdefault(model, {})[recipe] = losses.to_numpy()
-                unused.setdefault(model, {})[recipe] = lost.to_numpy()
-    papers = {model: published(model)["loss"] for model in rows}
-    return rows, papers, unused
+    models = [model for model in PUBLISHED if model != "squared error"]  # on another scale
+    rows: dict = {model: {} for model in models}
+    unused: dict = {model: {} for model in models}
+    for model, (recipe, side) in product(models, evidence.by_recipe().items()):
+        with suppress(Missing):
+            losses = side.runs.values(model, "training_loss")
+            lost = side.runs.collapsed(model).reindex(losses.index, fill_value=False)
+            rows[model][recipe], unused[model][recipe] = losses.to_numpy(), lost.to_numpy()
+    return rows, {model: published(model)["loss"] for model in models}, unused
 
 
 def summary_alt(rows: Mapping, papers: Mapping, unused: Mapping) -> str:
@@ -303,7 +300,7 @@ def summary_alt(rows: Mapping, papers: Mapping, unused: Mapping) -> str:
             text = f"{recipe} {', '.join(number(loss) for loss in sorted(losses))}"
             lost = int(np.sum(unused[model][recipe]))
             runs.append(text + (f" ({lost} with unused dimensions)" if lost else ""))
-        said.append(f"{model}: published {papers[model]:.1f}; {'; '.join(runs)}.")
+        said.append(f"{model}: {'; '.join([f'published {papers[model]:.1f}', *runs])}.")
     return " ".join(said)
 
 
