@@ -129,6 +129,8 @@ def parse(notebooks: dict[str, NotebookNode], note: Note) -> Document:
     start = Place(next(iter(notebooks)), 1, "title page")
     titles = [_text(text, start) for text in (titled.title, titled.subtitle)]
     (title, subtitle), drafts = _parsed([titles, drafts])
+    if titled.title and not pandoc.plain(title.blocks).strip():
+        note(start, "its title has no words")
     elements = _parsed([e for draft in drafts for e in _elements(draft, note)])  # folds' titles
     for element in elements:
         if element.kind == "fold" and element.text and not pandoc.plain(element.text.blocks).strip():

@@ -228,7 +228,7 @@ def _columns(table: Element) -> str:
     room = ROOM if len(columns) <= 5 else ROOM_OF_MANY
     if sum(max(column) + 3 for column in columns) <= room:
         return str(len(columns))
-    weights = [math.sqrt(max(column) + sum(column) / len(column)) for column in columns]
+    weights = [math.sqrt(max(column) + sum(column) / len(column)) or 1.0 for column in columns]
     pairs = zip(columns, weights, strict=True)
     sides = ["auto" if max(c) <= SHORT else f"{weight:.1f}fr" for c, weight in pairs]
     return f"({', '.join(sides)},)"
@@ -236,5 +236,5 @@ def _columns(table: Element) -> str:
 
 def _code_size(code: str) -> str:
     """The size at which the longest line of code fits the text's width, if it can be read."""
-    longest = max(map(len, code.splitlines()), default=1)
+    longest = max([1, *map(len, code.splitlines())])
     return f"{max(6.4, min(7.6, CODE_WIDTH / (CHARACTER_WIDTH * longest))):.1f}pt"
