@@ -13,8 +13,8 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from helpers import paths, provenance
+from helpers.definitions import sha256
 from helpers.progress import Progress
-from helpers.provenance import sha256
 
 PACKAGES = ("numpy", "scikit-learn", "matplotlib", "nbconvert", "papermill", "typst")
 State = dict[str, Any]  # a model under "model", and what JSON can hold of how it came about

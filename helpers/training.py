@@ -248,7 +248,7 @@ def fit_or_load(config: TrainingConfig, progress: Progress | None = None) -> Run
         print(f"{config.label}: {changed} changed in this process, {kept}", file=sys.stderr)
 
     def resume(checkpoint: State | None, save: Callable[[State], None]) -> State:
-        state = {"provenance": provenance.about()} | (checkpoint or {})
+        state = {"provenance": provenance.about(config=config)} | (checkpoint or {})
         return train(config, data.load(config.dataset), state, save, told)
 
     state = folder.load_or_train(resume, told)

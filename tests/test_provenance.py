@@ -1,5 +1,8 @@
 """A digest changes with the code that decides a number alone; patched code is noticed."""
 
+import functools
+import importlib
+import inspect
 import json
 import os
 import shutil
@@ -9,7 +12,7 @@ import types
 
 import pytest
 
-from helpers import losses, models, paths, provenance, training
+from helpers import definitions, losses, models, paths, provenance, training
 from helpers.config import TrainingConfig
 from helpers.errors import ParameterError, Refusal
 from helpers.training import fit_or_load
@@ -109,15 +112,15 @@ def test_a_reference_is_followed_through_imports_and_modules(root):
         "from helpers import extra2 as e\ndef f():\n    return e.g()\ndef h(): 1\n"
     )
     (root / "helpers/extra2.py").write_text("N = 1\ndef g():\n    return N\nM = 2\n")
-    found = provenance.closure(["helpers.extra.f"])
+    found = definitions.closure(["helpers.extra.f"])
     assert {name: set(code) - {""} for name, code in found.items() if name != "helpers"} == {
         "helpers.extra": {"f"}, "helpers.extra2": {"g", "N"},
     }  # fmt: skip
     (root / "helpers/extra.py").write_text(
         "from helpers.extra2 import g as k\ndef f():\n    return k()\n"
     )
-    assert set(provenance.closure(["helpers.extra.k"])["helpers.extra2"]) == {"g", "N", ""}
-    assert provenance.closure(["numpy.sum", "helpers.extra.absent", "helpers.none"]) == {}
+    assert set(definitions.closure(["helpers.extra.k"])["helpers.extra2"]) == {"g", "N", ""}
+    assert definitions.closure(["numpy.sum", "helpers.extra.absent", "helpers.none"]) == {}
 
 
 def test_parts_of_a_notebook_are_what_its_imports_reach(root):
@@ -209,8 +212,8 @@ def test_what_runs_make_is_no_change_of_the_code(tmp_path, monkeypatch):
 def test_unchanged_code_is_seen_as_unchanged():
     from helpers.metrics import suite
 
-    reached = provenance.closure([suite.__name__, training.__name__, "helpers.metrics.classifier"])
-    assert provenance.changed_live(reached) == {}
+    reached = definitions.closure([suite.__name__, training.__name__, "helpers.metrics.classifier"])
+    assert definitions.changed_live(reached) == {}
 
 
 def twenty_fold(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
@@ -222,6 +225,17 @@ def rebound(function):
     """A copy of a function with another constant in its code, where the file name stays."""
     consts = tuple(2 if const == 1 else const for const in function.__code__.co_consts)
     return types.FunctionType(function.__code__.replace(co_consts=consts), function.__globals__)
+
+
+def wrapped(function):
+    """A patch that bears the name of the function inside it."""
+    return functools.wraps(function)(lambda *args, **more: 20 * function(*args, **more))
+
+
+class Twentyfold(models.VAE):
+    """A subclass in the place of the model."""
+
+    compute_loss = twenty_fold
 
 
 PATCHES = {
@@ -236,6 +250,16 @@ PATCHES = {
         training, "build_optimizer", twenty_fold),
     "EVALUATED": lambda patch: patch.setattr(training, "EVALUATED", 9),
     "VAE": lambda patch: patch.setattr(models, "VAE", twenty_fold),
+    "helpers.training.VAE": lambda patch: patch.setattr(training, "VAE", Twentyfold),
+    "VAE.call": lambda patch: patch.setattr(models.VAE, "call", wrapped(models.VAE.call)),
+    "gaussian_kl": lambda patch: patch.setattr(
+        losses, "gaussian_kl", functools.partial(losses.gaussian_kl)),
+    "VAE._draw_kernels": lambda patch: patch.setattr(
+        models.VAE, "_draw_kernels", wrapped(models.VAE._draw_kernels)),
+    "VAE.__init__": lambda patch: patch.setattr(
+        inspect.unwrap(models.VAE.__init__), "__defaults__", ("dense", 2, "bce", 0)),
+    "Digits.__init__": lambda patch: patch.setattr(
+        training.Digits.__init__, "__defaults__", (1, None)),
     "architecture 'convolutional'": lambda patch: patch.setitem(
         models.ARCHITECTURES, "convolutional", models.dense),
     "loss 'bce'": lambda patch: patch.setitem(
@@ -252,6 +276,38 @@ def test_patched_code_has_a_digest_of_its_own_and_is_named(what, monkeypatch):
         patched = provenance.training_code(BASELINE)
         assert patched.startswith("patched-") and patched == provenance.training_code(BASELINE)
     assert provenance.training_code(BASELINE) == before and provenance.patches(BASELINE) == []
+
+
+def test_subclasses_with_other_bases_are_other_code():
+    def subclass(factor):
+        class Base(models.VAE):
+            def compute_loss(self, *args, **more):
+                return super().compute_loss(*args, **more) * factor
+
+        return type("Mine", (Base,), {"__module__": __name__})
+
+    first, again, other = (definitions.live_code(subclass(n)) for n in (2, 2, 3))
+    assert first == again != other
+
+
+def test_a_module_of_ones_own_goes_by_its_text(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    found = []
+    for text in ("units = 8", "units = 8", "units = 16\n"):
+        (tmp_path / "mylayers.py").write_text(text)
+        monkeypatch.delitem(sys.modules, "mylayers", raising=False)
+        found.append(definitions.live_code(importlib.import_module("mylayers")))
+    assert found[0] == found[1] != found[2]
+
+
+def test_rows_of_a_model_of_ones_own_say_so(monkeypatch):
+    monkeypatch.setitem(models.ARCHITECTURES, "convolutional", models.dense)
+    assert provenance.about(config=BASELINE)["training_code"].startswith("patched-")
+    monkeypatch.setitem(models.ARCHITECTURES, "mine", lambda activation: models.dense(activation))
+    mine = provenance.about(config=TrainingConfig(architecture="mine"))["training_code"]
+    assert mine.startswith("own-")
+    ours = provenance.about(config=TrainingConfig(architecture="deeper"))["training_code"]
+    assert ours == provenance.training_code()
 
 
 def test_the_other_architectures_are_not_patched_with_one(monkeypatch):

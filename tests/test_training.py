@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from helpers import data, provenance
+from helpers import data, definitions
 from helpers.config import TrainingConfig
 from helpers.metrics import bounds
 from helpers.models import VAE, hidden_values
@@ -131,7 +131,7 @@ def test_code_hidden_in_a_cached_model_is_not_run(own_cache, tmp_path, capfd):
     planted = keras.Sequential([keras.Input((1,)), layer])
     trace.unlink()  # building it runs the code, as loading it would
     planted.save(model)
-    content = json.loads(entry.product.read_text()) | {"sha256": provenance.sha256(model)}
+    content = json.loads(entry.product.read_text()) | {"sha256": definitions.sha256(model)}
     entry.product.write_text(json.dumps(content))
     capfd.readouterr()
     assert fit_or_load(config).model.encode(np.zeros((1, 28, 28, 1), "float32"))

@@ -15,10 +15,10 @@ from typing import Any
 from pydantic.dataclasses import dataclass
 
 from helpers import paths, provenance
+from helpers.definitions import digest, sha256
 from helpers.errors import one_line
 from helpers.evidence.tables import UNFINISHED
 from helpers.parameters import read_notebook
-from helpers.provenance import digest, sha256
 
 KEPT = 5  # entries of a cache: those that were used last
 PYTHON = {"Python": platform.python_version()}

@@ -15,10 +15,10 @@ from pydantic.dataclasses import dataclass
 
 from helpers import paths
 from helpers.config import PROFILES
+from helpers.definitions import digest
 from helpers.errors import Failure, Refusal, one_line
 from helpers.parameters import Parameter, read_notebook, read_parameters, resolve
 from helpers.progress import clock
-from helpers.provenance import digest
 from helpers.runner import publish
 from helpers.runner.cache import Entry, ResultCache, changes, notebook_parts, rendering_parts
 from helpers.runner.jobs import MEMORY_UNIT, Job

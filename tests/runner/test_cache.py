@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from helpers import paths, provenance
+from helpers import definitions, paths, provenance
 from helpers.evidence.tables import UNFINISHED
 from helpers.runner.cache import KEPT, ResultCache, imported, notebook_parts, rendering_parts
 
@@ -195,7 +195,7 @@ def test_an_entry_whose_manifest_leaves_its_folder_is_not_used(cache, tmp_path, 
     outside.write_text("planted")
     manifest = json.loads((entry.folder / "manifest.json").read_text())
     name = os.path.relpath(outside, entry.folder / "files")
-    manifest["files"] = {name: provenance.sha256(outside)}
+    manifest["files"] = {name: definitions.sha256(outside)}
     (entry.folder / "manifest.json").write_text(json.dumps(manifest))
     found, why = cache.find({"a": "1"})
     assert found is None and "evil.txt" in why
