@@ -104,14 +104,14 @@ BRIEFS = {
 }  # fmt: skip
 
 
-def figure_of(claim: Claim, evidence: Evidence) -> str:
-    """The one number of a claim, with its recipe in brackets: the first that decides the claim."""
-    sides, decisions = evidence.by_recipe(), (CONFIRMED, PARTLY, REFUTED)
+def measured(claim: Claim, evidence: Evidence) -> str:
+    """What the one number of a claim is, and the number, by the first recipe that decides it."""
+    brief, sides, decisions = BRIEFS[claim.id], evidence.by_recipe(), (CONFIRMED, PARTLY, REFUTED)
     decided = [form for form in sides if getattr(claim, form).verdict in decisions]
     for form in dict.fromkeys([*decided, *sides]):
         with suppress(Missing):
-            return f"{BRIEFS[claim.id].value(sides[form])} ({form})"
-    return "–"
+            return f"{brief.title}: {brief.value(sides[form])} ({form})"
+    return f"{brief.title}: –"
 
 
 def verdict(claim: Claim, form: str) -> str:
@@ -148,34 +148,21 @@ def moving(claims: Iterable[Claim]) -> list[dict]:
 @styled
 def tiles(claims: list[Claim]) -> Figure:
     """Claims by verdict, for paper: a row of columns, those of MARKS, for each of FORMS."""
-    each, top, middles = 4, 0.0, []  # claims side by side
-    places: list[tuple[float, float, str]] = []
-    for form in FORMS:
-        columns = [[c.id for c in claims if getattr(c, form).verdict == name] for name in MARKS]
-        lines = max(1, *(-(-len(column) // each) for column in columns))
-        for left, column in enumerate(columns):
-            at = (((each + 0.5) * left + n % each, top + n // each) for n in range(len(column)))
-            places += [(x, y, claim) for (x, y), claim in zip(at, column, strict=True)]
-        middles.append(top + (lines - 1) / 2)
-        top += lines + 0.5
-    fig, ax = figure(height=0.38 * top + 1.1)
-    for x, y, claim in places:
-        ax.text(x, y, claim, ha="center", va="center", fontsize=7)
-    heads = [(each + 0.5) * n + (each - 1) / 2 for n in range(len(MARKS))]
-    ax.set(xlim=(-0.6, heads[-1] + each / 2 + 0.1), ylim=(top - 0.75, -0.75), yticks=middles)
-    ax.set_yticklabels([title.replace(", ", ",\n") for title in FORMS.values()])
-    ax.set_xticks(heads, list(MARKS))
+    fig, ax = figure(height=7)
+    for y, form in enumerate(FORMS):
+        for x, name in enumerate(MARKS):
+            ids = [claim.id for claim in claims if getattr(claim, form).verdict == name]
+            lines = [" ".join(ids[n : n + 4]) for n in range(0, len(ids), 4)]
+            ax.text(x, y, "\n".join(lines), ha="center", va="center", fontsize=7)
+    ax.set(xlim=(-0.5, len(MARKS) - 0.5), ylim=(len(FORMS) - 0.5, -0.5))
+    ax.set_yticks(range(len(FORMS)), [title.replace(", ", ",\n") for title in FORMS.values()])
+    ax.set_xticks(range(len(MARKS)), list(MARKS))
     ax.xaxis.tick_top()
     ax.tick_params(length=0, labelsize=8)
     ax.spines[:].set_visible(False)
-    for middle in heads[:-1]:
-        ax.axvline(middle + (each + 0.5) / 2, color=PALE, linewidth=0.6)
+    for x in range(1, len(MARKS)):
+        ax.axvline(x - 0.5, color=PALE, linewidth=0.6)
     return fig
-
-
-def measured(claim: Claim, evidence: Evidence) -> str:
-    """What the one number of a claim is, and the number."""
-    return f"{BRIEFS[claim.id].title}: {figure_of(claim, evidence)}"
 
 
 def card(notebook: str, evidence: Evidence) -> pd.DataFrame:
@@ -199,18 +186,14 @@ def claims_table(claims: Iterable[Claim], evidence: Evidence) -> pd.DataFrame:
     rows = []
     for claim in claims:
         row = claim.id.lower()
-        words = f"[{BRIEFS[claim.id].words}]({claim.link}#{card_label(claim.link)}-{row})"
+        section = claim.link.removesuffix(".ipynb").partition("_")[2].replace("_", "-")
+        words = f"[{BRIEFS[claim.id].words}]({claim.link}#tbl-card-{section}-{row})"
         figure = f"[{measured(claim, evidence)}](#tbl-findings-{row})"
         rows.append([claim.id, words, *marks(claim), figure])
     names = ["", "claim", "plain", "fast", "Fashion", "number"]
     table = pd.DataFrame(rows, columns=names)
     table.attrs["align"] = "llcccl"
     return table
-
-
-def card_label(link: str) -> str:
-    """The label of the card in a notebook: "tbl-card-baseline" in 00_baseline.ipynb."""
-    return f"tbl-card-{link.removesuffix('.ipynb').partition('_')[2].replace('_', '-')}"
 
 
 def findings(evidence: Evidence) -> list[str]:

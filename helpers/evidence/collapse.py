@@ -65,9 +65,7 @@ def runs(model: str, rows: pd.DataFrame | None = None) -> Groups:
     rows = read(find(TABLE)) if rows is None else rows
     found = {}
     for name, change in CHANGES.items():
-        wanted = pd.Series(USUAL | MODELS[model] | change)
-        same = (rows[list(wanted.index)] == wanted).all(axis=1)
-        found[name] = rows[same].set_index("seed").sort_index()
+        found[name] = select(rows, **USUAL | MODELS[model] | change).set_index("seed").sort_index()
     return {name: those for name, those in found.items() if len(those)}
 
 

@@ -1,12 +1,12 @@
 """Whether the rules were there before the runs that they judge: the order of commits, from git."""
 
-import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
 from helpers import paths
 from helpers.evidence.statistics import COURSES, MEASURED, STEPS, WHOLE
 from helpers.evidence.tables import EXPLORATORY, find, read
+from helpers.provenance import git
 
 RULES = tuple(
     f"helpers/evidence/{name}"
@@ -42,23 +42,14 @@ class Order(NamedTuple):
         return " ".join(said)
 
 
-def _git(root: Path, *command: str) -> str | None:
-    """What git prints; None where it fails or is missing."""
-    try:
-        done = subprocess.run(["git", *command], cwd=root, capture_output=True, text=True)
-    except OSError:
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
-
-
 def order(folder: Path | None = None, root: Path = paths.ROOT) -> Order:
     """The order of the rules and the rows of the tables that they judge.
 
     folder: of the tables, in place of the committed ones; root: of the checkout.
     """
     log = "log", "--format=%h of %cs: %s"
-    whole = _git(root, "rev-parse", "--is-shallow-repository") == "false"
-    last = _git(root, *log, "-1", "--", *RULES) if whole else None
+    whole = git(root, "rev-parse", "--is-shallow-repository") == "false"
+    last = git(root, *log, "-1", "--", *RULES) if whole else None
     rules, _, _ = (last or "").partition(":")
     after: dict[str, int] = {}
     before: dict[str, int] = {}
@@ -66,10 +57,10 @@ def order(folder: Path | None = None, root: Path = paths.ROOT) -> Order:
         if file.parent.name != EXPLORATORY:
             for commit, n in read(file)["commit"].fillna("unknown").value_counts().items():
                 ancestor = "merge-base", "--is-ancestor", rules.split(" ")[0], str(commit)
-                kind = before if _git(root, *ancestor) is None else after
+                kind = before if git(root, *ancestor) is None else after
                 kind[str(commit)] = kind.get(str(commit), 0) + int(n)
-    known = [commit for commit in before if _git(root, "cat-file", "-e", commit) is not None]
-    changes = _git(root, *log, "HEAD", "--not", *known, "--", *RULES) if known else ""
-    loose = _git(root, "status", "--porcelain", "--", *RULES) if rules else ""
+    known = [commit for commit in before if git(root, "cat-file", "-e", commit) is not None]
+    changes = git(root, *log, "HEAD", "--not", *known, "--", *RULES) if known else ""
+    loose = git(root, "status", "--porcelain", "--", *RULES) if rules else ""
     listed = (changes or "").splitlines() + ["changes that are not committed"] * bool(loose)
     return Order(rules, after, before, listed)

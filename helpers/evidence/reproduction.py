@@ -4,7 +4,7 @@ from collections import ChainMap
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -31,20 +31,14 @@ def finished_runs(name: str, folder: Path | None = None) -> pd.DataFrame:
     return final_rows(rows.assign(seconds=total)).sort_index(ignore_index=True)
 
 
-def _first_runs(repeated: pd.DataFrame) -> dict[str, dict]:
-    """The run with the lowest seed, by model; "loss", "seconds" as `published` names them."""
-    ordered = repeated.sort_values("seed").drop_duplicates("model")
-    first = ordered.drop(columns="loss", errors="ignore")
-    first = first.rename(columns={"training_loss": "loss"})
-    return {row["model"]: row for row in first.to_dict("records")}
-
-
 def reproduction_table(repeated: pd.DataFrame, here: Mapping[str, Mapping]) -> pd.DataFrame:
     """Loss and time of the published models: published, repeated (lowest seed), and in this run.
 
     repeated: from `finished_runs`; here: from `models_here`.
     """
-    sources = {"published": CLAIMS["models"], "repeated": _first_runs(repeated), "this run": here}
+    first = repeated.sort_values("seed").drop_duplicates("model").set_index("model")
+    again = first.assign(loss=first["training_loss"]).to_dict("index")  # as `published` names it
+    sources: dict[str, Any] = {"published": CLAIMS["models"], "repeated": again, "this run": here}
     table = {"model": list(PUBLISHED)}
     for title, key, decimals in (("loss", "loss", 2), ("time", "seconds", 0)):
         for source, found in sources.items():

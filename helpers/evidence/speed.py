@@ -11,7 +11,7 @@ from math import ceil
 
 import pandas as pd
 
-from helpers.config import MODELS, TrainingConfig, model_config
+from helpers.config import IMAGES, MODELS, TrainingConfig, model_config
 from helpers.evidence.statistics import interval, select
 from helpers.evidence.wording import number, spread
 
@@ -19,7 +19,6 @@ RUNS, STEPS = "benchmark_runs.csv", "benchmark_steps.csv"  # see tables.find
 TRIALS, FACTORIAL = "benchmark_trials.csv", "benchmark_factorial.csv"
 RIVALS = {"plain": "keras", "Adam": "adam", "fast": "fast"}  # what readers call a recipe: its name
 LENGTHS = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 12)  # epochs of a rival, until one reaches the target
-SIZES = {"train": 60_000, "all": 70_000}  # images of a split, where a run has used all
 
 SPACES = {  # the highest learning rates that are tried, the same for both optimisers
     "constant": (0.0005, 0.001, 0.002, 0.004, 0.008),
@@ -67,10 +66,10 @@ def best_peak(table: pd.DataFrame, model: str, cell: tuple) -> float:
 
 
 def factorial(
-    table: pd.DataFrame, seeds: Iterable[int], images: int | None = None
+    table: pd.DataFrame, models: Iterable[str], seeds: Iterable[int], images: int | None = None
 ) -> list[TrainingConfig]:
-    """The runs of the factorial: every cell of CROSSED at the best of its trials' peaks."""
-    points = list(product(CROSSED, CELLS))
+    """The runs of the factorial: every cell of models in CROSSED at its trials' best peak."""
+    points = list(product([model for model in CROSSED if model in models], CELLS))
     tuned = {(model, cell): best_peak(table, model, cell) for model, cell in points}
     return [_cell(*point, tuned[point], seed, images) for point in points for seed in seeds]
 
@@ -102,7 +101,7 @@ def soonest(runs: pd.DataFrame, model: str, seed: int, recipe: str, target: floa
 
 def training_seconds(row: pd.Series, steps: pd.DataFrame, form: str) -> float:
     """Seconds up to a row's epoch: steps times the median seconds of a step; NaN: not timed."""
-    images = SIZES[row["split"]] if pd.isna(row["n_train"]) else row["n_train"]
+    images = IMAGES[row["split"]] if pd.isna(row["n_train"]) else row["n_train"]
     count = round(min(row["epoch"], row["epochs"]) * ceil(images / row["batch_size"]))
     timed = select(steps, model=row["model"], form=form)["seconds_per_step"]
     return float(count * float(timed.median()))

@@ -79,12 +79,12 @@ def seed_table(
 
 def seed_differences(
     evidence: Evidence, pairs: Iterable[tuple[str, str]], columns: list[Column],
-    lead="Compared with the baseline of the same recipe:", shown=None, time=False,
+    lead="Compared with the baseline of the same recipe:", shown=None,
 ) -> str:  # fmt: skip
     """How models differ over seeds, as a Markdown list with an item for each pair and recipe.
 
-    shown: what to call the models; time: also how much longer a step takes than the baseline's.
-    What is not stored is left out; where nothing is, a sentence says so.
+    shown: what to call the models. What is not stored is left out; where nothing is, a sentence
+    says so.
     """
     lines = []
     for (first, second), (form, side) in product(pairs, evidence.by_recipe().items()):
@@ -92,9 +92,6 @@ def seed_differences(
         for column in columns:
             with suppress(Missing):
                 said.append(column.difference(side, first, second))
-        if time:
-            with suppress(Missing):
-                said.append(f"a step takes {side.time(first).text(0, 100, '%')} longer")
         if said:
             lines.append(f"- **{(shown or {}).get(first, first)}, {form}**: {'; '.join(said)}.")
     return f"{lead}\n\n" + "\n".join(lines) if lines else NOTHING

@@ -44,7 +44,7 @@ def collect() -> Iterator[Note]:
 
 @dataclass
 class Ast:
-    """Blocks of pandoc's tree (before parsing one `pandoc.unparsed`) and their cell."""
+    """Blocks of pandoc's tree (before parsing one `cells._text`) and their cell."""
     blocks: list[dict]
     place: Place
 

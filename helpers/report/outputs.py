@@ -54,7 +54,7 @@ def page(document: Document, formulas: maths.Formulas) -> str:
     moving = [figure.live for figure in document.elements("figure") if figure.live]
     parts = {name: part for each in moving for name, part in each["parts"].items()}
     shown: dict = {"parts": parts, "live": Markup(live.script() if moving else "")}
-    shown["hero"] = next(filter(None, map(live.hero, moving)), None)
+    shown["hero"] = next((each["data"] for each in moving if each["figure"] == "plane"), None)
     shown["font"] = base64.b64encode(font).decode()
     return _filled("report.html.j2", "html5", document, formulas, filters, shown) + "\n"
 

@@ -10,6 +10,7 @@ import math
 import resource
 import statistics
 import time
+import timeit
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def factorial(
     """
     terminal, table = terminal or Terminal(), folder / speed.TRIALS
     sweep(speed.trials(models, images), table, jobs, scheduler, terminal, trial=trial)
-    runs = speed.factorial(tables.read(table), seeds, images)
+    runs = speed.factorial(tables.read(table), models, seeds, images)
     sweep(runs, folder / speed.FACTORIAL, jobs, scheduler, terminal, trial=trial)
     found = tables.read(folder / speed.FACTORIAL)
     _show(terminal, speed.factorial_table(found), speed.collapse_table(found).reset_index())
@@ -163,9 +164,6 @@ def product_rate(size: int = 2048) -> float:
     """Multiplications a second in the product of two square matrices, the fastest of ten."""
     from keras import ops
 
-    matrix, times = ops.ones((size, size)), []
-    for _ in range(10):
-        start = time.perf_counter()
-        ops.convert_to_numpy(matrix @ matrix)
-        times.append(time.perf_counter() - start)
+    matrix = ops.ones((size, size))
+    times = timeit.repeat(lambda: ops.convert_to_numpy(matrix @ matrix), number=1, repeat=10)
     return size**3 / min(times)

@@ -147,12 +147,15 @@ def trial_rows():
 
 def test_the_factorial_takes_the_best_rate_of_each_cell_and_gives_every_factors_gain():
     rows = trial_rows()
-    configs = speed.factorial(rows, seeds=[1, 2])
+    configs = speed.factorial(rows, speed.CROSSED, seeds=[1, 2])
     assert len(configs) == 3 * 8 * 2 and not {speed.TUNING_SEED} & {one.seed for one in configs}
     middle = {schedule: space[2] for schedule, space in speed.SPACES.items()}
     for config in configs:
         assert config.optimisation.peak == middle[config.optimisation.schedule]
     chosen = {(config.label, config.recipe, config.batch_size) for config in configs}
+    assert speed.factorial(rows, ["deeper"], [1]) == [
+        config for config in configs if (config.label, config.seed) == ("deeper", 1)
+    ]
     points = zip(rows["model"], rows["recipe"], rows["batch_size"], strict=True)
     final = rows[[point in chosen for point in points]]
     final = pd.concat([final.assign(seed=1), final.assign(seed=2)])

@@ -44,7 +44,7 @@ def test_a_table_over_seeds_may_be_turned():
 def test_differences_are_listed_by_pair_and_recipe():
     kinds = [Column("loss", "loss", 1, unit="nats"), COLUMNS[2], Column("it is", "loss", 0, 100)]
     listed = text.seed_differences(
-        EVIDENCE, [("b", "a"), ("c", "a")], kinds, shown={"b": "model B"}, time=True
+        EVIDENCE, [("b", "a"), ("c", "a")], kinds, shown={"b": "model B"}
     )
     assert listed.splitlines() == [
         "Compared with the baseline of the same recipe:",

@@ -10,7 +10,7 @@ picture stands alone:
 In `data` a part goes by its digest, so that figures share it. `item` is always what an image is
 called, `static` the picture in the live figure's place; all raise ValueError for what does not fit
 together. A page that shows them holds figures.css, each part once and, after these, `script`; it
-asks the network for nothing. `hero` is the plane once more, for the top of a page.
+asks the network for nothing.
 """
 
 import base64
@@ -76,11 +76,6 @@ def plane(
     kept = np.unique(cells, axis=0, return_index=True)[1]
     parts = {"points": points, "sheet": _sheet(images, kept, len(labels))}
     return _figure("plane", data, static, parts, model, ["encoder", "decoder"])
-
-
-def hero(content: dict) -> dict | None:
-    """A plane's content as the data of the page's first figure, None for that of another figure."""
-    return content["data"] if content["figure"] == "plane" else None
 
 
 def confusion(
