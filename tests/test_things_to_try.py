@@ -1,12 +1,20 @@
 """The notebook of things to try runs by plain papermill, and each thing does what it says."""
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import papermill
 import pytest
 
 from helpers import paths
 
+fashion = pytest.mark.skipif(
+    not (Path("/usr/share/datasets/fashion-mnist").exists() or os.environ.get("REQUIRE_BROWSER")),
+    reason="Debian's package dataset-fashion-mnist is not installed",
+)
 NOTEBOOK = paths.NOTEBOOKS / "things_to_try.ipynb"
 
 
@@ -51,6 +59,7 @@ def test_an_architecture_of_a_cell_has_weights_of_its_own(made):
 @pytest.mark.parametrize(
     ("heading", "pictures"),
     [
+        pytest.param("Train on Fashion-MNIST", 1, marks=fashion),
         ("Train on arrays of your own", 1),
         ("Plot something of your own", 1),
         ("Read a digit from a photo, and fill a hole in it", 1),
@@ -72,6 +81,20 @@ def test_runs_and_seeds_are_a_table(made):
     assert runs.count("<tr") == 5 and groups.count("β = 4") == 1
 
 
+README = (paths.ROOT / "README.md").read_text(encoding="utf-8")
+
+
 def test_readme_names_it():
-    readme = (paths.ROOT / "README.md").read_text(encoding="utf-8")
-    assert NOTEBOOK.name in readme and "make lab" in readme
+    assert NOTEBOOK.name in README and "make lab" in README
+
+
+def test_what_readme_shows_of_models_runs_as_it_stands(tmp_path):
+    """A model with other settings, kept, and loaded in a fresh process by the last line alone."""
+    shown = re.search(r"```python\n(.*?)```", README, re.S)[1]
+    *_, loaded = shown.strip().splitlines()
+    again = f"from helpers.training import load_model\n{loaded}\nprint(model.beta)"
+    for code in (shown, again):
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-1] == "4.0"
