@@ -6,7 +6,7 @@ import re
 import pytest
 
 from helpers import paths
-from helpers.display import cell_options
+from helpers.display import REFERENCES, cell_options, reference
 
 MOST_WORDS = 35  # of a sentence
 BANNED = (  # private or archaic, each with what to say in its place
@@ -17,6 +17,9 @@ BANNED = (  # private or archaic, each with what to say in its place
 )  # fmt: skip
 STORED = "pixels drawn alone"  # the name of a row in the results
 NOTEBOOKS = sorted(paths.NOTEBOOKS.glob("*.ipynb"))
+EXAMPLE = sorted((paths.ROOT / "tests" / "example_course").glob("*.ipynb"))
+LINK = re.compile(r"\[([^\]\[]*)\]\([\w.-]*#((?:fig|tbl|lst|eq)-[^)]*)\)")
+ROW = re.compile(r"tbl-.+-(\{\w+\}|c\d+)")  # of a table: its link keeps its words in the report
 
 
 def prose(cell):
@@ -62,6 +65,34 @@ def test_sentences_are_short_and_words_are_those_of_the_field(file):
 def test_what_the_report_computes_uses_the_same_words():
     for name in ("brief.py", "text.py", "wording.py"):
         assert not banned((paths.ROOT / "helpers" / "evidence" / name).read_text()), name
+
+
+def nameless(text):
+    """Links to a figure, table, listing or equation whose words do not name it."""
+    links = [link.groups() for link in LINK.finditer(text)]
+    bare = {"", *REFERENCES.values()}
+    return [
+        label for words, label in links
+        if (words in bare if ROW.fullmatch(label) else words != reference(label))
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("file", [*NOTEBOOKS, *EXAMPLE], ids=lambda file: file.stem)
+def test_links_name_what_they_lead_to_where_nothing_is_numbered(file):
+    sources = ["".join(cell["source"]) for cell in json.loads(file.read_text())["cells"]]
+    assert not [label for source in sources for label in nameless(source)]
+
+
+def test_what_the_report_computes_names_it_too():
+    for file in sorted((paths.ROOT / "helpers").rglob("*.py")):
+        assert not nameless(file.read_text()), file
+
+
+def test_a_bare_or_wrong_link_is_found():
+    assert nameless("[](#fig-a), [Table](x.ipynb#tbl-a-b), [Figure b](#fig-a)") == [
+        "fig-a", "tbl-a-b", "fig-a"]  # fmt: skip
+    assert nameless("[](#tbl-claims-c1) [all](#tbl-claims)") == ["tbl-claims-c1", "tbl-claims"]
+    assert not nameless("[Figure a-b](00.ipynb#fig-a-b) [C1](#tbl-claims-c1) [why](#the-figure)")
 
 
 def test_a_long_sentence_and_a_riddle_are_found():
