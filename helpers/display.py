@@ -215,12 +215,16 @@ def _show_live(figure: Any) -> None:
 
 
 def _show_table(frame: pd.DataFrame) -> None:
-    """Display a labelled table as the report will show it, any other as pandas does."""
+    """Display a labelled table as the report will show it, any other as pandas does.
+
+    frame.attrs["note"]: computed sentences that end the caption.
+    """
     options = _options()
     if not options["label"].startswith("tbl-"):
         display(HTML(frame.to_html(max_rows=20, max_cols=12)))
         return
     words, table = frame.attrs.get("caption") or options.get("tbl-cap", ""), pipe_table(frame)
+    words = f"{words} {frame.attrs.get('note', '')}".strip()
     _publish({"text/markdown": table, "text/plain": table}, {"kind": "table", "caption": words})
 
 

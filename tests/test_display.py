@@ -41,6 +41,8 @@ CELLS = {
     "open": "plt.get_fignums()",
     "table": '#| label: tbl-a\n#| tbl-cap: "A."\npd.DataFrame({"a": ["x"], "n": [1]})',
     "computed table": '#| label: tbl-a\ndisplay.caption(pd.DataFrame({"a": ["x"]}), caption="B.")',
+    "noted table": '#| label: tbl-a\n#| tbl-cap: "A."\n'
+    'table = pd.DataFrame({"a": ["x"]})\ntable.attrs["note"] = "N."\ntable',
     "frame": 'pd.DataFrame({"a": [1]})',
     "listing": "#| label: lst-a\n#| lst-cap: Code.\ndisplay.source(display.source, display.svg)",
     "prose": 'Markdown("The loss is **1.0**.")',
@@ -92,6 +94,7 @@ def test_computed_texts_go_before_those_of_the_cell(shown):
     assert (report.caption, report.alt) == ("A line: $x$.", "It falls by 1.")
     table = shown["computed table"][1]
     assert table.metadata.report.caption == "B."
+    assert shown["noted table"][1].metadata.report.caption == "A. N."
 
 
 def test_the_same_figure_gives_the_same_bytes_and_pyplot_shows_it_once(shown):

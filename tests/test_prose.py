@@ -103,6 +103,26 @@ def test_a_long_sentence_and_a_riddle_are_found():
     assert not banned("n_beside besides unlucky")
 
 
+def test_every_card_knows_the_data_set_of_the_run():
+    for file in sorted(paths.NOTEBOOKS.glob("0[0-7]*.ipynb")):
+        (card,) = [c for c in json.loads(file.read_text())["cells"] if c.get("id") == "card"]
+        call = f'brief.card("{file.stem}", text.evidence(profile), dataset)'
+        assert "".join(card["source"]).endswith(call), file
+
+
+def test_a_report_on_another_data_set_does_not_speak_of_digits():
+    """Only static sentences about MNIST do: its name stands in them."""
+    for file in (file for file in NOTEBOOKS if file.stem[0].isdigit()):
+        notebook = json.loads(file.read_text())
+        about = notebook["metadata"]["report"]
+        texts = [about.get("title", ""), *about.get("part", {}).values()]
+        for cell in notebook["cells"]:
+            code = cell["cell_type"] == "code"
+            texts += [*cell_options("".join(cell["source"]))[0].values()] if code else prose(cell)
+        said = [s for text in texts for s in sentences(str(text)) if re.search(r"\bdigits?\b", s)]
+        assert not [s for s in said if "MNIST" not in s], file
+
+
 def test_a_card_opens_and_seeds_close_every_section():
     for file in sorted(paths.NOTEBOOKS.glob("0[0-7]*.ipynb")):
         cells = json.loads(file.read_text())["cells"]
