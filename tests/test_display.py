@@ -43,6 +43,9 @@ CELLS = {
     "computed table": '#| label: tbl-a\ndisplay.caption(pd.DataFrame({"a": ["x"]}), caption="B.")',
     "noted table": '#| label: tbl-a\n#| tbl-cap: "A."\n'
     'table = pd.DataFrame({"a": ["x"]})\ntable.attrs["note"] = "N."\ntable',
+    "table and prose": "#| label: tbl-a\n#| tbl-cap: A.\n"
+    "from IPython.display import display as show\nshow(table)\n"
+    'Markdown("It says x.")',
     "frame": 'pd.DataFrame({"a": [1]})',
     "listing": "#| label: lst-a\n#| lst-cap: Code.\ndisplay.source(display.source, display.svg)",
     "prose": 'Markdown("The loss is **1.0**.")',
@@ -108,6 +111,12 @@ def test_a_labelled_table_is_markdown_and_another_one_as_pandas_has_it(shown):
     assert caption.data["text/markdown"] == "*A.*"
     assert table.data["text/markdown"] == "| a | n |\n| :--- | ---: |\n| x | 1 |"
     assert "<table" in shown["frame"][0].data["text/html"]
+
+
+def test_a_cell_may_show_a_table_and_then_say_what_it_means(shown):
+    caption, table, prose = shown["table and prose"]
+    assert [caption.metadata.report.kind, table.metadata.report.kind] == ["caption", "table"]
+    assert prose.data["text/markdown"] == "It says x." and "report" not in prose.metadata
 
 
 def test_a_listing_is_the_code_of_the_objects(shown):

@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import pairwise
 
 import pytest
 
@@ -9,6 +10,8 @@ from helpers import paths
 from helpers.display import REFERENCES, cell_options, reference
 
 MOST_WORDS = 35  # of a sentence
+FEWEST_CELLS, MOST_CELLS = 20, 30  # of a chapter, but for those with more figures and tables
+MORE_CELLS = {"00_baseline": 34, "03_latent_10d": 32, "05_inpainting": 31}
 BANNED = (  # private or archaic, each with what to say in its place
     "luck", "lucky", "luckiest", "beside", "rightly", "own answer", "own answers", "hangs on",
     "as they stand", "could not be had", "times sooner", "drawn alone", "gives away", "it knows",
@@ -121,6 +124,15 @@ def test_a_report_on_another_data_set_does_not_speak_of_digits():
             texts += [*cell_options("".join(cell["source"]))[0].values()] if code else prose(cell)
         said = [s for text in texts for s in sentences(str(text)) if re.search(r"\bdigits?\b", s)]
         assert not [s for s in said if "MNIST" not in s], file
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS[:9], ids=lambda file: file.stem)
+def test_a_chapter_has_a_handy_number_of_cells(file):
+    cells = json.loads(file.read_text())["cells"]
+    assert FEWEST_CELLS <= len(cells) <= MORE_CELLS.get(file.stem, MOST_CELLS)
+    for cell, following in pairwise(cells):
+        kinds = {each["cell_type"] for each in (cell, following)}
+        assert kinds != {"markdown"} or cell["metadata"] != following["metadata"], cell["id"]
 
 
 def test_a_card_opens_and_seeds_close_every_section():
