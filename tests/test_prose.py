@@ -11,6 +11,7 @@ from helpers.display import REFERENCES, cell_options, reference
 
 MOST_WORDS = 35  # of a sentence
 FEWEST_CELLS, MOST_CELLS = 20, 30  # of a chapter, but for those with more figures and tables
+LONGEST_LINE, MOST_LINES = 200, 1_500  # of a cell's code; of the chapters together
 MORE_CELLS = {"00_baseline": 34, "03_latent_10d": 32, "05_inpainting": 31}
 BANNED = (  # private or archaic, each with what to say in its place
     "luck", "lucky", "luckiest", "beside", "rightly", "own answer", "own answers", "hangs on",
@@ -133,6 +134,19 @@ def test_a_chapter_has_a_handy_number_of_cells(file):
     for cell, following in pairwise(cells):
         kinds = {each["cell_type"] for each in (cell, following)}
         assert kinds != {"markdown"} or cell["metadata"] != following["metadata"], cell["id"]
+
+
+def code_lines(file):
+    """The lines of code of a notebook that are not empty, without its `#|` options."""
+    cells = [c for c in json.loads(file.read_text())["cells"] if c["cell_type"] == "code"]
+    lines = [line for cell in cells for line in "".join(cell["source"]).split("\n")]
+    return [line for line in lines if line.strip() and not line.startswith("#|")]
+
+
+def test_code_is_short_in_both_directions():
+    lines = {file.stem: code_lines(file) for file in NOTEBOOKS[:9]}
+    assert not [line for each in lines.values() for line in each if len(line) > LONGEST_LINE]
+    assert sum(map(len, lines.values())) <= MOST_LINES
 
 
 def test_a_card_opens_and_seeds_close_every_section():
