@@ -6,7 +6,8 @@
     plots.loss_curves(run.history)
 
 Quarto, MyST and the report maker read these lines; `start` makes JupyterLab and VS Code show them
-too. Captions are inline Markdown: they may hold `$maths$` and links.
+too. Captions are inline Markdown: they may hold `$maths$` and links. The report numbers figures; by
+hand a caption begins with the words of `reference`, "Figure loss", as links to it do.
 """
 
 import base64
@@ -36,6 +37,7 @@ from helpers.parameters import check_injected
 MOST_DATA = 6_000  # points that a figure gives as numbers
 ALIGNMENTS = {"l": ":---", "c": ":---:", "r": "---:"}
 LABEL = re.compile(r"(fig|tbl|lst)(-[a-z0-9]+)+")
+REFERENCES = {"fig": "Figure", "tbl": "Table", "lst": "Listing", "eq": "Equation"}
 
 
 def start() -> None:
@@ -77,6 +79,12 @@ def cell_options(source: str) -> tuple[dict[str, Any], str]:
     if not isinstance(options, dict):
         raise ValueError(f"the `#|` lines must read `key: value`, not {text!r}")
     return options, "\n".join(lines[len(first) :])
+
+
+def reference(label: str) -> str:
+    """What a link to a label says where nothing is numbered: "Figure loss" for fig-loss."""
+    kind, _, name = label.partition("-")
+    return f"{REFERENCES[kind]} {name}"
 
 
 def caption(shown: Any, caption: str = "", alt: str = "") -> Any:
@@ -207,19 +215,27 @@ def _show_live(figure: Any) -> None:
 
 
 def _show_table(frame: pd.DataFrame) -> None:
-    """Display a labelled table as the report will show it, any other as pandas does."""
+    """Display a labelled table as the report will show it, any other as pandas does.
+
+    frame.attrs["note"]: computed sentences that end the caption.
+    """
     options = _options()
     if not options["label"].startswith("tbl-"):
         display(HTML(frame.to_html(max_rows=20, max_cols=12)))
         return
     words, table = frame.attrs.get("caption") or options.get("tbl-cap", ""), pipe_table(frame)
+    words = f"{words} {frame.attrs.get('note', '')}".strip()
     _publish({"text/markdown": table, "text/plain": table}, {"kind": "table", "caption": words})
 
 
 def _publish(bundle: dict[str, str], report: dict[str, Any]) -> None:
     """Display a MIME bundle, with what the report maker needs, and its caption, above a table."""
-    words = report.get("caption")
-    text = {"text/markdown": f"*{words}*", "text/plain": words}  # the report maker sets its own
+    words, label = report.get("caption"), _options()["label"]
+    name = f"{reference(label)}." if label and paths.by_hand() else ""  # the report has numbers
+    text = {
+        "text/markdown": f"**{name}** *{words}*" if name else f"*{words}*",
+        "text/plain": f"{name} {words}".strip(),
+    }  # the report maker sets its own
     outputs = [(bundle, report), (text, {"kind": "caption"})][: 2 if words else 1]
     for data, about in reversed(outputs) if report["kind"] == "table" else outputs:
         display(data, raw=True, metadata={"report": about})

@@ -14,6 +14,7 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
 from helpers import display
+from helpers.report.cells import KINDS
 
 START = """from helpers import display
 display.start()
@@ -40,11 +41,20 @@ CELLS = {
     "open": "plt.get_fignums()",
     "table": '#| label: tbl-a\n#| tbl-cap: "A."\npd.DataFrame({"a": ["x"], "n": [1]})',
     "computed table": '#| label: tbl-a\ndisplay.caption(pd.DataFrame({"a": ["x"]}), caption="B.")',
+    "noted table": '#| label: tbl-a\n#| tbl-cap: "A."\n'
+    'table = pd.DataFrame({"a": ["x"]})\ntable.attrs["note"] = "N."\ntable',
+    "table and prose": "#| label: tbl-a\n#| tbl-cap: A.\n"
+    "from IPython.display import display as show\nshow(table)\n"
+    'Markdown("It says x.")',
     "frame": 'pd.DataFrame({"a": [1]})',
     "listing": "#| label: lst-a\n#| lst-cap: Code.\ndisplay.source(display.source, display.svg)",
     "prose": 'Markdown("The loss is **1.0**.")',
     "live": "#| label: fig-live\nLiveFigure()",
     "by hand": 'import os; del os.environ["HELPERS_OUTPUT"]; LiveFigure()',
+    "figure by hand": FIGURE + "line()",
+    "table by hand": '#| label: tbl-a\n#| tbl-cap: "A."\npd.DataFrame({"a": ["x"], "n": [1]})',
+    "listing by hand": "#| label: lst-a\n#| lst-cap: Code.\ndisplay.source(display.svg)",
+    "nameless by hand": "#| lst-cap: Code.\ndisplay.source(display.svg)",
 }
 
 
@@ -87,6 +97,7 @@ def test_computed_texts_go_before_those_of_the_cell(shown):
     assert (report.caption, report.alt) == ("A line: $x$.", "It falls by 1.")
     table = shown["computed table"][1]
     assert table.metadata.report.caption == "B."
+    assert shown["noted table"][1].metadata.report.caption == "A. N."
 
 
 def test_the_same_figure_gives_the_same_bytes_and_pyplot_shows_it_once(shown):
@@ -100,6 +111,12 @@ def test_a_labelled_table_is_markdown_and_another_one_as_pandas_has_it(shown):
     assert caption.data["text/markdown"] == "*A.*"
     assert table.data["text/markdown"] == "| a | n |\n| :--- | ---: |\n| x | 1 |"
     assert "<table" in shown["frame"][0].data["text/html"]
+
+
+def test_a_cell_may_show_a_table_and_then_say_what_it_means(shown):
+    caption, table, prose = shown["table and prose"]
+    assert [caption.metadata.report.kind, table.metadata.report.kind] == ["caption", "table"]
+    assert prose.data["text/markdown"] == "It says x." and "report" not in prose.metadata
 
 
 def test_a_listing_is_the_code_of_the_objects(shown):
@@ -119,6 +136,28 @@ def test_what_moves_goes_to_the_report_and_by_hand_to_the_reader_too(shown):
     picture, moving, *_ = shown["by hand"]
     assert "image/png" in picture.data and "image/png" not in shown["live"][0].data
     assert moving.data == {"application/javascript": "moves()", "text/plain": ""}
+
+
+def test_by_hand_a_caption_begins_with_the_words_of_the_links_to_it(shown):
+    for cell, label, words in (
+        ("figure by hand", "fig-line", "A line: $x$."),
+        ("table by hand", "tbl-a", "A."),
+        ("listing by hand", "lst-a", "Code."),
+    ):
+        (found,) = [o.data for o in shown[cell] if o.metadata.report == {"kind": "caption"}]
+        assert found["text/markdown"] == f"**{display.reference(label)}.** *{words}*"
+        assert found["text/plain"] == f"{display.reference(label)}. {words}"
+    assert shown["nameless by hand"][1].data["text/markdown"] == "*Code.*"
+    reports = [shown[cell][0].metadata.report for cell in ("figure", "figure by hand")]
+    assert reports[0] == reports[1]  # what the report maker reads is the same
+
+
+def test_words_of_links_name_every_kind_of_label():
+    assert display.reference("eq-elbo") == "Equation elbo"
+    assert display.reference("fig-baseline-loss") == "Figure baseline-loss"
+    assert {kind: words.lower() for kind, words in display.REFERENCES.items()} == {
+        label: kind for kind, label in KINDS.items()
+    }
 
 
 def test_a_figure_gives_the_numbers_that_it_draws():

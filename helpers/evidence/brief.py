@@ -27,7 +27,7 @@ from helpers.evidence.claims import (
 )
 from helpers.evidence.published import published
 from helpers.evidence.statistics import Evidence, Missing, RecipeEvidence
-from helpers.evidence.text import when_stored
+from helpers.evidence.text import about_mnist, when_stored
 from helpers.evidence.wording import count, number
 from helpers.plots import MARKS, PALE, figure, styled
 
@@ -165,10 +165,11 @@ def tiles(claims: list[Claim]) -> Figure:
     return fig
 
 
-def card(notebook: str, evidence: Evidence) -> pd.DataFrame:
+def card(notebook: str, evidence: Evidence, dataset: str = "mnist") -> pd.DataFrame:
     """What the original says in a section, one number for each claim, and the verdicts.
 
-    evidence: of MNIST, which the claims are about.
+    evidence: of MNIST, which the claims are about; dataset: that of the run at hand. If it is
+    another one, a note ends the caption and says so.
     """
     rows = [
         [claim.id, claim.text, measured(claim, evidence),
@@ -177,7 +178,7 @@ def card(notebook: str, evidence: Evidence) -> pd.DataFrame:
     ]  # fmt: skip
     names = ["claim", "the original says", "measured", "as published", "fast", "Fashion-MNIST"]
     table = pd.DataFrame(rows, columns=names)
-    table.attrs["align"] = "llllll"
+    table.attrs |= {"align": "llllll", "note": about_mnist(dataset)}
     return table
 
 
@@ -214,7 +215,7 @@ def findings(evidence: Evidence) -> list[str]:
         found = {1: "help", 0: "are not shown to help", -1: "harm"}[lead.sign]
         return (
             f"**By this report's recipe, more dimensions {found}.** With ten in place of two, the "
-            f"ELBO of an unseen digit is **{lead.change('higher', 'lower', 1, unit=' nats')}**."
+            f"ELBO of an unseen image is **{lead.change('higher', 'lower', 1, unit=' nats')}**."
         )
 
     def chance() -> str:

@@ -58,7 +58,8 @@ def reproduction_text(repeated: pd.DataFrame) -> str:
         lines.append(f"{model} at {losses} nats (published: {paper})")
     return (
         f"Under the original protocol, with one seed after another, runs end: {'; '.join(lines)}. "
-        "Whether a published loss could be one more of them is judged in [Table](#tbl-claims)."
+        "Whether a published loss could be one more of them is judged in "
+        "[Table claims](#tbl-claims)."
     )
 
 

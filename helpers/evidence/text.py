@@ -12,6 +12,7 @@ from scipy import stats
 
 from helpers import paths
 from helpers.config import PUBLISHED
+from helpers.data import DATASETS
 from helpers.evidence.order import JUDGED
 from helpers.evidence.published import published
 from helpers.evidence.statistics import Column, Evidence, Missing, differs, select
@@ -42,6 +43,18 @@ def folder(profile: str) -> Path | None:
 def evidence(profile: str, dataset: str = "mnist") -> Evidence:
     """The stored runs of a data set; none for a trial."""
     return Evidence.load(dataset, folder(profile))
+
+
+def about_mnist(dataset: str) -> str:
+    """What a report on another data set says where claims are judged; empty on MNIST."""
+    if dataset == "mnist":
+        return ""
+    return (
+        "**The original's claims are about MNIST.** The models of this run learned from "
+        f"{DATASETS[dataset].title}, and none of their numbers is used here: numbers and verdicts "
+        "are those of stored runs on MNIST; only a verdict that is said to be on Fashion-MNIST "
+        "comes from stored runs on that."
+    )
 
 
 def when_stored(sentence: Callable[[], str], otherwise: str = NOTHING) -> str:

@@ -127,6 +127,14 @@ def test_cards_hold_every_claim_once():
     assert "not measured yet" in set(cards["00_baseline"]["as published"])
 
 
+def test_a_card_of_another_data_set_says_whose_verdicts_it_holds():
+    nothing = Evidence(NONE, NONE)
+    assert brief.card("00_baseline", nothing).attrs["note"] == ""
+    note = brief.card("00_baseline", nothing, "fashion_mnist").attrs["note"]
+    assert note.startswith("**The original's claims are about MNIST.**")
+    assert "learned from Fashion-MNIST" in note and "stored runs on MNIST" in note
+
+
 def test_the_conclusion_names_each_claim_once_or_counts_it_as_open(stored):
     found = brief.conclusion(stored[1])
     named = re.findall(r"#tbl-claims-(c\d+)", " ".join(found.values()))
