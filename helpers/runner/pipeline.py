@@ -13,7 +13,7 @@ from dask.system import CPU_COUNT  # cores that this process may use
 from pydantic import FiniteFloat
 from pydantic.dataclasses import dataclass
 
-from helpers import paths
+from helpers import paths, provenance
 from helpers.config import PROFILES
 from helpers.errors import Failure, Refusal, one_line
 from helpers.parameters import Parameter, read_notebook, read_parameters, resolve
@@ -248,7 +248,8 @@ def make_report(
             terminal.line("nothing changed")
         else:
             costs = runner.costs(rendering)
-            publish.publish(staged, output, run | costs)
+            about = provenance.about(measuring=True) | {"threads": runner.threads}
+            publish.publish(staged, output, run | costs | {"provenance": about})
             runner.summary(costs)
     terminal.line(f"{output / 'report.html'}\n{output / 'report.pdf'}")
 

@@ -196,6 +196,13 @@ def test_terminal_shows_training_and_a_summary(good):
     assert run["minutes"].keys() == {"00_a", "01_b", "03_c"}
 
 
+def test_a_run_says_when_where_and_by_which_code_it_was_made(good):
+    run = json.loads((good[0] / "run.json").read_text())
+    now = provenance.about(measuring=True) | {"threads": run["threads"]}
+    assert {**run["provenance"], "date": now["date"]} == now
+    assert run["provenance"]["date"] <= now["date"] and now["measuring_code"]
+
+
 def test_failures_are_named_and_the_last_report_stays(good, tmp_path):
     output = good[0]
     before = published(output)
