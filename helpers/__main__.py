@@ -31,7 +31,12 @@ def report(profile, output, reference, notebooks, jobs, p) -> None:
         assignments += ["=".join(words)] if pair else words
     if reference and assignments:
         raise Refusal("the reference run takes the notebooks' own parameters: leave out -p")
-    make_report(profile, _folder(profile, output, reference), jobs, assignments, folder=notebooks)
+    output = _folder(profile, output, reference)
+    if reference:
+        from helpers.runner.sweep import refuse_uncommitted
+
+        refuse_uncommitted(False, "reference run", "leave out --reference")
+    make_report(profile, output, jobs, assignments, folder=notebooks)
 
 
 def render(profile, output, reference) -> None:

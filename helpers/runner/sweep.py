@@ -19,8 +19,9 @@ FIELDS = tuple(TrainingConfig.__dataclass_fields__)
 MOST = 10_000  # trainings of one sweep
 UNCOMMITTED = (
     "the code has changes that no commit holds, so nobody could tell later which code made this "
-    "table: commit them (git add --all; git commit), or add --trial, which marks the rows"
+    "{}: commit them (git add --all; git commit), or {}"
 )
+TRIAL = "add --trial, which marks the rows"
 
 
 def parse_grid(points: list[str]) -> dict[str, list]:
@@ -101,11 +102,14 @@ def held(table: Path, measure: bool) -> set[TrainingConfig]:
     return {TrainingConfig(**point) for point in points}
 
 
-def refuse_uncommitted(trial: bool) -> None:
-    """Raise Refusal where the code is that of no commit, unless it is a trial."""
+def refuse_uncommitted(trial: bool, what: str = "table", otherwise: str = TRIAL) -> None:
+    """Raise Refusal where the code is that of no commit, unless it is a trial.
+
+    what: is to be made; otherwise: what a person who will not commit may do.
+    """
     commit = provenance.about()["commit"]
     if not trial and (commit.endswith("+") or commit == "unknown"):
-        raise Refusal(UNCOMMITTED)
+        raise Refusal(UNCOMMITTED.format(what, otherwise))
 
 
 def sweep(

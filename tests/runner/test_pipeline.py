@@ -293,6 +293,7 @@ def test_a_run_goes_to_a_folder_that_git_ignores_unless_it_is_the_reference(monk
     monkeypatch.setattr(
         pipeline, "make_report", lambda profile, output, *_, **__: went.append(output)
     )
+    monkeypatch.setattr(provenance, "_commit", lambda: "0123456789")
     for options in ([], ["--profile", "smoke"], ["--reference"], ["--output", "mine"]):
         assert main(["report", *options]) == 0
     report = paths.REFERENCE
@@ -302,6 +303,19 @@ def test_a_run_goes_to_a_folder_that_git_ignores_unless_it_is_the_reference(monk
     assert main(["report", "--output", str(report)]) == 2
     assert main(["report", "--reference", "--output", "mine"]) == 2
     assert len(went) == 4
+
+
+@pytest.mark.parametrize("commit", ["0123456789+", "unknown"])
+def test_a_reference_run_is_of_committed_code(monkeypatch, capsys, commit):
+    def never(*_, **__):
+        raise AssertionError("it runs")
+
+    monkeypatch.setattr(pipeline, "make_report", never)
+    monkeypatch.setattr(provenance, "_commit", lambda: commit)
+    assert main(["report", "--reference"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "which code made this reference run: commit them (git add --all; git commit), or" in line
+    assert line.endswith("leave out --reference") and "--trial" not in line
 
 
 def test_parameters_are_given_in_both_ways(monkeypatch):
