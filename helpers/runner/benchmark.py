@@ -48,7 +48,7 @@ def benchmark(
     sweep(plain, folder / speed.RUNS, *options, trial=trial)
     for recipe in list(speed.RIVALS.values())[1:]:
         for length in (length for length in speed.LENGTHS if length < epochs):
-            runs = tables.read(folder / speed.RUNS)
+            runs = tables.read(folder / speed.RUNS, trial)
             goals = speed.targets(runs)["eval_loss"]
             fields: dict[str, Any] = {"recipe": recipe, "epochs": length, "n_train": images}
             left = [model_config(model, seed=seed, **fields) for model, seed in points
@@ -56,7 +56,7 @@ def benchmark(
             if left:
                 sweep(left, folder / speed.RUNS, *options, trial=trial)
     steps = tables.merge(folder / speed.STEPS, measure_steps(models, rounds, terminal), trial=trial)
-    rows = speed.comparison(tables.read(folder / speed.RUNS), steps)
+    rows = speed.comparison(tables.read(folder / speed.RUNS, trial), steps)
     _show(terminal, speed.step_table(steps), rows.round(2), speed.recipe_table(rows))
 
 
@@ -77,9 +77,9 @@ def factorial(
     """
     terminal, table = terminal or Terminal(), folder / speed.TRIALS
     sweep(speed.trials(models, images), table, jobs, scheduler, terminal, trial=trial)
-    runs = speed.factorial(tables.read(table), seeds, images)
+    runs = speed.factorial(tables.read(table, trial), seeds, images)
     sweep(runs, folder / speed.FACTORIAL, jobs, scheduler, terminal, trial=trial)
-    found = tables.read(folder / speed.FACTORIAL)
+    found = tables.read(folder / speed.FACTORIAL, trial)
     _show(terminal, speed.factorial_table(found), speed.collapse_table(found).reset_index())
 
 

@@ -92,9 +92,9 @@ def _about(run) -> dict:
     return {"model": run.config.label} | run.config.as_dict() | about
 
 
-def held(table: Path, measure: bool) -> set[TrainingConfig]:
-    """The configurations whose rows, made by the code of now, a table holds."""
-    rows = tables.read(table)
+def held(table: Path, measure: bool, trial: bool = False) -> set[TrainingConfig]:
+    """The configurations whose rows, made by the code of now, a table holds; trial: see `sweep`."""
+    rows = tables.read(table, trial)
     now = {"training_code": provenance.training_code()}
     now |= {"measuring_code": provenance.measuring_code()} if measure else {}
     same = rows[(rows[list(now)] == pd.Series(now)).all(axis=1)][list(FIELDS)].drop_duplicates()
@@ -128,10 +128,10 @@ def sweep(
     """
     refuse_uncommitted(trial)
     terminal, kinds = terminal or Terminal(), ("courses", "measures")
-    if table.exists() and ("epoch" in tables.read(table)) == measure:
+    if table.exists() and ("epoch" in tables.read(table, trial)) == measure:
         there, asked = kinds[not measure], kinds[measure]
         raise Refusal(f"{table} holds {there} of trainings, not {asked}: name another table")
-    done = held(table, measure)
+    done = held(table, measure, trial)
     wanted = list(dict.fromkeys(configs))
     found, configs = len(wanted), [config for config in wanted if config not in done]
     if found > len(configs):
