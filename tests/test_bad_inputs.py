@@ -132,6 +132,9 @@ OPTIONS = {
     "benchmark --trial --jobs 0": "argument --jobs: invalid count (1 or more)",
     "benchmark --trial --jobs 1 --scheduler x": "--jobs is for this machine",
     "benchmark --trial --output FILE": "--output FILE: FILE is not a folder that can be written",
+    "benchmark --trial --output REPORT/results": "say --reference, not --output",
+    "benchmark --trial --reference": "the tables that the report reads: leave out --trial",
+    "benchmark --reference --output x": "the tables that the report reads: leave out --output",
     "lab nowhere --help=3": "argument",
 }
 

@@ -25,6 +25,7 @@ from helpers.runner.sweep import refuse_uncommitted, sweep
 from helpers.runner.terminal import Terminal
 from helpers.runner.workers import workers
 
+OWN = paths.REFERENCE / "latest" / "results"  # of tables that git does not track
 PLAIN: dict[str, Any] = {"recipe": "keras", "batch_size": 128}  # with 30 epochs: keras.io
 TIMED = 5_120  # images that a timing trains on, after as many that warm up
 
@@ -32,7 +33,7 @@ TIMED = 5_120  # images that a timing trains on, after as many that warm up
 def benchmark(
     models: list[str], seeds: list[int], epochs: int = 30, rounds: int = 3,
     images: int | None = None, jobs: int | None = None, scheduler: str | None = None,
-    folder: Path = paths.REFERENCE / "results", terminal: Terminal | None = None,
+    folder: Path = OWN, terminal: Terminal | None = None,
     trial: bool = False,
 ) -> None:  # fmt: skip
     """Train by every recipe, time their steps, write both tables and print the comparison.
@@ -68,7 +69,7 @@ def _show(terminal: Terminal, *tables: pd.DataFrame) -> None:
 def factorial(
     models: list[str], seeds: list[int], images: int | None = None,
     jobs: int | None = None, scheduler: str | None = None,
-    folder: Path = paths.REFERENCE / "results", terminal: Terminal | None = None,
+    folder: Path = OWN, terminal: Terminal | None = None,
     trial: bool = False,
 ) -> None:  # fmt: skip
     """Tune every rival and every cell of the factorial, train its runs, print what factors gain.
