@@ -84,7 +84,7 @@ def _no_real_rendering():
         yield
 
 
-def render(notebooks: Path, output: Path) -> None:
+def render(notebooks: Path, output: Path, links: str) -> None:
     """Stands for the real rendering: the documents name the notebooks."""
     names = " ".join(sorted(file.stem for file in notebooks.glob("*.ipynb")))
     output.mkdir(exist_ok=True)
@@ -220,8 +220,8 @@ def test_failures_are_named_and_the_last_report_stays(good, tmp_path):
 
 
 def test_a_failed_rendering_keeps_the_last_report(tmp_path, monkeypatch):
-    def fail(notebooks, output):
-        render(notebooks, output)
+    def fail(notebooks, output, links):
+        render(notebooks, output, links)
         raise OSError("disk full")
 
     write_notebook(tmp_path / "n", "00_a")
@@ -367,6 +367,38 @@ def test_render_again_replaces_the_documents(tmp_path, capsys):
     assert (tmp_path / "report.html").read_text() == "00_a"
     assert capsys.readouterr().out == f"{tmp_path / 'report.html'}\n{tmp_path / 'report.pdf'}\n"
     assert sorted(published(tmp_path)) == ["notebooks/00_a.ipynb", "report.html", "report.pdf"]
+
+
+def test_the_reference_run_leads_to_notebooks_that_git_tracks(tmp_path, monkeypatch):
+    """The executed ones beside it are in no clone; those of other runs are where the page is."""
+    (report := tmp_path / "report").mkdir()
+    monkeypatch.setattr(paths, "REFERENCE", report)
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    went = []
+    monkeypatch.setattr(pipeline, "render", lambda *given: (went.append(given[2]), render(*given)))
+    write_notebook(tmp_path / "notebooks", "00_a")
+    monkeypatch.setenv("HELPERS_CACHE", str(tmp_path / "cache"))
+    for output in (report, tmp_path / "mine"):
+        assert make_report(output, tmp_path / "notebooks")[1] is None
+        pipeline.render_again(output)
+    project = os.path.relpath(paths.NOTEBOOKS, report)
+    assert went == ["../notebooks", project, "notebooks", "notebooks"]
+    assert pipeline.linked(paths.NOTEBOOKS.parent / "report") == "notebooks"
+
+
+def test_links_and_files_of_the_reference_run_are_tracked():
+    """Whatever it leads to besides itself is in a clone: its sources, and the PDF."""
+    tracked = subprocess.run(["git", "ls-files"], cwd=paths.ROOT, capture_output=True, text=True)
+    files = {paths.ROOT / name for name in tracked.stdout.splitlines()}
+    page = (paths.REFERENCE / "report.html").read_text()
+    record = json.loads((paths.REFERENCE / "run.json").read_text())["files"]
+    links, to = {*re.findall(r' href="([^"#:]+)["#]', page)}, pipeline.linked(paths.REFERENCE)
+    links |= {f"{to}/{Path(name).name}" for name in record if name.startswith("notebooks/")}
+    assert len(links) >= 9
+    assert {Path(os.path.normpath(paths.REFERENCE / link)) for link in links} <= files
+    kept = {Path(os.path.normpath(paths.REFERENCE / name)) for name in record
+            if not name.startswith("notebooks/")}  # fmt: skip
+    assert kept <= files
 
 
 def test_command_line_loads_no_training_library():
