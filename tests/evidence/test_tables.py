@@ -99,7 +99,8 @@ def test_what_no_commit_holds_is_read_for_no_report(tmp_path, monkeypatch, folde
         with pytest.raises(Refusal, match="code that no commit holds") as refused:
             use()
         assert str(file) in str(refused.value) and "\n" not in str(refused.value)
-    with pytest.raises(Refusal, match=r"plain\.csv, lines 2, 3, 4 and 3 more: .* again from a commit"):
+    lines = r"plain\.csv, lines 2, 3, 4 and 3 more: .* again from a commit"
+    with pytest.raises(Refusal, match=lines):
         stored("plain.csv", folder=file.parent)
     (tmp_path / "results" / "exploratory").mkdir()
     assert len(read(file.rename(tmp_path / "results" / "exploratory" / file.name))) == 6
