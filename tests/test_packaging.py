@@ -22,8 +22,8 @@ PROJECT = tomllib.loads((paths.ROOT / "pyproject.toml").read_text())
 STATED = [Requirement(text) for text in PROJECT["project"]["dependencies"]]
 DEPENDENCIES = {canonicalize_name(one.name): one for one in STATED}
 OPTIONAL = {"torch"}  # another backend, for those who install it
-MAKEFILE, CONTRIBUTING = ((paths.ROOT / name).read_text() for name in
-                          ("Makefile", "CONTRIBUTING.md"))  # fmt: skip
+MAKEFILE, README, CONTRIBUTING = ((paths.ROOT / name).read_text() for name in
+                                  ("Makefile", "README.md", "CONTRIBUTING.md"))  # fmt: skip
 LOCKS = ("requirements.lock", "tests/requirements.lock")
 PINS = ("requirements.txt", "tests/requirements.txt")
 
@@ -113,6 +113,14 @@ def test_a_lock_has_every_version_with_a_hash_and_names_no_host(lock, requiremen
     assert "://" not in text and "index" not in text
     entries = re.split(r"\n(?=[\w.-]+(?:\[.*\])?==)", text)[1:]
     assert len(entries) == len(pins(lock)) and all("--hash=sha256:" in entry for entry in entries)
+
+
+@pytest.mark.parametrize("text", [MAKEFILE, README, CONTRIBUTING])
+def test_whoever_installs_a_file_of_requirements_checks_hashes(text):
+    installs = re.findall(r"(?:PIP\)|pip) install ([^`\n]*?-r [^`\n]*)", text)
+    assert installs or text == CONTRIBUTING
+    assert all(re.match(r"--require-hashes -r (tests/)?requirements\.lock$", one)
+               for one in installs), installs  # fmt: skip
 
 
 def test_the_tests_run_on_what_the_report_is_made_with():
