@@ -159,9 +159,12 @@ def _kind(table: pd.DataFrame) -> Kind:
 def _checked(stream: TextIO, file: Path, lenient: bool = False) -> pd.DataFrame:
     """CSV with its cells checked and typed; lenient: provenance may lack."""
     try:
-        names, *rows = (cells for cells in csv.reader(stream, strict=True) if cells)
+        lines = [cells for cells in csv.reader(stream, strict=True) if cells]
     except (csv.Error, ValueError) as error:
         raise Refusal(f"{file} cannot be read as a table: {error}") from error
+    if not lines:
+        raise Refusal(f"{file} is empty: delete it, or name another table")
+    names, *rows = lines
     if twice := [name for name in names if names.count(name) > 1]:
         raise Refusal(f"{file}: column {twice[0]!r} is there twice")
     for line, cells in enumerate(rows, 2):
@@ -171,7 +174,7 @@ def _checked(stream: TextIO, file: Path, lenient: bool = False) -> pd.DataFrame:
     texts = pd.DataFrame(rows, columns=names, dtype=object)
     kind = _kind(texts)
     if unknown := [n for n in names if n not in (*kind.identity, *kind.values, *kind.provenance)]:
-        where = "declare it in helpers/evidence/columns.json"
+        where = "declare it in helpers/evidence/columns.json, or name another --table"
         raise Refusal(f"{file}: a table of {kind.name} has no column {unknown[0]!r}: {where}")
     defaults = DEFAULTS | (dict.fromkeys(PROVENANCE, "") | {"dataset": "mnist"} if lenient else {})
     missing = [name for name in (*kind.identity, *kind.provenance) if name not in names]

@@ -143,7 +143,7 @@ def test_all_rows_of_a_table_may_be_made_again_by_new_code(tmp_path):
         (lambda text: text + text.splitlines()[1] + "\n", "line 4: this run has a row already"),
         (lambda text: text + text.splitlines()[1] + ",more\n", r"line 4: \d+ cells in a table of"),
         (lambda text: text[:-30], r"line 3: \d+ cells in a table of \d+ columns"),  # cut short
-        (lambda text: "", "cannot be read as a table"),
+        (lambda text: "", "is empty: delete it, or name another table"),
         (lambda text: "\x00\x01garbage", "table of measures of trained models has no column"),
     ],
 )
