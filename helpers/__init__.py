@@ -1,4 +1,8 @@
-"""Models, training, measurements and report of a course report on variational autoencoders."""
+"""Models, training, measurements and report of a course report on variational autoencoders.
+
+Nothing happens on import, with one exception: unless they are set already, this sets two
+environment variables, which Keras and TensorFlow read when they are imported.
+"""
 
 import os
 

@@ -31,7 +31,12 @@ def report(profile, output, reference, notebooks, jobs, p) -> None:
         assignments += ["=".join(words)] if pair else words
     if reference and assignments:
         raise Refusal("the reference run takes the notebooks' own parameters: leave out -p")
-    make_report(profile, _folder(profile, output, reference), jobs, assignments, folder=notebooks)
+    output = _folder(profile, output, reference)
+    if reference:
+        from helpers.runner.sweep import refuse_uncommitted
+
+        refuse_uncommitted(False, "reference run", "leave out --reference")
+    make_report(profile, output, jobs, assignments, folder=notebooks)
 
 
 def render(profile, output, reference) -> None:
@@ -83,13 +88,14 @@ def evidence(list, tables, jobs, scheduler) -> None:
 
 
 def benchmark(
-    models, seeds, epochs, rounds, images, factorial, output, jobs, scheduler, trial
+    models, seeds, epochs, rounds, images, factorial, output, reference, jobs, scheduler, trial
 ) -> None:
     """Time to the same loss: the recipe of the keras.io example, its rival and this report's.
 
     Trains the models by every recipe, times their steps in turns, and prints how much sooner each
     reaches the loss at which the best seed of the example's ends. Leave the machine alone while
-    steps are timed. Trainings are kept: a benchmark that was stopped goes on where it was.
+    steps are timed. Trainings are kept: a benchmark that was stopped goes on where it was. The
+    report reads the tables of --reference alone.
     """
     from helpers.runner import benchmark
     from helpers.runner.sweep import parse_grid
@@ -103,7 +109,13 @@ def benchmark(
     except ValueError as error:
         raise Refusal(str(error)) from error
     where: dict[str, Any] = {"jobs": jobs, "scheduler": scheduler, "trial": trial}
-    where["folder"] = paths.writable("--output", output or paths.REFERENCE / "results")
+    if reference and (output or trial):
+        other = "--trial" if trial else "--output"
+        raise Refusal(f"--reference is for the tables that the report reads: leave out {other}")
+    tracked = paths.REFERENCE / "results"
+    if output and output.resolve() == tracked:
+        raise Refusal("report/results/ has the tracked tables: say --reference, not --output")
+    where["folder"] = paths.writable("--output", tracked if reference else output or benchmark.OWN)
     if factorial:
         benchmark.factorial(grid["model"], grid["seed"], images, **where)
     else:
@@ -168,9 +180,10 @@ OPTIONS: dict[str, dict[str, Any]] = {  # of all commands, as argparse takes the
     "--factorial": {"action": "store_true", "help": "instead: tune each recipe's rate, then cross "
                     "optimiser, schedule and batch size; hours"},
     "--output": FOLDER | {"help": "where the report is (default: report/latest, or report/PROFILE; "
-                          "of a benchmark's tables: report/results)"},
+                          "of a benchmark's tables: report/latest/results)"},
     "--reference": {"action": "store_true",
-                    "help": "the tracked reference run: report/, and figures/ at the top"},
+                    "help": "the tracked reference run: report/, and figures/ at the top; of a "
+                    "benchmark's tables: report/results"},
     "--notebooks": FOLDER | {"default": paths.NOTEBOOKS, "help": "folder of the notebooks"},
     "-p": {"action": "append", "nargs": "+", "default": [], "metavar": "NAME=VALUE", "help": "set "
            "a parameter in every notebook that has it ('parameters' lists them); may be repeated; "

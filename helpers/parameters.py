@@ -18,6 +18,7 @@ from helpers.errors import ParameterError, Refusal, literal, nearest
 PLAIN = (bool, int, float, str, list, tuple, dict)
 TYPES: dict[str, Any] = {kind.__name__: kind for kind in PLAIN}
 BOUND = re.compile(r"\bat (least|most) (\d[\d.]*\d|\d)")  # in the comment of a parameter
+CONFLICT = re.compile(rb"^(<{7}|>{7})( |$)", re.M)  # at the start of a line, where JSON has none
 TYPES |= {"Any": Any, "Optional": Optional, "Union": Union}
 
 
@@ -98,7 +99,27 @@ def read_notebook(file: Path) -> dict:
             _ = "".join(cell["source"]), cell["cell_type"], [*cell["metadata"].get("tags", ())]
         return notebook | {"metadata": {**notebook["metadata"]}}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise Refusal(f"{file} is not a whole notebook ({error!r})") from error
+        fix = "restore it from git, or save it again in Jupyter"
+        raise Refusal(f"{file} is not a whole notebook ({_why(file, error)}): {fix}") from error
+
+
+def _why(file: Path, error: Exception) -> str:
+    """Why a file that can be read is no notebook, in words."""
+    content = file.read_bytes()
+    if not content.strip():
+        return "it is empty"
+    if CONFLICT.search(content):
+        return "it has the marks of a merge conflict, <<<<<<< or >>>>>>>"
+    match error:
+        case json.JSONDecodeError(msg=what, lineno=line):
+            return f"no JSON: {what} in line {line}"
+        case UnicodeDecodeError():
+            return "its text is not UTF-8"
+        case RecursionError():
+            return "it nests too deeply"
+        case KeyError(args=(name,)):
+            return f"it, or one of its cells, has no {name!r}"
+    return "its JSON has not the parts of a notebook"
 
 
 def read_parameters(file: Path) -> dict[str, Parameter]:

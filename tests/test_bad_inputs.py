@@ -132,6 +132,9 @@ OPTIONS = {
     "benchmark --trial --jobs 0": "argument --jobs: invalid count (1 or more)",
     "benchmark --trial --jobs 1 --scheduler x": "--jobs is for this machine",
     "benchmark --trial --output FILE": "--output FILE: FILE is not a folder that can be written",
+    "benchmark --trial --output REPORT/results": "say --reference, not --output",
+    "benchmark --trial --reference": "the tables that the report reads: leave out --trial",
+    "benchmark --reference --output x": "the tables that the report reads: leave out --output",
     "lab nowhere --help=3": "argument",
 }
 
@@ -385,12 +388,29 @@ def write(folder, content):
     (folder / "00_odd.ipynb").write_bytes(raw if isinstance(raw, bytes) else raw.encode())
 
 
+WHY = {  # why it is none, in words
+    "merge markers": "it has the marks of a merge conflict, <<<<<<< or >>>>>>>",
+    "empty": "it is empty",
+    "blank": "it is empty",
+    "object": "it, or one of its cells, has no 'cells'",
+    "truncated": "no JSON: ",
+    "zeros": "no JSON: Expecting value in line 1",
+    "not UTF-8": "its text is not UTF-8",
+    "a cell without source": "it, or one of its cells, has no 'source'",
+}
+
+
 @pytest.mark.parametrize("command", ["report", "parameters", "render"])
 @pytest.mark.parametrize("name", BROKEN)
 def test_what_is_no_notebook(run, tmp_path, name, command):
     write(tmp_path / "notebooks", BROKEN[name])
     where = {"render": "--output ."}.get(command, "--notebooks notebooks")
-    assert "00_odd.ipynb" in run(f"{command} {where}")
+    line = run(f"{command} {where}")
+    assert "00_odd.ipynb" in line
+    if command != "render":
+        metadata = name.startswith(("report metadata", "order"))
+        fix = "report metadata cannot be read" if metadata else "): restore it from git, or save it"
+        assert fix in line and WHY.get(name, "") in line and "Error(" not in line
 
 
 @pytest.mark.parametrize("name", ODD)
@@ -432,10 +452,13 @@ CSV = {
 
 @pytest.mark.parametrize("name", CSV)
 def test_tables(run, tmp_path, name):
+    fix = {"empty": "delete it, or name another", "other columns": "or name another --table",
+           "garbage": "or name another --table"}.get(name, "")  # fmt: skip
     text = CSV[name]
     before = text if isinstance(text, bytes) else text.encode()
     (tmp_path / "t.csv").write_bytes(before)
-    assert "error: t.csv" in run(f"sweep seed=0 {TABLE}")
+    line = run(f"sweep seed=0 {TABLE}")
+    assert "error: t.csv" in line and fix in line
     assert (tmp_path / "t.csv").read_bytes() == before
 
 

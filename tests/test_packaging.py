@@ -11,6 +11,7 @@ from importlib.metadata import distributions, packages_distributions
 
 import nbformat
 import pytest
+import yaml
 from no_outputs import faults
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -21,6 +22,8 @@ PROJECT = tomllib.loads((paths.ROOT / "pyproject.toml").read_text())
 STATED = [Requirement(text) for text in PROJECT["project"]["dependencies"]]
 DEPENDENCIES = {canonicalize_name(one.name): one for one in STATED}
 OPTIONAL = {"torch"}  # another backend, for those who install it
+MAKEFILE, README, CONTRIBUTING = ((paths.ROOT / name).read_text() for name in
+                                  ("Makefile", "README.md", "CONTRIBUTING.md"))  # fmt: skip
 LOCKS = ("requirements.lock", "tests/requirements.lock")
 PINS = ("requirements.txt", "tests/requirements.txt")
 
@@ -112,6 +115,14 @@ def test_a_lock_has_every_version_with_a_hash_and_names_no_host(lock, requiremen
     assert len(entries) == len(pins(lock)) and all("--hash=sha256:" in entry for entry in entries)
 
 
+@pytest.mark.parametrize("text", [MAKEFILE, README, CONTRIBUTING])
+def test_whoever_installs_a_file_of_requirements_checks_hashes(text):
+    installs = re.findall(r"(?:PIP\)|pip) install ([^`\n]*?-r [^`\n]*)", text)
+    assert installs or text == CONTRIBUTING
+    assert all(re.match(r"--require-hashes -r (tests/)?requirements\.lock$", one)
+               for one in installs), installs  # fmt: skip
+
+
 def test_the_tests_run_on_what_the_report_is_made_with():
     assert pins(LOCKS[0]).items() <= pins(LOCKS[1]).items()
 
@@ -122,6 +133,25 @@ def test_the_workflow_runs_every_python_that_is_allowed():
     allowed = Requirement(f"python{PROJECT['project']['requires-python']}").specifier
     assert named == [f"3.{minor}" for minor in range(30) if allowed.contains(f"3.{minor}")]
     assert ".ci/run" in workflow
+
+
+def test_contributing_says_which_python_checks_run_on():
+    sentence = re.search(r"^`\.ci/run` takes .*", CONTRIBUTING, re.M)[0]
+    assert "PYTHON ?= python3\n" in MAKEFILE
+    assert "PYTHON" not in (paths.ROOT / ".ci/run").read_text()
+    matrix = re.findall(r'"(3\.\d+)"', (paths.ROOT / ".github/workflows/ci.yml").read_text())
+    assert re.findall(r"3\.\d+", sentence.split("workflow")[1]) == matrix
+
+
+def test_before_a_commit_the_same_notebooks_are_checked_as_by_make():
+    (local,) = yaml.safe_load((paths.ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    (files,) = [one["files"] for one in local["hooks"] if "no_outputs" in one["entry"]]
+    (line,) = re.findall(r"tests/no_outputs\.py (.*)", MAKEFILE)
+    checked = {file for pattern in line.split() for file in paths.ROOT.glob(pattern)}
+    every = {*paths.ROOT.glob("notebooks/*.ipynb"), *paths.ROOT.glob("tests/**/*.ipynb")}
+    names = {file.relative_to(paths.ROOT).as_posix() for file in every}
+    assert checked == every and {name for name in names if re.search(files, name)} == names
+    assert not re.search(files, "notebooks/00_baseline.ipynb.orig")
 
 
 def test_types_are_checked_without_blanket_exceptions():

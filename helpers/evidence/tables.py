@@ -42,6 +42,8 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "boolean": {"True": True, "False": False}.__getitem__,
 }  # fmt: skip
 
+PATCHED = "patched-|own-"  # how the digest of code begins that is in no file of the package
+NAMED = 3  # lines that are named before the rest is counted
 EXPLORATORY = "exploratory"  # name of the folder whose tables may mix rows of different code
 UNFINISHED = "unfinished"  # of the folder of those that wait for their last runs; nothing reads it
 TABLES = (  # of the report, in report/results or in its folder `exploratory`
@@ -76,17 +78,20 @@ def find(name: str, folder: Path | None = None) -> Path:
     return old if old.exists() and not fresh.exists() else fresh
 
 
-def read(file: Path) -> pd.DataFrame:
+def read(file: Path, trial: bool = False) -> pd.DataFrame:
     """A table with the types of its columns; all declared ones and no rows when there is no file.
 
     Raises Refusal, naming file and column, when the file is damaged, has columns that are not
-    declared or, outside a folder `exploratory`, lacks provenance or mixes rows of different code.
+    declared or, outside a folder `exploratory`, lacks provenance or mixes rows of different code;
+    in report/results, unless it is for a trial, also for rows of code that no commit holds.
     """
     if not file.exists():
         return pd.DataFrame({n: pd.Series(dtype=kind) for n, kind in declared().items()})
     with file.open(newline="", encoding="utf-8") as stream:
         table = _checked(stream, file, lenient=file.parent.name == EXPLORATORY)
     _refuse_mixed_code({file: table})
+    if not trial and file.resolve().is_relative_to((paths.REFERENCE / "results").resolve()):
+        _refuse_loose_code(file, table)
     return table
 
 
@@ -98,9 +103,9 @@ def merge(file: Path, rows: list[dict] | pd.DataFrame, trial: bool = False) -> p
     that no commit holds (its name ends with "+", or is "unknown").
     """
     if not len(rows):
-        return read(file)
+        return read(file, trial)
     new = _checked(io.StringIO(pd.DataFrame(rows, dtype=object).to_csv(index=False)), file)
-    kind, old = _kind(new), read(file)
+    kind, old = _kind(new), read(file, trial)
     commits = new["commit"].fillna("unknown").to_list() if kind.provenance and not trial else []
     if loose := [commit for commit in commits if commit.endswith("+") or commit == "unknown"]:
         count = f"{len(loose)} of {len(new)} rows come from code that no commit holds ({loose[0]})"
@@ -154,9 +159,12 @@ def _kind(table: pd.DataFrame) -> Kind:
 def _checked(stream: TextIO, file: Path, lenient: bool = False) -> pd.DataFrame:
     """CSV with its cells checked and typed; lenient: provenance may lack."""
     try:
-        names, *rows = (cells for cells in csv.reader(stream, strict=True) if cells)
+        lines = [cells for cells in csv.reader(stream, strict=True) if cells]
     except (csv.Error, ValueError) as error:
         raise Refusal(f"{file} cannot be read as a table: {error}") from error
+    if not lines:
+        raise Refusal(f"{file} is empty: delete it, or name another table")
+    names, *rows = lines
     if twice := [name for name in names if names.count(name) > 1]:
         raise Refusal(f"{file}: column {twice[0]!r} is there twice")
     for line, cells in enumerate(rows, 2):
@@ -166,7 +174,7 @@ def _checked(stream: TextIO, file: Path, lenient: bool = False) -> pd.DataFrame:
     texts = pd.DataFrame(rows, columns=names, dtype=object)
     kind = _kind(texts)
     if unknown := [n for n in names if n not in (*kind.identity, *kind.values, *kind.provenance)]:
-        where = "declare it in helpers/evidence/columns.json"
+        where = "declare it in helpers/evidence/columns.json, or name another --table"
         raise Refusal(f"{file}: a table of {kind.name} has no column {unknown[0]!r}: {where}")
     defaults = DEFAULTS | (dict.fromkeys(PROVENANCE, "") | {"dataset": "mnist"} if lenient else {})
     missing = [name for name in (*kind.identity, *kind.provenance) if name not in names]
@@ -192,6 +200,21 @@ def _typed(texts: pd.Series, file: Path) -> pd.Series:
             problem = f"column {texts.name!r} holds {text!r}, no {kind.lower().rstrip('64')}"
             raise Refusal(f"{file}, line {line}: {problem}") from error
     return pd.Series(values, dtype=kind)
+
+
+def _refuse_loose_code(file: Path, table: pd.DataFrame) -> None:
+    """Raise Refusal, naming lines, for rows of a trial or of patched code, not in `exploratory`."""
+    if file.parent.name == EXPLORATORY or "commit" not in table:
+        return
+    codes = [table[name].fillna("") for name in ("training_code", "measuring_code")]
+    loose = table["commit"].fillna("unknown").str.fullmatch(r".*\+|unknown")
+    loose |= pd.concat([code.str.match(PATCHED) for code in codes], axis=1).any(axis=1)
+    if lines := [str(place + 2) for place, found in enumerate(loose) if found]:
+        more = f" and {len(lines) - NAMED} more" if len(lines) > NAMED else ""
+        where = f"{file}, line{'s' * (len(lines) > 1)} {', '.join(lines[:NAMED])}{more}"
+        raise Refusal(f"{where}: made by code that no commit holds, as in a trial. Make these runs "
+                      f"again from a commit, delete the rows, or move them to a folder called "
+                      f"{EXPLORATORY}.")  # fmt: skip
 
 
 def _refuse_mixed_code(tables: dict[Path, pd.DataFrame]) -> None:

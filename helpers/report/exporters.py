@@ -14,14 +14,15 @@ from helpers.report.document import Document, collect
 from helpers.report.numbering import number
 
 
-def render(notebooks: Path, output: Path) -> None:
+def render(notebooks: Path, output: Path, links: str = "notebooks") -> None:
     """Write report.html and report.pdf from a folder's executed notebooks: both or none.
 
+    links: the folder of notebooks to which the page leads, as seen from its own.
     ReportError: the notebooks cannot become a report; the message names each cell at fault.
     """
     made = build(cells.read_notebooks(notebooks))
     with ThreadPoolExecutor() as pool:  # side by side: Typst and pandoc are programs of their own
-        page, pdf = pool.submit(outputs.page, *made), pool.submit(outputs.pdf, *made)
+        page, pdf = pool.submit(outputs.page, *made, links), pool.submit(outputs.pdf, *made)
     files = {"report.html": page.result().encode(), "report.pdf": pdf.result()}
     output.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():

@@ -26,6 +26,7 @@ from helpers.runner.sweep import refuse_uncommitted, sweep
 from helpers.runner.terminal import Terminal
 from helpers.runner.workers import workers
 
+OWN = paths.REFERENCE / "latest" / "results"  # of tables that git does not track
 PLAIN: dict[str, Any] = {"recipe": "keras", "batch_size": 128}  # with 30 epochs: keras.io
 TIMED = 5_120  # images that a timing trains on, after as many that warm up
 
@@ -33,7 +34,7 @@ TIMED = 5_120  # images that a timing trains on, after as many that warm up
 def benchmark(
     models: list[str], seeds: list[int], epochs: int = 30, rounds: int = 3,
     images: int | None = None, jobs: int | None = None, scheduler: str | None = None,
-    folder: Path = paths.REFERENCE / "results", terminal: Terminal | None = None,
+    folder: Path = OWN, terminal: Terminal | None = None,
     trial: bool = False,
 ) -> None:  # fmt: skip
     """Train by every recipe, time their steps, write both tables and print the comparison.
@@ -49,7 +50,7 @@ def benchmark(
     sweep(plain, folder / speed.RUNS, *options, trial=trial)
     for recipe in list(speed.RIVALS.values())[1:]:
         for length in (length for length in speed.LENGTHS if length < epochs):
-            runs = tables.read(folder / speed.RUNS)
+            runs = tables.read(folder / speed.RUNS, trial)
             goals = speed.targets(runs)["eval_loss"]
             fields: dict[str, Any] = {"recipe": recipe, "epochs": length, "n_train": images}
             left = [model_config(model, seed=seed, **fields) for model, seed in points
@@ -57,7 +58,7 @@ def benchmark(
             if left:
                 sweep(left, folder / speed.RUNS, *options, trial=trial)
     steps = tables.merge(folder / speed.STEPS, measure_steps(models, rounds, terminal), trial=trial)
-    rows = speed.comparison(tables.read(folder / speed.RUNS), steps)
+    rows = speed.comparison(tables.read(folder / speed.RUNS, trial), steps)
     _show(terminal, speed.step_table(steps), rows.round(2), speed.recipe_table(rows))
 
 
@@ -69,7 +70,7 @@ def _show(terminal: Terminal, *tables: pd.DataFrame) -> None:
 def factorial(
     models: list[str], seeds: list[int], images: int | None = None,
     jobs: int | None = None, scheduler: str | None = None,
-    folder: Path = paths.REFERENCE / "results", terminal: Terminal | None = None,
+    folder: Path = OWN, terminal: Terminal | None = None,
     trial: bool = False,
 ) -> None:  # fmt: skip
     """Tune every rival and every cell of the factorial, train its runs, print what factors gain.
@@ -78,9 +79,9 @@ def factorial(
     """
     terminal, table = terminal or Terminal(), folder / speed.TRIALS
     sweep(speed.trials(models, images), table, jobs, scheduler, terminal, trial=trial)
-    runs = speed.factorial(tables.read(table), models, seeds, images)
+    runs = speed.factorial(tables.read(table, trial), models, seeds, images)
     sweep(runs, folder / speed.FACTORIAL, jobs, scheduler, terminal, trial=trial)
-    found = tables.read(folder / speed.FACTORIAL)
+    found = tables.read(folder / speed.FACTORIAL, trial)
     _show(terminal, speed.factorial_table(found), speed.collapse_table(found).reset_index())
 
 

@@ -140,12 +140,17 @@ def notebook_parts(source: Path, values: dict[str, Any], given: dict[str, str]) 
     return parts | _sums(paths.ROOT, files) | code | given
 
 
-def rendering_parts(notebooks: dict[str, str]) -> dict[str, str]:
-    """What the documents are made from; notebooks: digests of the executed ones by file name."""
+def rendering_parts(notebooks: dict[str, str], links: str = "notebooks") -> dict[str, str]:
+    """What the documents are made from.
+
+    notebooks: digests of the executed ones by file name; links: the folder that the page links.
+    """
     files = (paths.ROOT / "helpers" / "report").rglob("*")
     found = [file for file in files if file.suffix not in (".pyc", ".py")]
     sums = _sums(paths.ROOT, [*found, paths.ROOT / "requirements.txt"])
-    return notebooks | provenance.code_parts(["helpers.report.exporters"]) | sums | PYTHON
+    return notebooks | provenance.code_parts(["helpers.report.exporters"]) | sums | PYTHON | {
+        "the folder that it links": links
+    }
 
 
 def imported(notebook: dict) -> list[str]:

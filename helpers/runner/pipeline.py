@@ -1,5 +1,6 @@
 """The whole report: every notebook, several at a time where they can be, then one document."""
 
+import os
 import re
 import resource
 import time
@@ -13,7 +14,7 @@ from dask.system import CPU_COUNT  # cores that this process may use
 from pydantic import FiniteFloat
 from pydantic.dataclasses import dataclass
 
-from helpers import paths
+from helpers import paths, provenance
 from helpers.config import PROFILES
 from helpers.definitions import digest
 from helpers.errors import Failure, Refusal, one_line
@@ -206,11 +207,21 @@ class Runner:
             say(f"{job.name}: {job.failure}\n  notebook {job.result}\n  log      {job.log}\n")
 
 
-def render(notebooks: Path, output: Path) -> None:
+def render(notebooks: Path, output: Path, links: str) -> None:
     """Make report.html and report.pdf in `output` from a folder of executed notebooks."""
     from helpers.report import exporters  # the slowest import here
 
-    exporters.render(notebooks, output)
+    exporters.render(notebooks, output, links)
+
+
+def linked(output: Path, sources: Path = paths.NOTEBOOKS) -> str:
+    """The folder of the notebooks that a report leads to, as seen from its own.
+
+    They are the executed ones beside it; of the reference run, where git does not track these, the
+    sources.
+    """
+    place = os.path.relpath(sources, output) if output == paths.REFERENCE else "notebooks"
+    return Path(place).as_posix()
 
 
 def make_report(
@@ -239,7 +250,8 @@ def make_report(
             runner.summary(runner.costs())
             raise Failure(left)
         try:
-            rendering = _fill(staged, [*runner.entries.values()], terminal)
+            entries = [*runner.entries.values()]
+            rendering = _fill(staged, entries, terminal, linked(output, folder))
         except BaseException:  # Ctrl-C too
             terminal.line(left)
             raise
@@ -248,12 +260,15 @@ def make_report(
             terminal.line("nothing changed")
         else:
             costs = runner.costs(rendering)
-            publish.publish(staged, output, run | costs)
+            about = provenance.about(measuring=True) | {"threads": runner.threads}
+            publish.publish(staged, output, run | costs | {"provenance": about})
             runner.summary(costs)
     terminal.line(f"{output / 'report.html'}\n{output / 'report.pdf'}")
 
 
-def _fill(staged: Path, entries: list[Entry], terminal: Terminal) -> dict[str, float]:
+def _fill(
+    staged: Path, entries: list[Entry], terminal: Terminal, links: str
+) -> dict[str, float]:
     """Put what the notebooks made into a staged report, and the documents: what these cost.
 
     The documents are rendered, or come from the cache.
@@ -261,12 +276,12 @@ def _fill(staged: Path, entries: list[Entry], terminal: Terminal) -> dict[str, f
     for entry in entries:
         entry.copy_to(staged / "report")
     notebooks = {file: one for entry in entries for file, one in entry.under("notebooks").items()}
-    parts, kept = rendering_parts(notebooks), ResultCache("documents")
+    parts, kept = rendering_parts(notebooks, links), ResultCache("documents")
     documents, why = kept.find(parts)
     if documents is None:
         terminal.line(f"all notebooks done, rendering ({why})")
         began = time.monotonic()
-        render(staged / "report" / "notebooks", staged / "documents")
+        render(staged / "report" / "notebooks", staged / "documents", links)
         used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MEMORY_UNIT / 1e9
         cost = {"seconds": time.monotonic() - began, "memory_gb": used}
         documents = kept.add(parts, staged / "documents", cost)
@@ -281,6 +296,6 @@ def render_again(output: Path) -> None:
         hint = "make them first, with python -m helpers report"
         raise Refusal(f"no executed notebooks in {output}: {hint}")
     with publish.staging(output) as staged:
-        render(notebooks, staged / "report")
+        render(notebooks, staged / "report", linked(output))
         publish.publish(staged, output)
     print(output / "report.html", output / "report.pdf", sep="\n")

@@ -117,6 +117,6 @@ def run(
         place, whole = file(batch.table, results), results / batch.table
         sweep(batch.configs(), place, jobs, scheduler, terminal, batch.measure, trial)
         same = [other for other in plan if other.table == batch.table]
-        if place != whole and all(set(b.configs()) <= held(place, b.measure) for b in same):
+        if place != whole and all(set(b.configs()) <= held(place, b.measure, trial) for b in same):
             place.replace(whole)
             terminal.line(f"{whole} has all its runs: the report reads them from now on")

@@ -19,8 +19,9 @@ FIELDS = tuple(TrainingConfig.__dataclass_fields__)
 MOST = 10_000  # trainings of one sweep
 UNCOMMITTED = (
     "the code has changes that no commit holds, so nobody could tell later which code made this "
-    "table: commit them (git add --all; git commit), or add --trial, which marks the rows"
+    "{}: commit them (git add --all; git commit), or {}"
 )
+TRIAL = "add --trial, which marks the rows"
 
 
 def parse_grid(points: list[str]) -> dict[str, list]:
@@ -91,9 +92,9 @@ def _about(run) -> dict:
     return {"model": run.config.label} | run.config.as_dict() | about
 
 
-def held(table: Path, measure: bool) -> set[TrainingConfig]:
-    """The configurations whose rows, made by the code of now, a table holds."""
-    rows = tables.read(table)
+def held(table: Path, measure: bool, trial: bool = False) -> set[TrainingConfig]:
+    """The configurations whose rows, made by the code of now, a table holds; trial: see `sweep`."""
+    rows = tables.read(table, trial)
     now = {"training_code": provenance.training_code()}
     now |= {"measuring_code": provenance.measuring_code()} if measure else {}
     same = rows[(rows[list(now)] == pd.Series(now)).all(axis=1)][list(FIELDS)].drop_duplicates()
@@ -101,11 +102,14 @@ def held(table: Path, measure: bool) -> set[TrainingConfig]:
     return {TrainingConfig(**point) for point in points}
 
 
-def refuse_uncommitted(trial: bool) -> None:
-    """Raise Refusal where the code is that of no commit, unless it is a trial."""
+def refuse_uncommitted(trial: bool, what: str = "table", otherwise: str = TRIAL) -> None:
+    """Raise Refusal where the code is that of no commit, unless it is a trial.
+
+    what: is to be made; otherwise: what a person who will not commit may do.
+    """
     commit = provenance.about()["commit"]
     if not trial and (commit.endswith("+") or commit == "unknown"):
-        raise Refusal(UNCOMMITTED)
+        raise Refusal(UNCOMMITTED.format(what, otherwise))
 
 
 def sweep(
@@ -124,10 +128,10 @@ def sweep(
     """
     refuse_uncommitted(trial)
     terminal, kinds = terminal or Terminal(), ("courses", "measures")
-    if table.exists() and ("epoch" in tables.read(table)) == measure:
+    if table.exists() and ("epoch" in tables.read(table, trial)) == measure:
         there, asked = kinds[not measure], kinds[measure]
         raise Refusal(f"{table} holds {there} of trainings, not {asked}: name another table")
-    done = held(table, measure)
+    done = held(table, measure, trial)
     wanted = list(dict.fromkeys(configs))
     found, configs = len(wanted), [config for config in wanted if config not in done]
     if found > len(configs):

@@ -12,7 +12,6 @@ from tqdm import tqdm
 from helpers.progress import describe
 
 BAR = "{n_fmt}/{total_fmt} |{bar:12}| {desc}"
-tqdm.set_lock(threading.RLock())  # tqdm's own is one between processes, which nothing here needs
 
 
 class Events:
@@ -44,6 +43,7 @@ class Terminal:
         self.stream = stream or sys.stdout
         self.live = self.stream.isatty()
         self.bar: tqdm | None = None
+        tqdm.set_lock(threading.RLock())  # its own is one between processes, which none here needs
 
     def line(self, text: str) -> None:
         """Print a line that stays."""

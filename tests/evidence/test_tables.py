@@ -81,6 +81,33 @@ def test_rows_that_no_commit_holds_are_refused_but_in_a_trial(tmp_path, commit):
     assert marked.fillna("").tolist() == [commit]
 
 
+@pytest.mark.parametrize("folder", ["results", "results/unfinished"])
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("commit", "0123456789+"), ("commit", "unknown"), ("commit", ""),
+     *((name, f"{how}-aaa") for name in ("training_code", "measuring_code")
+       for how in ("patched", "own"))],
+)  # fmt: skip
+def test_what_no_commit_holds_is_read_for_no_report(tmp_path, monkeypatch, folder, column, value):
+    file = tmp_path / folder / "plain.csv"
+    made = [row(seed, about={column: value}) for seed in range(6)]
+    merge(file, made[:1], trial=True)
+    assert len(read(file)) == 1  # a table of one's own
+    monkeypatch.setattr(paths, "REFERENCE", tmp_path)
+    assert len(merge(file, made, trial=True)) == len(read(file, trial=True)) == 6
+    for use in (lambda: read(file), lambda: merge(file, [row(9, about={column: value})])):
+        with pytest.raises(Refusal, match="code that no commit holds") as refused:
+            use()
+        assert str(file) in str(refused.value) and "\n" not in str(refused.value)
+    lines = r"plain\.csv, lines 2, 3, 4 and 3 more: .* again from a commit"
+    with pytest.raises(Refusal, match=lines):
+        stored("plain.csv", folder=file.parent)
+    (tmp_path / "results" / "exploratory").mkdir()
+    assert len(read(file.rename(tmp_path / "results" / "exploratory" / file.name))) == 6
+    merge(file, [row()])
+    assert len(stored("plain.csv", folder=file.parent)) == 1
+
+
 @pytest.mark.parametrize(
     ("column", "words"), [("training_code", "training code"), ("measuring_code", "measuring code")]
 )
@@ -116,7 +143,7 @@ def test_all_rows_of_a_table_may_be_made_again_by_new_code(tmp_path):
         (lambda text: text + text.splitlines()[1] + "\n", "line 4: this run has a row already"),
         (lambda text: text + text.splitlines()[1] + ",more\n", r"line 4: \d+ cells in a table of"),
         (lambda text: text[:-30], r"line 3: \d+ cells in a table of \d+ columns"),  # cut short
-        (lambda text: "", "cannot be read as a table"),
+        (lambda text: "", "is empty: delete it, or name another table"),
         (lambda text: "\x00\x01garbage", "table of measures of trained models has no column"),
     ],
 )

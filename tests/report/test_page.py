@@ -210,6 +210,14 @@ def test_everything_can_be_reached_by_keyboard(reader):
     assert page.evaluate("document.activeElement.matches(':focus-visible')")
 
 
+def test_notebooks_are_linked_where_they_are_said_to_be(tmp_path):
+    books = sample.write(tmp_path / "notebooks", sample.sample())
+    render(books, tmp_path, "../course & lab")
+    page = (tmp_path / "report.html").read_text()
+    found = re.findall(r'<p class="links"><a href="([^"]*)"', page)
+    assert found == [f"../course%20%26%20lab/{name}.ipynb" for name in sample.sample()]
+
+
 def test_links_lead_to_the_pdf_and_notebooks_and_data(reader):
     page = reader()
     assert page.locator(".bar a").get_attribute("href") == "report.pdf"

@@ -260,6 +260,16 @@ def test_the_pdf_has_page_labels_and_authors(made):
     assert "A. One, B. Two" in pages_of(content)[0]
 
 
+@pytest.mark.parametrize("ended", ["", sample.ENDED])
+def test_a_page_names_its_authors_with_a_date_and_without(ended):
+    """A notebook that was run by hand says nothing of when."""
+    notebook = sample.notebook([sample.text("# T")], title="T", authors=["A. One", "B. Two"])
+    notebook.metadata["papermill"]["end_time"] = ended
+    content, _ = ReportHTMLExporter().from_notebook_node(notebook)
+    header = content.split("<main")[1].split("</header>")[0]
+    assert ("A. One, B. Two" in header, "Computed on" in header) == (True, bool(ended))
+
+
 def number(pages, pattern):
     """The page (from 0) after the front matter that has the pattern."""
     return next(n for n, page in enumerate(pages) if n > 1 and re.search(pattern, page))

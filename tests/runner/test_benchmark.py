@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
@@ -11,6 +12,7 @@ from distributed import Client
 from processes import listening
 
 from helpers import paths
+from helpers.__main__ import main
 from helpers.evidence import speed, tables
 from helpers.evidence.speed import RIVALS, RUNS, STEPS
 from helpers.models import ARCHITECTURES, VAE
@@ -92,6 +94,21 @@ def test_the_factorial_tunes_then_trains_the_best_and_goes_on_where_it_stopped(
     assert "its share, optimiser" in said and "fast schedule=cosine" in said
     assert "8 of 8 trainings are in" in out.getvalue().removeprefix(said)
     assert "training for" not in out.getvalue().removeprefix(said)
+
+
+@pytest.mark.parametrize("kind", ["benchmark", "factorial"])
+def test_tables_go_where_git_tracks_nothing_unless_they_are_the_reports(monkeypatch, kind):
+    went = []
+    monkeypatch.setattr(benchmark, kind, lambda *_, folder, **__: went.append(folder))
+    own, more = ["--factorial"] * (kind == "factorial"), [["--trial"], [], ["--reference"]]
+    for options in (*more, ["--output", "mine"]):
+        assert main(["benchmark", *own, *options]) == 0
+    tracked = paths.REFERENCE / "results"
+    assert went == [benchmark.OWN, benchmark.OWN, tracked, Path("mine").resolve()]
+    ignored = ["git", "check-ignore", "--quiet"]
+    for folder, status in ((benchmark.OWN, 0), (tracked, 1)):
+        done = subprocess.run([*ignored, str(folder / speed.TRIALS)], cwd=paths.ROOT)
+        assert done.returncode == status
 
 
 def test_unknown_models_and_seeds_are_refused():

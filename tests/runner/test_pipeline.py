@@ -84,7 +84,7 @@ def _no_real_rendering():
         yield
 
 
-def render(notebooks: Path, output: Path) -> None:
+def render(notebooks: Path, output: Path, links: str) -> None:
     """Stands for the real rendering: the documents name the notebooks."""
     names = " ".join(sorted(file.stem for file in notebooks.glob("*.ipynb")))
     output.mkdir(exist_ok=True)
@@ -196,6 +196,13 @@ def test_terminal_shows_training_and_a_summary(good):
     assert run["minutes"].keys() == {"00_a", "01_b", "03_c"}
 
 
+def test_a_run_says_when_where_and_by_which_code_it_was_made(good):
+    run = json.loads((good[0] / "run.json").read_text())
+    now = provenance.about(measuring=True) | {"threads": run["threads"]}
+    assert {**run["provenance"], "date": now["date"]} == now
+    assert run["provenance"]["date"] <= now["date"] and now["measuring_code"]
+
+
 def test_failures_are_named_and_the_last_report_stays(good, tmp_path):
     output = good[0]
     before = published(output)
@@ -213,8 +220,8 @@ def test_failures_are_named_and_the_last_report_stays(good, tmp_path):
 
 
 def test_a_failed_rendering_keeps_the_last_report(tmp_path, monkeypatch):
-    def fail(notebooks, output):
-        render(notebooks, output)
+    def fail(notebooks, output, links):
+        render(notebooks, output, links)
         raise OSError("disk full")
 
     write_notebook(tmp_path / "n", "00_a")
@@ -286,6 +293,7 @@ def test_a_run_goes_to_a_folder_that_git_ignores_unless_it_is_the_reference(monk
     monkeypatch.setattr(
         pipeline, "make_report", lambda profile, output, *_, **__: went.append(output)
     )
+    monkeypatch.setattr(provenance, "_commit", lambda: "0123456789")
     for options in ([], ["--profile", "smoke"], ["--reference"], ["--output", "mine"]):
         assert main(["report", *options]) == 0
     report = paths.REFERENCE
@@ -295,6 +303,19 @@ def test_a_run_goes_to_a_folder_that_git_ignores_unless_it_is_the_reference(monk
     assert main(["report", "--output", str(report)]) == 2
     assert main(["report", "--reference", "--output", "mine"]) == 2
     assert len(went) == 4
+
+
+@pytest.mark.parametrize("commit", ["0123456789+", "unknown"])
+def test_a_reference_run_is_of_committed_code(monkeypatch, capsys, commit):
+    def never(*_, **__):
+        raise AssertionError("it runs")
+
+    monkeypatch.setattr(pipeline, "make_report", never)
+    monkeypatch.setattr(provenance, "_commit", lambda: commit)
+    assert main(["report", "--reference"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "which code made this reference run: commit them (git add --all; git commit), or" in line
+    assert line.endswith("leave out --reference") and "--trial" not in line
 
 
 def test_parameters_are_given_in_both_ways(monkeypatch):
@@ -346,6 +367,38 @@ def test_render_again_replaces_the_documents(tmp_path, capsys):
     assert (tmp_path / "report.html").read_text() == "00_a"
     assert capsys.readouterr().out == f"{tmp_path / 'report.html'}\n{tmp_path / 'report.pdf'}\n"
     assert sorted(published(tmp_path)) == ["notebooks/00_a.ipynb", "report.html", "report.pdf"]
+
+
+def test_the_reference_run_leads_to_notebooks_that_git_tracks(tmp_path, monkeypatch):
+    """The executed ones beside it are in no clone; those of other runs are where the page is."""
+    (report := tmp_path / "report").mkdir()
+    monkeypatch.setattr(paths, "REFERENCE", report)
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    went = []
+    monkeypatch.setattr(pipeline, "render", lambda *given: (went.append(given[2]), render(*given)))
+    write_notebook(tmp_path / "notebooks", "00_a")
+    monkeypatch.setenv("HELPERS_CACHE", str(tmp_path / "cache"))
+    for output in (report, tmp_path / "mine"):
+        assert make_report(output, tmp_path / "notebooks")[1] is None
+        pipeline.render_again(output)
+    project = os.path.relpath(paths.NOTEBOOKS, report)
+    assert went == ["../notebooks", project, "notebooks", "notebooks"]
+    assert pipeline.linked(paths.NOTEBOOKS.parent / "report") == "notebooks"
+
+
+def test_links_and_files_of_the_reference_run_are_tracked():
+    """Whatever it leads to besides itself is in a clone: its sources, and the PDF."""
+    tracked = subprocess.run(["git", "ls-files"], cwd=paths.ROOT, capture_output=True, text=True)
+    files = {paths.ROOT / name for name in tracked.stdout.splitlines()}
+    page = (paths.REFERENCE / "report.html").read_text()
+    record = json.loads((paths.REFERENCE / "run.json").read_text())["files"]
+    links, to = {*re.findall(r' href="([^"#:]+)["#]', page)}, pipeline.linked(paths.REFERENCE)
+    links |= {f"{to}/{Path(name).name}" for name in record if name.startswith("notebooks/")}
+    assert len(links) >= 9
+    assert {Path(os.path.normpath(paths.REFERENCE / link)) for link in links} <= files
+    kept = {Path(os.path.normpath(paths.REFERENCE / name)) for name in record
+            if not name.startswith("notebooks/")}  # fmt: skip
+    assert kept <= files
 
 
 def test_command_line_loads_no_training_library():

@@ -64,6 +64,16 @@ def test_the_same_report_is_known_by_its_files_and_parameters(tmp_path):
     assert not publish.is_published(same, output, about)
 
 
+def test_a_record_may_say_more_or_less_than_what_is_asked_of_it(tmp_path):
+    """The tracked one is older than its provenance, whose date would differ in each run."""
+    about, runs = {"number": 1}, (tmp_path / "old", tmp_path / "new")
+    for output, more in zip(runs, ({}, {"provenance": {"date": "2026"}}), strict=True):
+        with publish.staging(output) as staged:
+            publish.publish(stage(staged, a="1"), output, about | more)
+        assert publish.is_published(stage(output / "same", a="1"), output, about)
+        assert publish.record(output).get("provenance", {}) == more.get("provenance", {})
+
+
 @pytest.mark.parametrize("text", ["", '{"files"', "[]", '{"files": 1}', "\xff"])
 def test_a_damaged_record_is_no_record_and_is_replaced(tmp_path, text):
     release(tmp_path, 1, a="1")
