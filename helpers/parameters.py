@@ -15,11 +15,11 @@ from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from helpers.config import TrainingConfig, model_config
 from helpers.errors import ParameterError, Refusal, literal, nearest
 
-PLAIN = (bool, int, float, str, list, tuple, dict)
-TYPES: dict[str, Any] = {kind.__name__: kind for kind in PLAIN}
+VALUES = (bool, int, float, str, list, tuple, dict)
+KNOWN: dict[str, Any] = {kind.__name__: kind for kind in VALUES}
 BOUND = re.compile(r"\bat (least|most) (\d[\d.]*\d|\d)")  # in the comment of a parameter
 CONFLICT = re.compile(rb"^(<{7}|>{7})( |$)", re.M)  # at the start of a line, where JSON has none
-TYPES |= {"Any": Any, "Optional": Optional, "Union": Union}
+KNOWN |= {"Any": Any, "Optional": Optional, "Union": Union}
 
 
 @dataclass(frozen=True)
@@ -78,16 +78,16 @@ def annotated(node: ast.expr) -> Any:
             return node.value
         case ast.Constant(value=str(text)):
             return annotated(ast.parse(text, mode="eval").body)
-        case ast.Name(id=name) if name in TYPES:
-            return TYPES[name]
+        case ast.Name(id=name) if name in KNOWN:
+            return KNOWN[name]
         case ast.BinOp(op=ast.BitOr()):
             return annotated(node.left) | annotated(node.right)
         case ast.Subscript(value=ast.Name(id="Literal")):
             return Literal[ast.literal_eval(node.slice)]
-        case ast.Subscript(value=ast.Name(id=name), slice=ast.Tuple(elts=each)) if name in TYPES:
-            return TYPES[name][tuple(map(annotated, each))]
-        case ast.Subscript(value=ast.Name(id=name)) if name in TYPES:
-            return TYPES[name][annotated(node.slice)]
+        case ast.Subscript(value=ast.Name(id=name), slice=ast.Tuple(elts=each)) if name in KNOWN:
+            return KNOWN[name][tuple(map(annotated, each))]
+        case ast.Subscript(value=ast.Name(id=name)) if name in KNOWN:
+            return KNOWN[name][annotated(node.slice)]
     raise ValueError(f"{ast.unparse(node)!r} is no type that a parameter can have")
 
 

@@ -33,7 +33,7 @@ CHARACTER_WIDTH = 0.602  # of DejaVu Sans Mono, share of its size
 ROOM, ROOM_OF_MANY = 103, 122  # characters that a page takes: up to five columns, more
 SHORT = 14  # characters: a column of shorter cells is never broken
 FEW, MOST_LINES = 16, 26  # rows or, if they are more, lines of a table that is not broken
-START = 1_500  # characters of a chapter after which its figures may float to the top
+EARLY = 1_500  # characters of a chapter after which its figures may float to the top
 TEXT_WIDTH, TEXT_HEIGHT = 453.0, 560.0  # points: A4's text width, how high a figure may be
 _MARKUP = re.compile(r"#[a-z]+(\([^)]*\))?|[\[\]*;]")
 _SHORT_TITLE = re.compile(r".{18,}?(?=[.:;]\s|\.?$)|.*")  # a caption's first sentence
@@ -192,7 +192,7 @@ def _floats(document: Document) -> dict[str, str]:
         elif element.kind == "prose":
             length += len(pandoc.plain(element.text.blocks))
         elif element.kind in ("figure", "table") and not element.label.startswith("tbl-card-"):
-            found[element.label] = "auto" if length > START else "bottom"
+            found[element.label] = "auto" if length > EARLY else "bottom"
     return found
 
 

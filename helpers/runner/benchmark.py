@@ -27,7 +27,7 @@ from helpers.runner.terminal import Terminal
 from helpers.runner.workers import workers
 
 OWN = paths.REFERENCE / "latest" / "results"  # of tables that git does not track
-PLAIN: dict[str, Any] = {"recipe": "keras", "batch_size": 128}  # with 30 epochs: keras.io
+KERAS_IO: dict[str, Any] = {"recipe": "keras", "batch_size": 128}  # with 30 epochs: keras.io
 TIMED = 5_120  # images that a timing trains on, after as many that warm up
 
 
@@ -45,7 +45,7 @@ def benchmark(
     refuse_uncommitted(trial)
     terminal, points = terminal or Terminal(), list(product(models, seeds))
     options = (jobs, scheduler, terminal)
-    fixed: dict[str, Any] = PLAIN | {"epochs": epochs, "n_train": images}
+    fixed: dict[str, Any] = KERAS_IO | {"epochs": epochs, "n_train": images}
     plain = [model_config(model, seed=seed, **fixed) for model, seed in points]
     sweep(plain, folder / speed.RUNS, *options, trial=trial)
     for recipe in list(speed.RIVALS.values())[1:]:
@@ -131,7 +131,7 @@ def time_steps(what: tuple[str, str]) -> dict:
     keep_memory()
     (model, form), watch = what, Stopwatch()
     if form == "plain":
-        vae, size = VAE(*MODELS[model].values()), PLAIN["batch_size"]
+        vae, size = VAE(*MODELS[model].values()), KERAS_IO["batch_size"]
         vae.compile(optimizer=keras.optimizers.Adam())
         vae.fit(training_set()[0], batch_size=size, epochs=1, verbose=0, callbacks=[watch])
     else:

@@ -20,7 +20,7 @@ from helpers.errors import one_line
 from helpers.evidence.tables import UNFINISHED
 from helpers.parameters import read_notebook
 
-KEPT = 5  # entries of a cache: those that were used last
+MOST_KEPT = 5  # entries of a cache: those that were used last
 PYTHON = {"Python": platform.python_version()}
 NAMED = 3  # changed parts that are named before the rest is counted
 
@@ -86,7 +86,7 @@ class ResultCache:
             (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
             if not target.exists():
                 folder.rename(target)
-        for old in self._by_use()[KEPT:]:
+        for old in self._by_use()[MOST_KEPT:]:
             shutil.rmtree(old, ignore_errors=True)
         return _read(target)
 

@@ -26,7 +26,7 @@ from helpers.runner.jobs import MEMORY_UNIT, Job
 from helpers.runner.terminal import Terminal
 
 POLL = 0.2  # seconds between two looks at the notebooks
-NOTHING = {"seconds": 0.0, "memory_gb": 0.0}
+NO_COSTS = {"seconds": 0.0, "memory_gb": 0.0}
 
 
 @dataclass(frozen=True)
@@ -174,13 +174,13 @@ class Runner:
             parts = parts | {"something, while it ran,": digest(now)}
         self.entries[name] = ResultCache(f"notebooks/{name}").add(parts, job.made, job.cost)
 
-    def costs(self, rendering: dict[str, float] = NOTHING) -> dict[str, Any]:
+    def costs(self, rendering: dict[str, float] = NO_COSTS) -> dict[str, Any]:
         """What run.json says of the cost: of the runs that made the parts, of the largest process.
 
         rendering: its seconds and GB.
         """
         ended = self.entries | self.failed
-        found = {n: NOTHING | (end.cost if (end := ended[n]) else {}) for n in self.sources}
+        found = {n: NO_COSTS | (end.cost if (end := ended[n]) else {}) for n in self.sources}
         memory = max(cost["memory_gb"] for cost in (rendering, *found.values()))
         return {
             "workers": self.workers,

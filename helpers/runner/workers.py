@@ -32,7 +32,7 @@ LOCAL, LOG = "127.0.0.1", "workers.log"  # what workers of this machine write, i
 POLL = 0.3  # seconds between two looks at the calls
 CONNECT = 10  # seconds that a scheduler has to answer
 PATIENCE = 60  # seconds until worker processes of this machine must have been replaced
-START = "dask worker {} --nworkers 2 --nthreads 1"
+WORKER = "dask worker {} --nworkers 2 --nthreads 1"
 GONE = "the Dask scheduler is gone; finished epochs are kept: start it again, and the same command "
 GONE += "goes on from there"
 
@@ -93,7 +93,7 @@ class WorkerPool:
         try:
             if not self.client.nthreads():
                 if not self.local and (scheduler := self.client.scheduler):
-                    self.terminal.line(f"waiting for workers: {START.format(scheduler.address)}")
+                    self.terminal.line(f"waiting for workers: {WORKER.format(scheduler.address)}")
                 self.client.wait_for_workers(1, timeout=PATIENCE if self.local else None)
             return [get_address_host(address) for address in self.client.nthreads()]
         except OSError as error:
@@ -108,7 +108,7 @@ def _call(function: Callable, item: Any, progress: Path, cache: Path, hosts: lis
     """
     worker = get_worker()
     if (threads := worker.state.nthreads) != 1:
-        how = f"trains one model at a time: start it with {START.format(worker.scheduler.address)}"
+        how = f"trains one model at a time: start it with {WORKER.format(worker.scheduler.address)}"
         raise Refusal(f"the worker {worker.address} has {threads} threads, but {how}")
     try:
         progress.touch()
@@ -159,7 +159,7 @@ def _cluster(address: str) -> Client:
     try:
         client = Client(address, timeout=CONNECT)
     except (OSError, ValueError, TypeError) as error:  # the last: of TLS without a certificate
-        how = f"start one with 'dask scheduler', then workers with '{START.format(address)}'"
+        how = f"start one with 'dask scheduler', then workers with '{WORKER.format(address)}'"
         raise Refusal(f"no Dask scheduler answers at {address} ({error}): {how}") from error
     try:
         client.run(import_module, __name__)

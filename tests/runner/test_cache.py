@@ -7,7 +7,7 @@ import pytest
 
 from helpers import definitions, paths, provenance
 from helpers.evidence.tables import UNFINISHED
-from helpers.runner.cache import KEPT, ResultCache, imported, notebook_parts, rendering_parts
+from helpers.runner.cache import MOST_KEPT, ResultCache, imported, notebook_parts, rendering_parts
 
 
 def cell(source, kind="code", **metadata):
@@ -214,10 +214,10 @@ def test_an_entry_made_twice_stays_the_first(cache, made):
 
 
 def test_the_entries_used_last_are_kept(cache, made):
-    for number in range(KEPT):
+    for number in range(MOST_KEPT):
         cache.add({"a": str(number)}, made, {})
     cache.find({"a": "0"})
     cache.add({"a": "new"}, made, {})
-    kept = [number for number in range(KEPT) if cache.find({"a": str(number)})[0]]
-    assert kept == [0, *range(2, KEPT)]
+    kept = [number for number in range(MOST_KEPT) if cache.find({"a": str(number)})[0]]
+    assert kept == [0, *range(2, MOST_KEPT)]
     assert cache.find({"a": "new"})[0]

@@ -28,17 +28,17 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from helpers.errors import check_choice
+from helpers.plots import DIGITS
 
 FOLDER = Path(__file__).parent
 SCRIPTS = ("engine.js", "common.js", "plane.js", "sliders.js", "board.js", "stored.js", "figures.js")
 CELLS, EACH = 30, 5  # the plane keeps an image for each of 30 × 30 cells, a pair of classes five
 SHEET = 32  # images in a row of a sheet
 LIMIT = 3.0  # of the sliders: standard deviations of the prior
-SHORT = 32767  # the largest 16-bit integer
+LARGEST = 32767  # the largest 16-bit integer
 LOSSES = ("bce", "mse")  # pixel losses that the board's chain computes
-DIGITS = tuple("0123456789")
-TYPES = {"Dense": "dense", "Conv2D": "convolution", "Conv2DTranspose": "transposed"}
-TYPES |= {"Reshape": "reshape", "Flatten": "reshape"}
+LAYERS = {"Dense": "dense", "Conv2D": "convolution", "Conv2DTranspose": "transposed"}
+LAYERS |= {"Reshape": "reshape", "Flatten": "reshape"}
 ACTIVATIONS = ("linear", "relu", "sigmoid")
 
 
@@ -214,9 +214,9 @@ def pack(network: Any) -> dict:
 
 def _described(layer: Any) -> dict:
     """A layer without its weights; ValueError for an option that the engine does not have."""
-    check_choice("layer", type(layer).__name__, TYPES)
+    check_choice("layer", type(layer).__name__, LAYERS)
     shapes = {"input": list(layer.input.shape[1:]), "output": list(layer.output.shape[1:])}
-    described = {"type": TYPES[type(layer).__name__], **shapes}
+    described = {"type": LAYERS[type(layer).__name__], **shapes}
     if described["type"] == "reshape":
         return described
     check_choice(f"activation of {layer.name}", layer.activation.__name__, ACTIVATIONS)
@@ -235,7 +235,7 @@ def _arrays(layer: Any) -> list[np.ndarray]:
     if not layer.weights:
         return []
     kernel, *bias = layer.get_weights()
-    if TYPES[type(layer).__name__] == "transposed":
+    if LAYERS[type(layer).__name__] == "transposed":
         kernel = np.swapaxes(kernel, -1, -2)
     return [kernel, *(bias or [np.zeros(kernel.shape[-1], "float32")])]
 
@@ -284,7 +284,7 @@ def _sheet(images: np.ndarray, kept: np.ndarray, count: int) -> dict:
 
 def _scale(array: np.ndarray) -> float:
     """What one step of a 16-bit integer stands for."""
-    return float(np.abs(array).max()) / SHORT or 1.0
+    return float(np.abs(array).max()) / LARGEST or 1.0
 
 
 def _labels(labels: np.ndarray, names: Sequence[str], item: str) -> dict:
