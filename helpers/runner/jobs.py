@@ -7,12 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from helpers import paths
+from helpers.errors import Refusal
 from helpers.parameters import read_notebook
 from helpers.runner.cache import Entry
 from helpers.runner.terminal import Events
@@ -94,8 +96,10 @@ class Job:
 def explain(status: int, notebook: Path, log: Path) -> str:
     """Why a notebook's run failed, with its cell: the first is 1, papermill's own do not count."""
     written = [line for line in log.read_text(errors="replace").split("\n") if line.strip()]
-    last = re.sub(r"\x1b\[[\d;]*m", "", written[-1]) if written else "it wrote nothing"
-    every = read_notebook(notebook)["cells"]
+    last = re.sub(r"\x1b\[[\d;]*m", "", written[-1])[:300] if written else "it wrote nothing"
+    every = []
+    with suppress(Refusal):  # a full disk may have cut it off
+        every = read_notebook(notebook)["cells"]
     cells = [one for one in every if not PAPERMILL_TAGS & {*one["metadata"].get("tags", ())}]
     noted = [one["metadata"].get("papermill", {}) for one in cells]
     started = [number for number, about in enumerate(noted) if about.get("start_time")]

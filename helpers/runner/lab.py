@@ -18,7 +18,8 @@ def open_lab(options: Sequence[str] = ()) -> None:
     kept = []
     for source in sorted(paths.NOTEBOOKS.glob("*.ipynb")):
         if not (copy := LAB / source.name).exists():
-            shutil.copyfile(source, copy)
+            shutil.copyfile(source, half := copy.with_suffix(".part"))
+            half.replace(copy)
         kept += [copy.name] * (copy.read_bytes() != source.read_bytes())
     print(f"{LAB} has your copies of the notebooks; git ignores it.")
     if kept:

@@ -1,13 +1,16 @@
 """A full disk at any stage of writing loses nothing and gives one line that says where."""
 
 import errno
+import os
 import resource
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from helpers import paths, results
 from helpers.__main__ import main
@@ -153,6 +156,40 @@ def test_a_report_stays_as_it_was(tmp_path, monkeypatch, fails_at):
     release("3")
     assert (tmp_path / "out" / "report.html").read_text() == "3"
     assert not (tmp_path / "out" / "staging").exists()
+
+
+ONE = """
+from helpers import display, plots, results
+display.start()
+fig, ax = plots.figure()
+ax.plot(range(20_000))
+results.save_result("one", {"values": list(range(10_000))})"""
+LIMITS = {"the executed notebook": 12_000, "a result": 60_000, "the documents": 120_000}
+
+
+@pytest.mark.parametrize("stage", LIMITS)
+def test_a_report_whose_files_find_no_room_keeps_the_old_one(tmp_path, stage):
+    """RLIMIT_FSIZE, for the runner and its kernels: the system itself refuses to write more."""
+    caption = "#| label: fig-one\n#| fig-cap: A line.\n#| fig-alt: It rises.\nfig"
+    code = ["from IPython.display import HTML\nHTML('x' * 20_000)", ONE, caption]
+    cells = [new_markdown_cell("# One"), *map(new_code_cell, code)]
+    (tmp_path / "mine").mkdir()
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python", "language": "python"}}
+    book = new_notebook(cells=cells, metadata=kernel)
+    nbformat.write(book, tmp_path / "mine" / "00_one.ipynb")
+    out, limit = tmp_path / "out", LIMITS[stage]
+    out.mkdir()
+    (out / "report.html").write_text("old")
+    done = subprocess.run(
+        [sys.executable, "-m", "helpers", "report", "--notebooks", str(tmp_path / "mine"),
+         "--output", str(out)],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+        cwd=paths.ROOT, env=os.environ | {"HELPERS_CACHE": str(tmp_path / "cache")},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == Failure.status and "Traceback" not in done.stderr
+    assert "File too large" in done.stdout + done.stderr, done.stdout + done.stderr
+    assert (out / "report.html").read_text() == "old"
 
 
 def test_the_command_says_it_in_one_line(tmp_path, monkeypatch, capsys):
