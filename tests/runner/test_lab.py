@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+import urllib.request
 
 import psutil
 import pytest
@@ -92,23 +93,34 @@ def test_links_between_the_copies_lead_to_copies(started, tmp_path):
 
 
 def test_jupyterlab_listens_on_this_machine_alone(tmp_path):
-    """Started as the command starts it, on a folder of this test."""
+    """Started as the command starts it, on a folder of this test; with a kernel that runs."""
     code = (
         "import pathlib, sys; from helpers.runner import lab; "
         "lab.LAB = pathlib.Path(sys.argv[1]); lab.open_lab(sys.argv[2:])"
     )
     options = ["--no-browser", "--ServerApp.port=0", "--allow-root"]
+    options.append("--IdentityProvider.token=t")
     command = [sys.executable, "-c", code, str(tmp_path / "lab"), *options]
     home = {"HOME": str(tmp_path), "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime")}
     silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(command, env=kernel_environment() | home, **silent) as process:
         try:
-            end, found = time.monotonic() + 60, set()
-            while not found:
+            end, running = time.monotonic() + 60, []
+            while not any(file.read_text().endswith("}") for file in running):
+                running = [*(tmp_path / "runtime").glob("jpserver-*.json")]
                 assert time.monotonic() < end and process.poll() is None
                 time.sleep(0.2)
-                found = listening(process)
-            assert found == {"127.0.0.1"}
+            about = json.loads(running[0].read_text())
+            address = f"http://127.0.0.1:{about['port']}{about['base_url']}api/kernels"
+            headers = {"Authorization": "token t", "Content-Type": "application/json"}
+            ask = urllib.request.Request(address, b'{"name": "python3"}', headers)
+            with urllib.request.urlopen(ask, timeout=60) as answer:
+                assert answer.status == 201
+            kernels = psutil.Process(process.pid).children(recursive=True)
+            while not (kernels and listening(kernels[0])):
+                assert time.monotonic() < end
+                time.sleep(0.2)
+            assert listening(process) == {"127.0.0.1"}
         finally:
             for one in [*psutil.Process(process.pid).children(recursive=True), process]:
                 one.kill()

@@ -16,6 +16,7 @@ import nbformat
 import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from processes import listening
 
 from helpers import paths, provenance
 from helpers.__main__ import main
@@ -454,14 +455,9 @@ def test_killing_the_runner_leaves_no_process(tmp_path):
     with start_report(tmp_path) as runner:
         pids = wait_for_pids(tmp_path / "out" / "staging" / "00_a" / "pids")
         family = psutil.Process(runner.pid).children(recursive=True)
-        listening = [
-            c.laddr.ip
-            for one in family
-            for c in one.net_connections("inet")
-            if c.status == "LISTEN"
-        ]
+        found = listening(runner)  # its own and its kernel's
         runner.kill()
-    assert listening and set(listening) == {"127.0.0.1"}  # the kernel's sockets
+    assert found == {"127.0.0.1"}
     until = time.monotonic() + 5
     while alive([*pids, *(one.pid for one in family)]):
         assert time.monotonic() < until

@@ -120,10 +120,11 @@ def test_a_second_run_on_the_same_folder_is_refused(tmp_path):
         pass
 
 
-def publish_and_die(output: Path, last: int) -> int:
+def publish_and_die(output: Path, last: int, again: bool = True) -> int:
     """Publish once more in a process that is killed before the step of this number: its status.
 
     Every rename, replacement and removal, of files and of the staging folder, counts as one.
+    again: or only recover, as the next start does.
     """
     child = os.fork()
     if child:
@@ -139,11 +140,15 @@ def publish_and_die(output: Path, last: int) -> int:
         return step
 
     try:
+        names = ("rename", "replace", "unlink", "remove", "rmdir", "link", "symlink")
+        steps_of = {name: counted(getattr(os, name)) for name in names}
+        if not again:
+            vars(os).update(steps_of)
         with publish.staging(output) as staged:
-            stage(staged, both="2", new="2")
-            for name in ("rename", "replace", "unlink", "remove", "rmdir", "link", "symlink"):
-                setattr(os, name, counted(getattr(os, name)))
-            publish.publish(staged, output, {"number": 2})
+            if again:
+                stage(staged, both="2", new="2")
+                vars(os).update(steps_of)
+                publish.publish(staged, output, {"number": 2})
         os._exit(0)
     finally:
         os._exit(1)
@@ -156,7 +161,7 @@ def test_a_kill_at_any_step_leaves_the_old_report_or_the_new_one(tmp_path, monke
     monkeypatch.setattr(paths, "REFERENCE", output)
     release(output, 2, both="2", new="2")
     new = published(output, root / "figures")
-    seen, last, ended = [], 0, False
+    seen, recoveries, last, ended = [], [], 0, False
     while not ended:
         last += 1
         subprocess.run(["rm", "-r", str(root)], check=True)
@@ -167,6 +172,8 @@ def test_a_kill_at_any_step_leaves_the_old_report_or_the_new_one(tmp_path, monke
         ended = status == 0
         assert ended or status == -signal.SIGKILL
         between = published(output, root / "figures")
+        if last % 5 == 0:  # the next start is killed too, early or late in what it has to do
+            recoveries.append(publish_and_die(output, last // 5, again=False))
         with publish.staging(output):
             after = published(output, root / "figures")
         assert after.pop("results/mine.csv") == old.pop("results/mine.csv") == "mine"
@@ -177,6 +184,7 @@ def test_a_kill_at_any_step_leaves_the_old_report_or_the_new_one(tmp_path, monke
                 after == new,
             )
         )
+    assert recoveries.count(-signal.SIGKILL) >= 5
     assert last > 50  # kills: at each of the moves of 46 files, the removals and the journal
     assert [whole for whole, _ in seen].count(False) >= 40  # most fall between the moves
     assert [is_new for _, is_new in seen] == sorted(is_new for _, is_new in seen)

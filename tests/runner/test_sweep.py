@@ -6,6 +6,8 @@ import re
 import shlex
 import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -291,6 +293,56 @@ def test_an_address_where_no_scheduler_answers_is_refused(own_cache, monkeypatch
     }.items():
         with pytest.raises(Refusal, match=match), workers.workers(1, address):
             raise AssertionError("there is no pool")
+
+
+def first_byte(address, cert, with_key):
+    """What a scheduler first says to who knows its certificate, with the key to it or without."""
+    context = ssl.create_default_context(cafile=cert)
+    context.check_hostname = False
+    if with_key:
+        context.load_cert_chain(cert, cert.with_name("key.pem"))
+    with socket.create_connection(address, timeout=20) as plain:
+        try:
+            with context.wrap_socket(plain) as wrapped:
+                return wrapped.recv(1)
+        except (ssl.SSLError, ConnectionError):
+            return b""
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="there is no openssl")
+def test_the_tls_of_readme_lets_in_who_has_the_key_alone(tmp_path):
+    readme = (paths.ROOT / "README.md").read_text(encoding="utf-8")
+    block = re.search(r"```\n(openssl .*?)\n```", readme, re.S)[1]
+    make, *settings, scheduler, worker, sweep = block.splitlines()
+    assert sweep.endswith("--scheduler tls://HOST:8786")
+    subprocess.run(["bash", "-ec", f"{make} 2> log"], cwd=tmp_path, check=True)
+    log, started = tmp_path / "log", []
+
+    def shell(command, **options):
+        """A command with the settings of the block."""
+        lines = [*settings, f"exec {command.replace('dask', f'{sys.executable} -m dask', 1)}"]
+        return subprocess.Popen(["bash", "-ec", "\n".join(lines)], cwd=tmp_path, **options)
+
+    try:
+        with log.open("wb") as out:
+            own = f"{scheduler.replace(':8787', ':0')} --host 127.0.0.1 --port 0"
+            started.append(shell(own, stdout=out, stderr=subprocess.STDOUT))
+        wait_until(lambda: "Scheduler at:" in log.read_text())
+        address = re.search(r"Scheduler at: +(tls://\S+)", log.read_text())[1]
+        started.append(shell(worker.replace("tls://HOST:8786", address), stderr=subprocess.DEVNULL))
+        code = "from distributed import Client; import sys; "
+        code += "print(Client(sys.argv[1]).submit(sum, [40, 2]).result(timeout=60))"
+        ask = [sys.executable, "-c", code, address]
+        answer = shell(shlex.join(ask), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        assert answer.communicate()[0].strip() == b"42"
+        host, port = address.removeprefix("tls://").split(":")
+        assert first_byte((host, int(port)), tmp_path / "cert.pem", with_key=True)
+        assert not first_byte((host, int(port)), tmp_path / "cert.pem", with_key=False)
+    finally:
+        for process in started:
+            for one in [*psutil.Process(process.pid).children(recursive=True), process]:
+                one.kill()
+            process.wait()
 
 
 class Cluster:
