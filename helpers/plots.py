@@ -392,5 +392,6 @@ def seed_panels(measures: Mapping[str, Mapping], unused=None, width=TEXT_WIDTH, 
         ax.label_outer()
     pairs = [pair for ax in axes.flat for pair in zip(*ax.get_legend_handles_labels(), strict=True)]
     known = {label: line for line, label in pairs if len(line.get_xdata())}
-    fig.legend(known.values(), known.keys(), loc="outside lower center", ncols=len(known) or 1)
+    shown = {"ncols": len(known) or 1, "columnspacing": 1.2, "handlelength": 1.2}
+    fig.legend(known.values(), known.keys(), loc="outside lower center", **shown)
     return fig
