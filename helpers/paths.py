@@ -34,11 +34,14 @@ def cache() -> Path:
 
 
 def output() -> Path:
-    """Where results and figures go: $HELPERS_OUTPUT (set by a batch run), else report/interactive.
+    """Where results and figures go: $HELPERS_OUTPUT (set by a batch run), else `interactive`.
 
-    A notebook opened by hand thus never overwrites the reference run.
+    That is report/interactive, or for a notebook in a folder outside of this checkout, interactive
+    in that folder. A notebook opened by hand thus never overwrites the reference run.
     """
-    return _folder("HELPERS_OUTPUT", REFERENCE / "interactive")
+    here = Path.cwd().resolve()
+    home = REFERENCE if here.is_relative_to(ROOT) else here
+    return _folder("HELPERS_OUTPUT", home / "interactive")
 
 
 def by_hand() -> bool:

@@ -39,3 +39,14 @@ def test_a_value_that_is_no_number_is_refused_and_the_old_result_stays():
             results.save_result("name", {"loss": bad})
     assert results.load_result("name")["values"] == {"loss": 1.0}
     assert [file.name for file in paths.results().iterdir()] == ["name.json"]
+
+
+def test_what_is_run_by_hand_stays_with_who_runs_it(tmp_path, monkeypatch):
+    """In the checkout report/interactive, elsewhere the person's own folder, in a run the run's."""
+    monkeypatch.delenv("HELPERS_OUTPUT", raising=False)
+    monkeypatch.chdir(paths.NOTEBOOKS)
+    assert paths.output() == paths.REFERENCE / "interactive"
+    monkeypatch.chdir(tmp_path)
+    assert paths.output() == tmp_path / "interactive"
+    monkeypatch.setenv("HELPERS_OUTPUT", str(tmp_path / "made"))
+    assert paths.results() == tmp_path / "made" / "results"
