@@ -216,11 +216,6 @@ def parser() -> argparse.ArgumentParser:
     return whole
 
 
-def _stop(number, frame):
-    """Any signal that asks to stop does what Ctrl-C does."""
-    raise KeyboardInterrupt
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run a command: 0 when it worked, 1 failed, 2 refused, 130 interrupted."""
     whole = parser()
@@ -232,7 +227,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = vars(known) | ({"options": others} if known.command is lab else {})
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, _stop)
+            signal.signal(number, signal.default_int_handler)  # does what Ctrl-C does
     try:
         if given.get("scheduler") and given["jobs"]:
             raise Refusal("--jobs is for this machine: leave it out with --scheduler")

@@ -134,14 +134,13 @@ class Module:
 
 def _literals(arguments: ast.arguments) -> dict[str, str]:
     """The default arguments that are literals, by name."""
-    names = [each.arg for each in [*arguments.posonlyargs, *arguments.args]]
-    given = dict(zip(reversed(names), reversed(arguments.defaults), strict=False))
-    only = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-    given |= {each.arg: default for each, default in only if default}
+    usual = [*arguments.posonlyargs, *arguments.args][len(arguments.defaults) * -1 :]
+    pairs = [*zip(usual, arguments.defaults, strict=False)]
+    pairs += [(a, d) for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d]
     found = {}
-    for name, node in given.items():
+    for argument, default in pairs:
         with suppress(ValueError):
-            found[name] = repr(ast.literal_eval(node))
+            found[argument.arg] = repr(ast.literal_eval(default))
     return found
 
 

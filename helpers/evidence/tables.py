@@ -46,11 +46,6 @@ PATCHED = "patched-|own-"  # how the digest of code begins that is in no file of
 NAMED = 3  # lines that are named before the rest is counted
 EXPLORATORY = "exploratory"  # name of the folder whose tables may mix rows of different code
 UNFINISHED = "unfinished"  # of the folder of those that wait for their last runs; nothing reads it
-TABLES = (  # of the report, in report/results or in its folder `exploratory`
-    "plain.csv", "seeds.csv", "dimensions.csv", "losses.csv", "leakage.csv", "courses.csv",
-    "original_protocol.csv", "convergence.csv", "benchmark_runs.csv", "benchmark_steps.csv",
-    "recipe_search.csv", "collapse.csv",
-)  # fmt: skip
 
 
 class Kind(NamedTuple):

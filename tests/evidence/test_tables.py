@@ -9,7 +9,7 @@ from helpers.config import TrainingConfig
 from helpers.errors import Refusal
 from helpers.evidence import tables
 from helpers.evidence.statistics import Evidence
-from helpers.evidence.tables import PROVENANCE, TABLES, find, merge, read, stored
+from helpers.evidence.tables import PROVENANCE, find, merge, read, stored
 
 ABOUT = dict.fromkeys(PROVENANCE, "x") | {
     "commit": "0123456789", "training_code": "aaa", "measuring_code": "bbb", "threads": 2,
@@ -205,7 +205,5 @@ def test_tables_are_joined_each_run_once(tmp_path):
 
 
 def test_the_committed_tables_are_all_readable():
-    lengths = {name: len(stored(name)) for name in TABLES}
-    assert min(lengths.values()) > 0, lengths
-    files = (paths.REFERENCE / "results").rglob("*.csv")
-    assert {file.name for file in files} <= set(TABLES)
+    files = [*(paths.REFERENCE / "results").rglob("*.csv")]
+    assert len(files) >= 12 and all(len(read(file)) for file in files)
