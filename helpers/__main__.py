@@ -11,11 +11,12 @@ from typing import Any
 from helpers import paths
 from helpers.config import PROFILES, PUBLISHED, model_config
 from helpers.errors import Failure, Refusal, check_choice
+from helpers.report import FORMATS
 
 INTERRUPTED = 130  # the exit status of a command that Ctrl-C ended
 
 
-def report(profile, output, reference, notebooks, jobs, p) -> None:
+def report(profile, output, reference, notebooks, jobs, format, p) -> None:
     """Run every notebook and make report.html and report.pdf.
 
     Several run at a time. Nothing in the output folder changes unless all of it worked. Trained
@@ -31,19 +32,21 @@ def report(profile, output, reference, notebooks, jobs, p) -> None:
         assignments += ["=".join(words)] if pair else words
     if reference and assignments:
         raise Refusal("the reference run takes the notebooks' own parameters: leave out -p")
+    if reference and format:
+        raise Refusal("the reference run has both documents: leave out --format")
     output = _folder(profile, output, reference)
     if reference:
         from helpers.runner.sweep import refuse_uncommitted
 
         refuse_uncommitted(False, "reference run", "leave out --reference")
-    make_report(profile, output, jobs, assignments, folder=notebooks)
+    make_report(profile, output, jobs, assignments, notebooks, [format] if format else FORMATS)
 
 
-def render(profile, output, reference) -> None:
+def render(profile, output, reference, format) -> None:
     """Make report.html and report.pdf again, from notebooks that have run."""
     from helpers.runner.pipeline import render_again
 
-    render_again(_folder(profile, output, reference))
+    render_again(_folder(profile, output, reference), [format] if format else FORMATS)
 
 
 def sweep(grid, table, measure, profile, jobs, scheduler, trial) -> None:
@@ -185,6 +188,7 @@ OPTIONS: dict[str, dict[str, Any]] = {  # of all commands, as argparse takes the
                     "help": "the tracked reference run: report/, and figures/ at the top; of a "
                     "benchmark's tables: report/results"},
     "--notebooks": FOLDER | {"default": paths.NOTEBOOKS, "help": "folder of the notebooks"},
+    "--format": {"choices": FORMATS, "help": "this document alone (default: both)"},
     "-p": {"action": "append", "nargs": "+", "default": [], "metavar": "NAME=VALUE", "help": "set "
            "a parameter in every notebook that has it ('parameters' lists them); may be repeated; "
            "-p NAME VALUE does the same"},
@@ -223,7 +227,9 @@ def main(arguments: list[str] | None = None) -> int:
     if others and known.command is not lab:
         whole.error(f"unrecognized arguments: {' '.join(others)}")
     from helpers import provenance
+    from helpers.runner.watched import without_grammar
 
+    without_grammar()
     given = vars(known) | ({"options": others} if known.command is lab else {})
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:

@@ -27,7 +27,7 @@ PUBLISHED = ("baseline", "deeper", "1-D", "10-D", "squared error")  # the origin
 PROFILES: dict[str, dict[str, Any]] = {
     "report": {"split": "train", "recipe": "fast", "epochs": 3, "batch_size": 64},
     "original": {"split": "all", "recipe": "keras", "epochs": 30, "batch_size": 128},
-    "smoke": {"split": "train", "recipe": "fast", "epochs": 2, "batch_size": 64, "n_train": 2_000},
+    "smoke": {"split": "train", "recipe": "fast", "epochs": 2, "batch_size": 64, "n_train": 1_000},
 }
 PROFILES["draft"] = PROFILES["smoke"]  # the same models, with the verdicts of the stored runs
 

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from typing import Any
 
 import matplotlib
+import numpy as np
 import pandas as pd
 import yaml
 from IPython.core.getipython import get_ipython
@@ -40,8 +41,8 @@ LABEL = re.compile(r"(fig|tbl|lst)(-[a-z0-9]+)+")
 REFERENCES = {"fig": "Figure", "tbl": "Table", "lst": "Listing", "eq": "Equation"}
 
 
-def start() -> None:
-    """Prepare a notebook: Keras without its messages, threads and determinism, captions.
+def start(keras: bool = True) -> None:
+    """Prepare a notebook: captions and, if it needs it, Keras: no messages, threads, determinism.
 
     Raises ParameterError for a parameter that papermill has set and the notebook does not have, or
     of another type.
@@ -49,15 +50,16 @@ def start() -> None:
     shell: Any = get_ipython()
     if shell is not None:
         check_injected(shell.history_manager.input_hist_raw)
-    kept = os.dup(2)  # closed, as TensorFlow heeds no setting: tensorflow/tensorflow#100442
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        from helpers.training import prepare_backend
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-    prepare_backend()
+    if keras:
+        kept = os.dup(2)  # closed, as TensorFlow heeds no setting: tensorflow/tensorflow#100442
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        try:
+            from helpers.training import prepare_backend
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+        prepare_backend()
     if shell is None:
         return
     shown = shell.display_formatter.ipython_display_formatter
@@ -123,6 +125,7 @@ def figure_data(fig: Figure) -> str:
         for place, (artist, points) in enumerate(found, start=1):
             label = str(artist.get_label())
             name = f"series {place}" if label.startswith("_") else label
+            name = ": ".join(filter(None, (_row(ax, points), name)))
             rows += [(panel, name, float(x), float(y)) for x, y in points]
             names[panel] = [_axis_name(ax, "x"), _axis_name(ax, "y")]
     alike = len({tuple(pair) for pair in names.values()}) == 1
@@ -132,6 +135,16 @@ def figure_data(fig: Figure) -> str:
         frame["panel"] = [f"{panel}: {', '.join(names[panel])}" for panel in frame["panel"]]
     text = frame.to_csv(index=False, lineterminator="\n", float_format="%.6g", na_rep="nan")
     return text if 0 < len(rows) <= MOST_DATA else ""
+
+
+def _row(ax: Axes, points: Any) -> str:
+    """The name on the vertical axis at which all points lie, as a row of dots does; else ""."""
+    names = [tick.get_text() for tick in ax.get_yticklabels()]
+    if not len(points) or not any(letter.isalpha() for name in names for letter in name):
+        return ""
+    away = np.abs(np.asarray(points)[:, 1:] - ax.get_yticks())
+    rows = {names[row] for row in away.argmin(axis=1)} if away.min(axis=1).max() < 0.5 else set()
+    return rows.pop() if len(rows) == 1 else ""
 
 
 def _axis_name(ax: Any, axis: str) -> str:

@@ -358,19 +358,22 @@ def seed_dots(rows: Mapping[str, Mapping], ax=None, published=None, unused=None,
     """A row for each name: every seed of each recipe is a dot, {name: {recipe: values (n,)}}.
 
     published: {name: value}, drawn as a bar; unused: {name: {recipe: (n,)}}, where a run leaves
-    latent dimensions unused: its dot is hollow. Recipes stand below each other in a row.
+    latent dimensions unused, True or the number in use, to stand above its dot, which is hollow.
     """
     ax = ax or figure(height=1.1 * len(rows) + 1.4)[1]
     recipes = list(dict.fromkeys(recipe for each in rows.values() for recipe in each))
     for y, (name, each) in enumerate(rows.items()):
         for place, recipe in enumerate(recipes):
             values = np.asarray(each.get(recipe, ()), float)
-            lost = np.asarray((unused or {}).get(name, {}).get(recipe, np.zeros(len(values))), bool)
+            used = np.asarray((unused or {}).get(name, {}).get(recipe, np.zeros(len(values), bool)))
+            lost = used.astype(bool)
             height = y + 0.5 * (place + 1) / (len(recipes) + 1) - 0.25
             dots = {"color": CLASS_COLOURS[place], "marker": "os^"[place], "linestyle": "", "ms": 5}
             ax.plot(values[~lost], np.full(np.sum(~lost), height), **dots, alpha=0.7, label=recipe)
             ax.plot(values[lost], np.full(np.sum(lost), height), **dots, mfc="white",
                     label=f"{recipe}, with unused dimensions")  # fmt: skip
+            for x, n in zip(values[lost], used[lost] if used.dtype != bool else "", strict=False):
+                ax.text(x, height - 0.13, f"{n:g}", ha="center", fontsize=6)
         if name in (published or {}):
             ax.plot([published[name]] * 2, [y - 0.36, y + 0.36], color=INK, lw=2, label="published")
     ax.set(yticks=range(len(rows)), yticklabels=list(rows), xlabel=xlabel)
@@ -384,9 +387,8 @@ def seed_dots(rows: Mapping[str, Mapping], ax=None, published=None, unused=None,
 @styled
 def seed_panels(measures: Mapping[str, Mapping], unused=None, width=TEXT_WIDTH, **more) -> Figure:
     """`seed_dots` side by side, {title: rows}, with one legend below; more: of the first panel."""
-    height = 0.9 * max(map(len, measures.values())) + 2.2
-    shape = {"width": width, "height": height, "squeeze": False}
-    fig, axes = figure(len(measures), titles=list(measures), **shape)
+    shape = {"width": width, "height": 0.9 * max(map(len, measures.values())) + 2.2}
+    fig, axes = figure(len(measures), titles=list(measures), squeeze=False, **shape)
     for n, (ax, rows) in enumerate(zip(axes.flat, measures.values(), strict=True)):
         seed_dots(rows, ax, unused=unused, **more if not n else {})
         ax.label_outer()

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
-from helpers import display
+from helpers import display, plots
 from helpers.report.cells import KINDS
 
 START = """from helpers import display
@@ -190,6 +190,17 @@ def test_data_have_the_names_and_units_of_their_axes():
     lines = list(csv.reader(display.figure_data(figure).splitlines()))
     assert lines[0] == ["panel", "series", "x", "y"]
     assert [line[0] for line in lines[1::2]] == ["1: z_1, loss", "2: z_1, KL (nats)"]
+
+
+def test_dots_in_a_named_row_bear_its_name():
+    rows = {"deeper": {"plain": [3.0, 4.0], "fast": [2.0]}, "1-D": {"plain": [5.0]}}
+    figure = plots.seed_panels({"": rows}, published={"1-D": 6.0}, xlabel="loss (nats)")
+    lines = [line.split(",") for line in display.figure_data(figure).splitlines()]
+    found = {(series, x) for _, series, x, _ in lines[1:]}
+    assert found == {
+        ("deeper: plain", "3"), ("deeper: plain", "4"), ("deeper: fast", "2"),
+        ("1-D: plain", "5"), ("1-D: published", "6"),
+    }  # fmt: skip
 
 
 def test_pictures_and_many_points_give_none():

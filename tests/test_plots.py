@@ -492,6 +492,13 @@ def test_every_seed_is_a_dot_and_hollow_where_dimensions_are_unused():
     assert [text.get_text() for text in legend.get_texts()] == names
 
 
+def test_the_number_of_dimensions_in_use_stands_above_a_hollow_dot():
+    rows = {"a": {"plain": [1.0, 2.0]}, "b": {"plain": [3.0]}}
+    ax = plots.seed_dots(rows, unused={"a": {"plain": [2.0, 0.0]}})
+    assert [(text.get_text(), text.get_position()[0]) for text in ax.texts] == [("2", 1.0)]
+    assert not plots.seed_dots(rows, unused={"a": {"plain": [True, False]}}).texts
+
+
 def test_curves_over_dimensions_show_every_seed_and_join_their_means():
     ax = plots.figure()[1]
     plots.seed_curves({"one": {1: [1.0, 3.0], 8: [4.0]}, "two": {1: [0.0]}}, ax, [1, 2, 8], (2,))

@@ -10,9 +10,9 @@ from helpers import paths
 from helpers.display import REFERENCES, cell_options, reference
 
 MOST_WORDS = 35  # of a sentence
-FEWEST_CELLS, MOST_CELLS = 20, 30  # of a chapter, but for those with more figures and tables
+FEWEST_CELLS, MOST_CELLS = 20, 30  # of a chapter, but for those in MORE_CELLS
 LONGEST_LINE, MOST_LINES = 200, 1_500  # of a cell's code; of the chapters together
-MORE_CELLS = {"00_baseline": 34, "03_latent_10d": 32, "05_inpainting": 31}
+MORE_CELLS = {"00_baseline": 34}  # with the recipe
 BANNED = (  # private or archaic, each with what to say in its place
     "luck", "lucky", "luckiest", "beside", "rightly", "own answer", "own answers", "hangs on",
     "as they stand", "could not be had", "times sooner", "drawn alone", "gives away", "it knows",

@@ -13,6 +13,7 @@ import pypdfium2
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
+from test_prose import too_long
 
 from helpers import paths
 from helpers.runner.pipeline import discover
@@ -106,6 +107,16 @@ def test_sections_are_the_originals_in_both_documents(page, pdf_text):
         assert section in plain(pdf_text)
     for words in ("Deciding a latent dimension", "Training set used for testing", "References"):
         assert any(words in heading for heading in headings) and words in plain(pdf_text)
+
+
+def test_no_sentence_of_the_page_is_long_computed_ones_included(report):
+    soup = BeautifulSoup((report / "report.html").read_text(), "html.parser")
+    for other in soup.select("script, style, svg, pre, math, table, .live, nav, details.code"):
+        other.replace_with(" x ")
+    blocks = [each for each in soup.select("p, li, figcaption, caption") if not each.find("li")]
+    found = [plain(block.get_text(" ")) for block in blocks]
+    split = [re.sub(r"\. (?=[\dx])", ". X ", text) for text in found]  # "… nats. 10-D: …"
+    assert len(found) > 300 and not too_long(split)
 
 
 def test_the_originals_figures_are_there_as_svg(report):
@@ -215,7 +226,7 @@ def test_no_page_of_the_core_has_a_gap_above_a_quarter(report):
     document = pypdfium2.PdfDocument(report / "report.pdf")
     starts = {item.get_title(): item.get_dest().get_index() for item in document.get_toc()}
     gaps = {}
-    for number in range(starts["Appendices"]):
+    for number in range(starts["Appendices"] - 1):  # these begin on a new page
         page = document[number].render(scale=0.5).to_numpy().mean(axis=2)
         inside = page[int(0.08 * len(page)) : int(0.92 * len(page))]  # below and above its margins
         runs = groupby((inside > 250).all(axis=1))

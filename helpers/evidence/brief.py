@@ -4,7 +4,7 @@ All of it is computed from the stored runs, and says so where they do not hold a
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import product
 from typing import NamedTuple
@@ -26,7 +26,7 @@ from helpers.evidence.claims import (
     tally,
 )
 from helpers.evidence.published import published
-from helpers.evidence.statistics import Evidence, Missing, RecipeEvidence
+from helpers.evidence.statistics import Evidence, Missing, RecipeEvidence, Runs
 from helpers.evidence.text import about_mnist, when_stored
 from helpers.evidence.wording import count, number
 from helpers.plots import MARKS, PALE, figure, styled
@@ -105,13 +105,17 @@ BRIEFS = {
 
 
 def measured(claim: Claim, evidence: Evidence) -> str:
-    """What the one number of a claim is, and the number, by the first recipe that decides it."""
+    """What the one number of a claim is, and the number.
+
+    It is of the first recipe that decides the claim, else of the fast one if the claim applies.
+    """
     brief, sides, decisions = BRIEFS[claim.id], evidence.by_recipe(), (CONFIRMED, PARTLY, REFUTED)
     decided = [form for form in sides if getattr(claim, form).verdict in decisions]
-    for form in dict.fromkeys([*decided, *sides]):
+    applies = [form for form in ("fast", "plain") if getattr(claim, form).verdict != OUTSIDE]
+    for form in dict.fromkeys([*decided, *applies]):
         with suppress(Missing):
             return f"{brief.title}: {brief.value(sides[form])} ({form})"
-    return f"{brief.title}: –"
+    return f"{brief.title}: not measured yet"
 
 
 def verdict(claim: Claim, form: str) -> str:
@@ -136,13 +140,35 @@ TRIALS = {  # what the report of a trial says first
 LEGEND = ", ".join(f"{sign} {name}" for name, sign in MARKS.items()) + ", ?✗ a part refuted"
 
 
-def moving(claims: Iterable[Claim]) -> list[dict]:
-    """Claims as `live.verdicts` takes them: a verdict and its findings for each of FORMS."""
-    return [
-        {"id": claim.id, "words": BRIEFS[claim.id].words,
-         "found": [[side.verdict, side.ours] for side in (getattr(claim, f) for f in FORMS)]}
-        for claim in claims
+def without(evidence: Evidence, seed: int) -> Evidence:
+    """All runs but those of one seed; timed steps, which have rounds for seeds, stay."""
+    def left(table: pd.DataFrame) -> pd.DataFrame:
+        return table[table["seed"] != seed]
+
+    sides = [
+        side._replace(runs=Runs(left(side.runs.table)), courses=left(side.courses),
+                      whole=Runs(left(side.whole.table)))
+        for side in evidence
     ]  # fmt: skip
+    return Evidence(*sides)
+
+
+def moving(claims: Sequence[Claim], evidence: Evidence) -> tuple[list[dict], list[int]]:
+    """Claims as `live.verdicts` takes them, and the seeds that it can leave out.
+
+    "found": for each of FORMS a verdict and its findings; "without": the verdict for each seed that
+    is left out. Judges all claims once for each seed.
+    """
+    seeds = sorted({int(seed) for side in evidence for seed in side.runs.table["seed"]})
+    fewer = [claim_rows(without(evidence, seed)) for seed in seeds]
+    rows = []
+    for n, claim in enumerate(claims):
+        sides = {form: getattr(claim, form) for form in FORMS}
+        found = [[side.verdict, side.ours] for side in sides.values()]
+        left = [[getattr(each[n], form).verdict for each in fewer] for form in sides]
+        about = {"id": claim.id, "words": BRIEFS[claim.id].words}
+        rows.append(about | {"found": found, "without": left})
+    return rows, seeds
 
 
 @styled
@@ -240,8 +266,8 @@ def findings(evidence: Evidence) -> list[str]:
 
 
 def conclusion(claims: list[Claim]) -> Mapping[str, str]:
-    """What holds, what does not, what depends on the training, how many stay open."""
-    holds, fails, hangs, undecided = [], [], [], []
+    """What holds (by both recipes, by one), fails or depends on training; how many are open."""
+    holds, alone, fails, hangs, undecided = [], [], [], [], []
     for claim in claims:
         verdicts = {claim.plain.verdict, claim.fast.verdict} - {OUTSIDE}
         signs = {sign for side in (claim.plain, claim.fast) for sign in side.signs}
@@ -251,6 +277,8 @@ def conclusion(claims: list[Claim]) -> Mapping[str, str]:
             holds.append(claim)
         elif REFUTED in verdicts or -1 in signs:
             fails.append(claim)
+        elif claim.fast.verdict == CONFIRMED:
+            alone.append(claim)
         else:
             undecided.append(claim)
 
@@ -258,12 +286,14 @@ def conclusion(claims: list[Claim]) -> Mapping[str, str]:
         links = (f"[{BRIEFS[c.id].words}](#tbl-claims-{c.id.lower()})" for c in those)
         return "; ".join(links) or "none yet"
 
-    return {"holds": said(holds), "fails": said(fails), "training": said(hangs),
-            "open": str(len(undecided))}  # fmt: skip
+    return {"holds": said(holds), "alone": said(alone), "fails": said(fails),
+            "training": said(hangs), "open": str(len(undecided))}  # fmt: skip
 
 
 def summary_rows(evidence: Evidence) -> tuple[dict, dict, dict]:
-    """For the summary figure: losses by model and recipe, published ones, which runs lost one."""
+    """For the summary figure: losses by model and recipe, published ones, and for each run that
+    leaves latent dimensions unused the number in use, else 0.
+    """
     models = [model for model in PUBLISHED if model != "squared error"]  # on another scale
     rows: dict = {model: {} for model in models}
     unused: dict = {model: {} for model in models}
@@ -271,7 +301,8 @@ def summary_rows(evidence: Evidence) -> tuple[dict, dict, dict]:
         with suppress(Missing):
             losses = side.runs.values(model, "training_loss")
             lost = side.runs.collapsed(model).reindex(losses.index, fill_value=False)
-            rows[model][recipe], unused[model][recipe] = losses.to_numpy(), lost.to_numpy()
+            used = side.runs.active(model).reindex(losses.index).where(lost, 0)
+            rows[model][recipe], unused[model][recipe] = losses.to_numpy(), used.to_numpy()
     return rows, {model: published(model)["loss"] for model in models}, unused
 
 
@@ -282,7 +313,7 @@ def summary_alt(rows: Mapping, papers: Mapping, unused: Mapping) -> str:
         runs = []
         for recipe, losses in each.items():
             text = f"{recipe} {', '.join(number(loss) for loss in sorted(losses))}"
-            lost = int(np.sum(unused[model][recipe]))
+            lost = int(np.count_nonzero(unused[model][recipe]))
             runs.append(text + (f" ({lost} with unused dimensions)" if lost else ""))
         said.append(f"{model}: {'; '.join([f'published {papers[model]:.1f}', *runs])}.")
     return " ".join(said)
@@ -290,10 +321,10 @@ def summary_alt(rows: Mapping, papers: Mapping, unused: Mapping) -> str:
 
 def verdicts(claims: list[Claim]) -> str:
     """How many claims hold, by what they were judged on."""
-    forms = {"as published": "plain", "by the fast recipe": "fast", "on Fashion-MNIST": "fashion"}
-    said = "; ".join(f"{words}, {tally(claims, form)}" for words, form in forms.items())
+    forms = {"As published": "plain", "By the fast recipe": "fast", "On Fashion-MNIST": "fashion"}
+    said = " ".join(f"{words}: {tally(claims, form)}." for words, form in forms.items())
     several = re.sub(r"\b([2-9]|\d\d) does not", r"\1 do not", said)
-    return f"Of the original's {len(claims)} claims: {several}."
+    return f"The original makes {len(claims)} claims. {several}"
 
 
 def abstract(evidence: Evidence, profile: str) -> str:

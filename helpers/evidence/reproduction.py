@@ -55,11 +55,12 @@ def reproduction_text(repeated: pd.DataFrame) -> str:
     for model, runs in repeated.groupby("model", sort=False):
         losses = ", ".join(f"{loss:.1f}" for loss in sorted(runs["training_loss"]))
         paper = f"{published(str(model))['loss']:.1f}" if model in PUBLISHED else "nothing"
-        lines.append(f"{model} at {losses} nats (published: {paper})")
+        lines.append(f"- **{model}**: {losses} (published: {paper})")
+    listed = "\n".join(lines)
     return (
-        f"Under the original protocol, with one seed after another, runs end: {'; '.join(lines)}. "
-        "Whether a published loss could be one more of them is judged in "
-        "[Table claims](#tbl-claims)."
+        "Training losses in nats where runs of the original protocol end, by seed. Whether a "
+        "published one could be one more of them is judged in [Table claims](#tbl-claims).\n\n"
+        f"{listed}"
     )
 
 
@@ -122,10 +123,10 @@ def gains_text(long_runs: pd.DataFrame) -> str:
 def headline(long_runs: pd.DataFrame) -> str:
     """How much of the deeper model's published gain is due to the recipe; empty where not shown."""
     return "".join(
-        f"Of the {gain.published:.1f} nats that one more layer gains in the original, "
-        f"{gain.optimisers.text(0, 100, '%')} are due to the recipe: after "
-        f"{long_runs['epochs'].min()} epochs of the fast one {gain.converged.text(1)} are left, "
-        "and the losses still fall a little."
+        f"In the original, one more layer gains {gain.published:.1f} nats. After "
+        f"{long_runs['epochs'].min()} epochs of the fast recipe it gains {gain.converged.text(1)}, "
+        f"so {gain.optimisers.text(0, 100, '%')} of the published gain are due to the recipe. The "
+        "losses still fall a little."
         for gain in gains(long_runs) if gain.model == "deeper" and gain.optimisers.sign > 0
     )  # fmt: skip
 

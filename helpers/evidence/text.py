@@ -30,8 +30,8 @@ def status(folder: Path | None = None) -> str:
     every = len(old) == len(JUDGED)
     which = "All verdicts are" if every else f"Verdicts from {', '.join(old)} are"
     return (
-        f"{which} provisional: these runs do not record which code made them, and some of them "
-        "were known when the rules were last changed."
+        f"{which} provisional. These runs do not record which code made them, and some results "
+        "were known before the rules were final."
     )
 
 
@@ -51,8 +51,8 @@ def about_mnist(dataset: str) -> str:
         return ""
     return (
         "**The original's claims are about MNIST.** The models of this run learned from "
-        f"{DATASETS[dataset].title}, and none of their numbers is used here: numbers and verdicts "
-        "are those of stored runs on MNIST; only a verdict that is said to be on Fashion-MNIST "
+        f"{DATASETS[dataset].title}, and none of their numbers is used here. Numbers and verdicts "
+        "are those of stored runs on MNIST. Only a verdict that is said to be on Fashion-MNIST "
         "comes from stored runs on that."
     )
 
@@ -106,7 +106,8 @@ def seed_differences(
             with suppress(Missing):
                 said.append(column.difference(side, first, second))
         if said:
-            lines.append(f"- **{(shown or {}).get(first, first)}, {form}**: {'; '.join(said)}.")
+            text = ". ".join(one[:1].upper() + one[1:] for one in said)
+            lines.append(f"- **{(shown or {}).get(first, first)}, {form}**: {text}.")
     return f"{lead}\n\n" + "\n".join(lines) if lines else NOTHING
 
 
@@ -117,7 +118,7 @@ def over_seeds(evidence: Evidence, first: str, second: str | None, *columns: Col
     """
     said = []
     for column in columns:
-        found = []
+        found: list[str] = []
         for form, side in evidence.by_recipe().items():
             with suppress(Missing):
                 if second:
@@ -125,8 +126,8 @@ def over_seeds(evidence: Evidence, first: str, second: str | None, *columns: Col
                     text = differs(apart.scaled(column.scale), column.unit, column.decimals)
                 else:
                     text = column.mean(side, first)
-                found.append(f"by the {form} recipe {text}")
-        said.append(f"- {column.title}: {'; '.join(found) or 'not measured yet'}.")
+                found.append(f"{'By' if found else 'by'} the {form} recipe {text}")
+        said.append(f"- {column.title}: {'. '.join(found) or 'not measured yet'}.")
     return "\n".join(said)
 
 

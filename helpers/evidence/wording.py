@@ -8,8 +8,8 @@ from helpers.progress import clock
 
 _RECIPES = {
     "keras": "Adam at a constant learning rate of 0.001",
-    "adam": "Adam with a warm-up and a cosine decay of the learning rate",
-    "fast": "Muon and Adam with a warm-up and a cosine decay of the learning rate",
+    "adam": "Adam with a cosine schedule",
+    "fast": "Muon and Adam with a cosine schedule",
 }
 
 

@@ -6,3 +6,5 @@ Numbers and references are worked out once, on the parsed document; both outputs
 are. Everything runs offline, and the same notebooks give the same bytes. README.md beside this file
 says what a notebook's author keeps to. `exporters` makes reports, `live` the figures that move.
 """
+
+FORMATS = ("html", "pdf")  # of the documents, report.html and report.pdf

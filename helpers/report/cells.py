@@ -40,8 +40,9 @@ _DEEP = re.compile(r"^(?:\s*(?:>|[*+-] |\d+[.)] )){25}|^ {60,}(?:[>*+-]|\d+[.)])
 Level = Literal[1, 2, 3, 4, 5]
 PART: Any = create_model("part", title=(str, ...), level=(Level, ...), text=(str, ""))
 KEY = Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
+WORDS = Annotated[str, Field(pattern=r"^[^\x00]*$")]  # no font has that one
 SOURCE: Any = create_model(
-    "reference", authors=(str, ""), year=(int, ...), title=(str, ...), venue=(str, ...),
+    "reference", authors=(WORDS, ""), year=(int, ...), title=(WORDS, ...), venue=(WORDS, ...),
     url=(str, Field("", pattern=r"^(https?://\S+)?$")),
 )  # fmt: skip
 ABOUT: Any = create_model(  # "report" in a notebook's metadata: see README.md beside this file

@@ -1,6 +1,6 @@
 """Notebooks to reports: `render` for a folder, and two exporters for `jupyter nbconvert --to`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -9,24 +9,30 @@ from nbconvert.exporters import Exporter
 from nbconvert.exporters.exporter import FilenameExtension
 from nbformat import NotebookNode
 
-from helpers.report import cells, maths, outputs
+from helpers.report import FORMATS, cells, maths, outputs
 from helpers.report.document import Document, collect
 from helpers.report.numbering import number
 
 
-def render(notebooks: Path, output: Path, links: str = "notebooks") -> None:
-    """Write report.html and report.pdf from a folder's executed notebooks: both or none.
+def render(
+    notebooks: Path, output: Path, links: str = "notebooks", formats: Sequence[str] = FORMATS
+) -> None:
+    """Write report.html and report.pdf from a folder's executed notebooks: all that is asked or none.
 
     links: the folder of notebooks to which the page leads, as seen from its own.
     ReportError: the notebooks cannot become a report; the message names each cell at fault.
     """
     made = build(cells.read_notebooks(notebooks))
+    ways = {
+        "html": lambda: outputs.page(*made, links, "pdf" in formats).encode(),
+        "pdf": lambda: outputs.pdf(*made),
+    }
     with ThreadPoolExecutor() as pool:  # side by side: Typst and pandoc are programs of their own
-        page, pdf = pool.submit(outputs.page, *made, links), pool.submit(outputs.pdf, *made)
-    files = {"report.html": page.result().encode(), "report.pdf": pdf.result()}
+        files = {name: pool.submit(ways[name]) for name in formats}
+    contents = {name: file.result() for name, file in files.items()}
     output.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        (output / name).write_bytes(content)
+    for name, content in contents.items():
+        (output / f"report.{name}").write_bytes(content)
 
 
 def build(notebooks: dict[str, NotebookNode]) -> tuple[Document, maths.Formulas]:

@@ -42,8 +42,13 @@ _MARK = "// place: "
 _END = "\ue000end\ue000"  # of a piece, in what pandoc writes
 
 
-def page(document: Document, formulas: maths.Formulas, links: str = "notebooks") -> str:
-    """The whole HTML page; links: the folder of its notebooks, as seen from the page's own."""
+def page(
+    document: Document, formulas: maths.Formulas, links: str = "notebooks", pdf: bool = False
+) -> str:
+    """The whole HTML page; links: the folder of its notebooks, as seen from the page's own.
+
+    pdf: whether it leads to a report.pdf beside it.
+    """
     filters: dict = {
         "code": _code, "source": _source, "pixels": _pixels, "nested": _nested, "markup": Markup,
         "unlinked": lambda text: Markup(re.sub(r"</?a\b[^>]*>", "", text)),
@@ -54,7 +59,7 @@ def page(document: Document, formulas: maths.Formulas, links: str = "notebooks")
     moving = [figure.live for figure in document.elements("figure") if figure.live]
     parts = {name: part for each in moving for name, part in each["parts"].items()}
     shown: dict = {"parts": parts, "live": Markup(live.script() if moving else "")}
-    shown["links"] = quote(links)
+    shown |= {"links": quote(links), "pdf": pdf}
     shown["hero"] = next((each["data"] for each in moving if each["figure"] == "plane"), None)
     shown["font"] = base64.b64encode(font).decode()
     return _filled("report.html.j2", "html5", document, formulas, filters, shown) + "\n"

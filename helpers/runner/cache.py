@@ -6,7 +6,7 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -140,16 +140,19 @@ def notebook_parts(source: Path, values: dict[str, Any], given: dict[str, str]) 
     return parts | _sums(paths.ROOT, files) | code | given
 
 
-def rendering_parts(notebooks: dict[str, str], links: str = "notebooks") -> dict[str, str]:
+def rendering_parts(
+    notebooks: dict[str, str], links: str = "notebooks", formats: Sequence[str] = ()
+) -> dict[str, str]:
     """What the documents are made from.
 
-    notebooks: digests of the executed ones by file name; links: the folder that the page links.
+    notebooks: digests of the executed ones by file name; links: the folder that the page links;
+    formats: of the documents.
     """
     files = (paths.ROOT / "helpers" / "report").rglob("*")
     found = [file for file in files if file.suffix not in (".pyc", ".py")]
     sums = _sums(paths.ROOT, [*found, paths.ROOT / "requirements.txt"])
     return notebooks | provenance.code_parts(["helpers.report.exporters"]) | sums | PYTHON | {
-        "the folder that it links": links
+        "the folder that it links": links, "the formats": " ".join(formats)
     }
 
 

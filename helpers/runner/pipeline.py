@@ -20,6 +20,7 @@ from helpers.definitions import digest
 from helpers.errors import Failure, Refusal, one_line
 from helpers.parameters import Parameter, read_notebook, read_parameters, resolve
 from helpers.progress import clock
+from helpers.report import FORMATS
 from helpers.runner import publish
 from helpers.runner.cache import Entry, ResultCache, changes, notebook_parts, rendering_parts
 from helpers.runner.jobs import MEMORY_UNIT, Job
@@ -207,11 +208,11 @@ class Runner:
             say(f"{job.name}: {job.failure}\n  notebook {job.result}\n  log      {job.log}\n")
 
 
-def render(notebooks: Path, output: Path, links: str) -> None:
-    """Make report.html and report.pdf in `output` from a folder of executed notebooks."""
+def render(notebooks: Path, output: Path, links: str, formats: Sequence[str]) -> None:
+    """Make documents of these formats in `output` from a folder of executed notebooks."""
     from helpers.report import exporters  # the slowest import here
 
-    exporters.render(notebooks, output, links)
+    exporters.render(notebooks, output, links, formats)
 
 
 def linked(output: Path, sources: Path = paths.NOTEBOOKS) -> str:
@@ -226,12 +227,13 @@ def linked(output: Path, sources: Path = paths.NOTEBOOKS) -> str:
 
 def make_report(
     profile: str, output: Path, workers: int | None = None, assignments: Sequence[str] = (),
-    folder: Path = paths.NOTEBOOKS,
+    folder: Path = paths.NOTEBOOKS, formats: Sequence[str] = FORMATS,
 ) -> None:  # fmt: skip
     """Run those notebooks of a folder that have to run; publish the report if anything changed.
 
-    assignments: "NAME=VALUE", for every notebook with that parameter. Raises Refusal before
-    anything starts, and Failure, with nothing published, when a notebook failed.
+    assignments: "NAME=VALUE", for every notebook with that parameter; formats: of the documents,
+    of FORMATS. Raises Refusal before anything starts, and Failure, with nothing published, when a
+    notebook failed.
     """
     terminal, output = Terminal(), output.resolve()
     runner = Runner(discover(folder), workers, terminal)
@@ -251,7 +253,7 @@ def make_report(
             raise Failure(left)
         try:
             entries = [*runner.entries.values()]
-            rendering = _fill(staged, entries, terminal, linked(output, folder))
+            rendering = _fill(staged, entries, terminal, linked(output, folder), formats)
         except BaseException:  # Ctrl-C too
             terminal.line(left)
             raise
@@ -263,11 +265,16 @@ def make_report(
             about = provenance.about(measuring=True) | {"threads": runner.threads}
             publish.publish(staged, output, run | costs | {"provenance": about})
             runner.summary(costs)
-    terminal.line(f"{output / 'report.html'}\n{output / 'report.pdf'}")
+    terminal.line(documents(output, formats))
+
+
+def documents(output: Path, formats: Sequence[str]) -> str:
+    """The files of a report's documents, a line each."""
+    return "\n".join(str(output / f"report.{name}") for name in formats)
 
 
 def _fill(
-    staged: Path, entries: list[Entry], terminal: Terminal, links: str
+    staged: Path, entries: list[Entry], terminal: Terminal, links: str, formats: Sequence[str]
 ) -> dict[str, float]:
     """Put what the notebooks made into a staged report, and the documents: what these cost.
 
@@ -276,26 +283,26 @@ def _fill(
     for entry in entries:
         entry.copy_to(staged / "report")
     notebooks = {file: one for entry in entries for file, one in entry.under("notebooks").items()}
-    parts, kept = rendering_parts(notebooks, links), ResultCache("documents")
-    documents, why = kept.find(parts)
-    if documents is None:
+    parts, kept = rendering_parts(notebooks, links, formats), ResultCache("documents")
+    made, why = kept.find(parts)
+    if made is None:
         terminal.line(f"all notebooks done, rendering ({why})")
         began = time.monotonic()
-        render(staged / "report" / "notebooks", staged / "documents", links)
+        render(staged / "report" / "notebooks", staged / "documents", links, formats)
         used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MEMORY_UNIT / 1e9
         cost = {"seconds": time.monotonic() - began, "memory_gb": used}
-        documents = kept.add(parts, staged / "documents", cost)
-    documents.copy_to(staged / "report")
-    return documents.cost
+        made = kept.add(parts, staged / "documents", cost)
+    made.copy_to(staged / "report")
+    return made.cost
 
 
-def render_again(output: Path) -> None:
+def render_again(output: Path, formats: Sequence[str] = FORMATS) -> None:
     """Render a folder's report again, from its executed notebooks; Refusal when it has none."""
     notebooks = output / "notebooks"
     if not any(notebooks.glob("*.ipynb")) or notebooks == paths.NOTEBOOKS:
         hint = "make them first, with python -m helpers report"
         raise Refusal(f"no executed notebooks in {output}: {hint}")
     with publish.staging(output) as staged:
-        render(notebooks, staged / "report", linked(output))
+        render(notebooks, staged / "report", linked(output), formats)
         publish.publish(staged, output)
-    print(output / "report.html", output / "report.pdf", sep="\n")
+    print(documents(output, formats))

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from contextlib import suppress
+from types import ModuleType
 
 import psutil
 
@@ -23,7 +24,16 @@ def _watch() -> None:
             process.kill()
 
 
+def without_grammar() -> None:
+    """Have jsonschema do without its check of IRIs, for which it loads a grammar in three seconds.
+
+    Neither notebooks nor anything else here has IRIs to check. Before anything imports nbformat.
+    """
+    sys.modules.setdefault("rfc3987_syntax", ModuleType("rfc3987_syntax"))
+
+
 if __name__ == "__main__":
+    without_grammar()
     threading.Thread(target=_watch, daemon=True).start()
     from papermill.cli import papermill
 

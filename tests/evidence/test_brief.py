@@ -44,7 +44,7 @@ def test_every_claim_has_at_most_five_words_and_a_number():
     assert all(len(each.words.split()) <= 5 for each in brief.BRIEFS.values())
     nothing = Evidence(NONE, NONE)
     said = [brief.measured(claim, nothing) for claim in claim_rows(nothing)]
-    assert all(words.endswith(": –") for words in said)
+    assert all(words.endswith(": not measured yet") for words in said)
 
 
 def claim(name, plain="not decidable", fast="not decidable", signs=(0,)):
@@ -61,8 +61,12 @@ def test_the_number_is_of_the_recipe_that_decides_the_claim_and_says_so():
     fast = {"10_D": [{"training_loss": loss} for loss in (101.8, 102.2)],
             "baseline": [{"training_loss": loss} for loss in (149.2, 148.8)]}  # fmt: skip
     both = Evidence(MADE.plain, runs("fast", **fast))
-    assert brief.measured(claim("C3"), MADE).endswith(": 149.0 ± 0.0 (plain)")
+    protocol = claim("C3", fast="does not apply")
+    assert brief.measured(protocol, MADE).endswith(": 149.0 ± 0.0 (plain)")
     assert brief.measured(claim("C9"), MADE).endswith(": −14.0 ± 190.6 (plain)")
+    assert brief.measured(claim("C9"), both).endswith(": −47.0 ± 1.2 (fast)")
+    decided = claim("C9", plain="confirmed", signs=(1,))
+    assert brief.measured(decided, both).endswith(": −14.0 ± 190.6 (plain)")
     assert brief.measured(claim("C17"), MADE).endswith(": +40.0 ± 12.7 (fast)")  # the only one
     decided = claim("C9", fast="confirmed", signs=(1,))
     assert brief.measured(decided, both).endswith(": −47.0 ± 1.2 (fast)")
@@ -109,13 +113,26 @@ def test_a_line_of_the_claims_table_leads_to_card_and_findings(stored):
 
 
 def test_moving_claims_have_a_known_verdict_and_its_findings_for_each_form(stored):
-    _, claims = stored
-    moving = brief.moving(claims)
+    evidence, claims = stored
+    moving, seeds = brief.moving(claims, evidence)
+    assert seeds == sorted({*evidence.plain.runs.table["seed"], *evidence.fast.runs.table["seed"]})
     assert [claim["id"] for claim in moving] == [f"C{n}" for n in range(1, 25)]
     for claim, shown in zip(claims, moving, strict=True):
         sides = [getattr(claim, form) for form in FORMS]
         assert shown["found"] == [[side.verdict, side.ours] for side in sides]
         assert {verdict for verdict, _ in shown["found"]} <= set(MARKS)
+        assert [len(verdicts) for verdicts in shown["without"]] == [len(seeds)] * len(FORMS)
+        assert {verdict for each in shown["without"] for verdict in each} <= set(MARKS)
+
+
+def test_without_a_seed_its_runs_count_nowhere(stored):
+    evidence, claims = stored
+    for side, fewer in zip(evidence, brief.without(evidence, 0), strict=True):
+        for table, less in ((side.runs.table, fewer.runs.table), (side.courses, fewer.courses)):
+            assert set(less["seed"]) == set(table["seed"]) - {0}
+        assert fewer.steps is side.steps  # these have rounds
+    unused = brief.without(evidence, 99)
+    assert [row.plain.ours for row in claim_rows(unused)] == [row.plain.ours for row in claims]
 
 
 def test_cards_hold_every_claim_once():
@@ -144,7 +161,7 @@ def test_the_conclusion_names_each_claim_once_or_counts_it_as_open(stored):
 def test_the_summary_figure_has_every_run_and_which_left_dimensions_unused():
     rows, papers, unused = brief.summary_rows(MADE)
     assert rows["10-D"]["plain"].tolist() == [120, 150] and papers["10-D"] == 124.3071
-    assert unused["10-D"]["plain"].tolist() == [True, False]
+    assert unused["10-D"]["plain"].tolist() == [2, 0]
     said = brief.summary_alt(rows, papers, unused)
     assert "10-D: published 124.3; plain 120.0, 150.0 (1 with unused dimensions)" in said
 
@@ -155,7 +172,7 @@ def test_the_abstract_warns_of_trial_runs(stored):
     assert trial.startswith("**This is a trial run") and trial.endswith(whole)
     assert draft.startswith("**This is a draft.") and draft.endswith(whole)
     assert whole.strip().startswith("1. **") and whole.strip().count("\n") == 2
-    assert brief.verdicts(claims).startswith("Of the original's 24 claims: as published, ")
+    assert brief.verdicts(claims).startswith("The original makes 24 claims. As published: ")
 
 
 def test_a_trial_reads_no_stored_runs():

@@ -49,8 +49,8 @@ def test_differences_are_listed_by_pair_and_recipe():
     assert listed.splitlines() == [
         "Compared with the baseline of the same recipe:",
         "",
-        "- **model B, plain**: loss 4.0 nats higher (95 % interval over 3 seeds: 1.8 to 6.2); "
-        "it is 400 higher (95 % interval over 3 seeds: 178 to 622).",
+        "- **model B, plain**: Loss 4.0 nats higher (95 % interval over 3 seeds: 1.8 to 6.2). "
+        "It is 400 higher (95 % interval over 3 seeds: 178 to 622).",
     ]
     assert text.seed_differences(EVIDENCE, [("c", "a")], kinds) == text.NOTHING
 

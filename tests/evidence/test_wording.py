@@ -41,10 +41,10 @@ def test_protocol_names_what_was_done():
     text = wording.protocol(model_config("baseline", profile="original", seed=7))
     assert text.startswith("30 epochs on 70,000 digits, training and test together, Adam")
     assert text.endswith("batches of 128, seed 7")
-    assert "2,000 training digits" in wording.protocol(model_config("baseline", profile="smoke"))
+    assert "1,000 training digits" in wording.protocol(model_config("baseline", profile="smoke"))
     plain = wording.protocol(model_config("baseline"))
     assert plain.startswith("3 epochs on 60,000 training digits, Muon")
-    assert plain.endswith("learning rate, batches of 64, seed 0")
+    assert plain.endswith("cosine schedule, batches of 64, seed 0")
 
 
 def test_protocol_names_another_data_set_and_unusual_settings():

@@ -250,9 +250,11 @@ RUNS = [
 ]  # fmt: skip
 MARKS = {"confirmed": "+", "refuted": "-"}
 CLAIMS = [
-    {"id": "C1", "words": "One", "found": [["confirmed", "(p1)"], ["confirmed", "(f1)"]]},
-    {"id": "C2", "words": "Two", "found": [["confirmed", "(p2)"], ["refuted", "(f2)"]]},
-]
+    {"id": "C1", "words": "One", "found": [["confirmed", "(p1)"], ["confirmed", "(f1)"]],
+     "without": [["confirmed"] * 2, ["confirmed", "refuted"]]},
+    {"id": "C2", "words": "Two", "found": [["confirmed", "(p2)"], ["refuted", "(f2)"]],
+     "without": [["confirmed"] * 2, ["refuted", "confirmed"]]},
+]  # fmt: skip
 GARMENTS = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker")
 
 
@@ -278,7 +280,7 @@ def figures():
         live.board(plane, images, [3, 7], mask, steps=6, warm_up=2, static=STATIC, **garments),
         live.confusion(MEANS, LABELS, VOTES, DIGITS, static=STATIC),
         live.courses(RUNS, 3, static=STATIC),
-        live.verdicts(CLAIMS, ["published", "fast"], MARKS, static=STATIC),
+        live.verdicts(CLAIMS, [0, 7], ["published", "fast"], MARKS, static=STATIC),
     ]
     assert all(figure.static is STATIC for figure in made)
     made = [figure.content for figure in made]
@@ -329,7 +331,7 @@ def test_figures_fit_a_narrow_page(acted):
 
 def test_what_can_be_used_has_a_name_and_takes_the_focus(acted):
     assert acted["nameless"] == 0
-    assert acted["focusable"] == [4, 11, 1, 5, 12, 1, 1, 4]
+    assert acted["focusable"] == [4, 11, 1, 5, 12, 1, 1, 7]
 
 
 def test_the_plane_decodes_where_keys_and_mouse_point(acted, figures):
@@ -447,9 +449,16 @@ def test_a_switch_moves_claims_to_their_verdicts(acted):
     assert acted["verdicts"][1] == ["+ confirmed: 1C1", "- refuted: 1C2"]
     assert acted["change"] == "1 of 2 verdicts change."
     assert acted["why"] == (
-        "C2: Two. published: confirmed; fast: refuted. On what is shown: (f2)"
+        "C2: Two. published: confirmed; fast: refuted (all seeds). By all seeds, fast: (f2)"
     )
-    assert acted["pressed"] == ["fast", "C2"]
+    assert acted["pressed"] == ["fast", "all seeds", "C2"]
+
+
+def test_a_seed_that_is_left_out_moves_claims(acted):
+    columns, change, why = acted["without"]
+    assert columns == ["+ confirmed: 1C2", "- refuted: 1C1"]
+    assert change == "2 of 2 verdicts change."
+    assert "fast: confirmed (without seed 7). By all seeds, fast: (f2)" in why
 
 
 def test_without_its_script_the_page_shows_the_pictures(figures, browser):

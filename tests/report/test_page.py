@@ -217,6 +217,13 @@ def test_notebooks_are_linked_where_they_are_said_to_be(tmp_path):
     assert found == [f"../course%20%26%20lab/{name}.ipynb" for name in sample.sample()]
 
 
+def test_a_page_alone_leads_to_no_pdf(tmp_path):
+    books = sample.write(tmp_path / "notebooks", sample.sample())
+    render(books, tmp_path, formats=["html"])
+    assert [file.name for file in tmp_path.glob("report.*")] == ["report.html"]
+    assert 'href="report.pdf"' not in (tmp_path / "report.html").read_text()
+
+
 def test_links_lead_to_the_pdf_and_notebooks_and_data(reader):
     page = reader()
     assert page.locator(".bar a").get_attribute("href") == "report.pdf"

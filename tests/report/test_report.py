@@ -45,7 +45,7 @@ def made(tmp_path_factory):
 
 def pages_of(pdf):
     """The text of every page below its running head."""
-    top = 842 - 78  # points, of A4
+    top = 842 - 74  # points, of A4
     return [page.get_textpage().get_text_bounded(top=top) for page in pypdfium2.PdfDocument(pdf)]
 
 
@@ -243,7 +243,7 @@ def test_links_in_lists_end_with_the_page_they_lead_to_and_others_name_what_stan
 
 def test_running_heads_name_chapter_and_section(made):
     pages = pypdfium2.PdfDocument(made.folder / "report.pdf")
-    heads = [page.get_textpage().get_text_bounded(bottom=842 - 78) for page in pages]
+    heads = [page.get_textpage().get_text_bounded(bottom=842 - 74) for page in pages]
     assert words(heads[0]) == "" and words(heads[1]) == "Variational autoencoders, measured"
     place = number(made.pages, r"1\.0\.2\u2002Training")
     assert words(heads[place]).startswith("1 Variational autoencoders 1.")

@@ -56,6 +56,7 @@ def test_a_section_less_needs_no_change_of_code(course):
     [
         ("Lecture 1", {"title": "T", "year": 2026, "venue": "V"}),
         ("lecture", {"title": "T", "year": 2026}),
+        ("lecture", {"title": "T\x00", "year": 2026, "venue": "V"}),
         ("lecture", {"title": "T", "year": 2026, "venue": "V", "url": "javascript:evil()"}),
     ],
 )

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -85,12 +86,12 @@ def _no_real_rendering():
         yield
 
 
-def render(notebooks: Path, output: Path, links: str) -> None:
+def render(notebooks: Path, output: Path, links: str, formats: Sequence[str]) -> None:
     """Stands for the real rendering: the documents name the notebooks."""
     names = " ".join(sorted(file.stem for file in notebooks.glob("*.ipynb")))
     output.mkdir(exist_ok=True)
-    for name in ("report.html", "report.pdf"):
-        (output / name).write_text(names)
+    for name in formats:
+        (output / f"report.{name}").write_text(names)
 
 
 def make_report(output: Path, folder: Path, *assignments: str) -> tuple[str, BaseException | None]:
@@ -221,8 +222,8 @@ def test_failures_are_named_and_the_last_report_stays(good, tmp_path):
 
 
 def test_a_failed_rendering_keeps_the_last_report(tmp_path, monkeypatch):
-    def fail(notebooks, output, links):
-        render(notebooks, output, links)
+    def fail(*given):
+        render(*given)
         raise OSError("disk full")
 
     write_notebook(tmp_path / "n", "00_a")
@@ -368,6 +369,23 @@ def test_render_again_replaces_the_documents(tmp_path, capsys):
     assert (tmp_path / "report.html").read_text() == "00_a"
     assert capsys.readouterr().out == f"{tmp_path / 'report.html'}\n{tmp_path / 'report.pdf'}\n"
     assert sorted(published(tmp_path)) == ["notebooks/00_a.ipynb", "report.html", "report.pdf"]
+
+
+def test_one_document_alone(tmp_path, monkeypatch, capsys):
+    """The other one, of a run before, goes: it would be of another run."""
+    monkeypatch.setenv("HELPERS_CACHE", str(tmp_path / "cache"))
+    write_notebook(tmp_path / "n", "00_a")
+    output = tmp_path / "out"
+    command = ["report", "--notebooks", str(tmp_path / "n"), "--output", str(output)]
+    assert main(command) == 0
+    for name in ("pdf", "html"):
+        assert main([*command, "--format", name]) == 0
+        assert capsys.readouterr().out.endswith(f"\n{output / f'report.{name}'}\n")
+        assert [file.name for file in output.glob("report.*")] == [f"report.{name}"]
+        assert main(["render", "--output", str(output), "--format", name]) == 0
+        assert capsys.readouterr().out == f"{output / f'report.{name}'}\n"
+    assert main(["report", "--reference", "--format", "pdf"]) == 2
+    assert capsys.readouterr().err.endswith(": leave out --format\n")
 
 
 def test_the_reference_run_leads_to_notebooks_that_git_tracks(tmp_path, monkeypatch):

@@ -166,14 +166,17 @@ def courses(runs: Sequence[Mapping], dimensions: int, *, static: Figure) -> Live
 
 
 def verdicts(
-    claims: Sequence[Mapping], forms: Sequence[str], marks: Mapping[str, str], *, static: Figure
+    claims: Sequence[Mapping], seeds: Sequence[int], forms: Sequence[str],
+    marks: Mapping[str, str], *, static: Figure,
 ) -> LiveFigure:
-    """Claims by verdict: a switch of the form of the evidence moves them.
+    """Claims by verdict: switches of the form of the evidence and of the seed left out move them.
 
-    claims: with an id, words, and found, for each form the verdict and what it is based on; marks:
-    the sign of every verdict.
+    claims: with an id, words, found, for each form the verdict and what it is based on, and
+    without, for each form the verdicts with one of the seeds left out; marks: the sign of every
+    verdict.
     """
-    data = {"claims": list(claims), "forms": list(forms), "marks": list(marks.items())}
+    data = {"claims": list(claims), "seeds": list(seeds)}
+    data |= {"forms": list(forms), "marks": list(marks.items())}
     return _figure("verdicts", data, static, {})
 
 

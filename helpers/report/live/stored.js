@@ -1,4 +1,4 @@
-// Stored runs: the courses of trainings, epoch by epoch, and the verdicts, recipe by recipe.
+// Stored runs: the courses of trainings, epoch by epoch, and the verdicts, by recipe and seed.
 
 import { button, choices, invitation, isStill, make, number } from "./common.js";
 
@@ -37,11 +37,13 @@ export const courses = (element, { runs, dimensions }) => {
   draw();
 };
 
-// ---- A switch of the recipe, which moves the claims between their verdicts.
+// ---- Switches of the recipe, and of a seed that is left out, which move the claims between their verdicts.
 
-export const verdicts = (element, { forms, marks, claims }) => {
+export const verdicts = (element, { forms, seeds, marks, claims }) => {
   const status = make("output", { class: "live-readout" }), details = make("output", { class: "live-readout" });
-  let form = 0, chosen = null;
+  const names = ["all seeds", ...seeds.map(seed => `without seed ${seed}`)];
+  let form = 0, seed = 0, chosen = null;  // seed: 0 for all, else which is left out, from 1
+  const verdict = ({ found, without }, n = form) => (seed ? without[n][seed - 1] : found[n][0]);
   const columns = marks.map(([name, sign]) => {
     const [count, tiles] = [make("span", { class: "live-value" }), make("div", { class: "live-tiles" })];
     return { name, count, tiles, column: make("div", { class: "live-verdicts", role: "group", "aria-label": name }, make("p", {}, `${sign} ${name}: `, count), tiles) };
@@ -49,18 +51,19 @@ export const verdicts = (element, { forms, marks, claims }) => {
   const describe = () => {
     tiles.forEach((tile, i) => tile.setAttribute("aria-pressed", i === chosen));
     if (chosen === null) return;
-    const { id, words, found } = claims[chosen], all = forms.map((name, n) => `${name}: ${found[n][0]}`).join("; ");
-    details.textContent = `${id}: ${words}. ${all}. On what is shown: ${found[form][1]}`;
+    const { id, words, found } = claims[chosen], all = forms.map((name, n) => `${name}: ${verdict(claims[chosen], n)}`).join("; ");
+    details.textContent = `${id}: ${words}. ${all} (${names[seed]}). By all seeds, ${forms[form]}: ${found[form][1]}`;
   };
   const tiles = claims.map(({ id, words }, i) => button(id, () => {
     chosen = i;
     describe();
   }, { "aria-pressed": "false", title: words }));
-  const place = () => tiles.forEach((tile, i) => columns.find(({ name }) => name === claims[i].found[form][0]).tiles.append(tile));
-  const change = next => {
-    const places = () => tiles.map(tile => tile.getBoundingClientRect()), former = form, before = places();
-    form = next;
-    const moved = claims.map(({ found }) => found[former][0] !== found[form][0]);
+  const place = () => tiles.forEach((tile, i) => columns.find(({ name }) => name === verdict(claims[i])).tiles.append(tile));
+  const change = (toForm, toSeed) => {
+    const places = () => tiles.map(tile => tile.getBoundingClientRect()), before = places();
+    const former = claims.map(claim => verdict(claim)), same = toForm === form && toSeed === seed;
+    [form, seed] = [toForm, toSeed];
+    const moved = claims.map((claim, i) => verdict(claim) !== former[i]);
     place();
     places().forEach((now, i) => {
       tiles[i].toggleAttribute("data-moved", moved[i]);
@@ -68,15 +71,16 @@ export const verdicts = (element, { forms, marks, claims }) => {
       if (!isStill()) tiles[i].animate([{ translate: from }, { translate: "0 0" }], { duration: 500, easing: "ease-in-out" });
     });
     columns.forEach(({ count, tiles }) => { count.textContent = tiles.children.length; });
-    status.textContent = former === form ? "" : `${moved.filter(Boolean).length} of ${claims.length} verdicts change.`;
+    status.textContent = same ? "" : `${moved.filter(Boolean).length} of ${claims.length} verdicts change.`;
     describe();
   };
   element.append(
-    invitation("Switch the recipe: claims move to their verdicts. Choose a claim to read why."),
-    choices("Models trained", forms, change),
+    invitation("Switch the recipe, or leave out the runs of one seed: claims move to their verdicts. Choose a claim to read why."),
+    choices("Models trained", forms, next => change(next, seed)),
+    ...(seeds.length ? [choices("Seeds", names, next => change(form, next))] : []),
     make("div", { class: "live-board-of-verdicts" }, ...columns.map(({ column }) => column)),
     status, details,
   );
   place();
-  change(0);
+  change(0, 0);
 };

@@ -176,8 +176,11 @@ const useStored = async () => {
   click(claims, "C2");
   click(claims, "fast");
   results.verdicts.push(columns());
-  [results.change, results.why] = [...claims.querySelectorAll("output")].map(output => output.textContent);
+  const said = () => [...claims.querySelectorAll("output")].map(output => output.textContent);
+  [results.change, results.why] = said();
   results.pressed = [...claims.querySelectorAll("[aria-pressed=true]")].map(button => button.textContent);
+  click(claims, "without seed 7");
+  results.without = [columns(), ...said()];
 };
 
 const act = async () => {
