@@ -27,6 +27,11 @@ def pytest_configure(config):
     os.environ["HELPERS_OUTPUT"] = str(config.own_folder / "output")
 
 
+def pytest_collection_modifyitems(items):
+    """Start the longest files first, so that the last minutes have work for both processes."""
+    items.sort(key=lambda item: item.path.name not in ("test_whole.py", "test_changes.py"))
+
+
 def pytest_unconfigure(config):
     """Remove the folder."""
     shutil.rmtree(config.own_folder, ignore_errors=True)
