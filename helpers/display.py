@@ -27,10 +27,12 @@ import yaml
 from IPython.core.getipython import get_ipython
 from IPython.display import HTML, display
 from matplotlib.axes import Axes
-from matplotlib.collections import PathCollection
+from matplotlib.collections import PathCollection, PolyCollection
 from matplotlib.container import BarContainer
+from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
 from matplotlib.pyplot import close
+from PIL import Image
 
 from helpers import paths
 from helpers.parameters import check_injected
@@ -109,9 +111,10 @@ def source(*objects: Callable | type) -> None:
 
 
 def figure_data(fig: Figure) -> str:
-    """The numbers of a figure's lines, points and bars as CSV; "" for none or over MOST_DATA.
+    """The numbers that a figure draws as CSV; "" for none or over MOST_DATA.
 
-    Columns have the axes' names, with units; where panels differ, each panel names its own.
+    Lines, points, bars, outlines of areas and contours; a map with a colour bar row by row, its
+    values as y. Columns have the axes' names, with units; where panels differ, each names its own.
     """
     rows, names = [], {}
     for panel, ax in enumerate(fig.axes, start=1):
@@ -122,12 +125,20 @@ def figure_data(fig: Figure) -> str:
         for bars in (each for each in ax.containers if isinstance(each, BarContainer)):
             tops = [(bar.get_x() + bar.get_width() / 2, bar.get_height()) for bar in bars]
             found.append((bars, tops))
+        areas = [each for each in ax.collections if isinstance(each, ContourSet | PolyCollection)]
+        for area in (each for each in areas if not str(each.get_label()).startswith("_")):
+            found += [(area, line) for path in area.get_paths() for line in path.to_polygons()]
         for place, (artist, points) in enumerate(found, start=1):
             label = str(artist.get_label())
             name = f"series {place}" if label.startswith("_") else label
             name = ": ".join(filter(None, (_row(ax, points), name)))
             rows += [(panel, name, float(x), float(y)) for x, y in points]
             names[panel] = [_axis_name(ax, "x"), _axis_name(ax, "y")]
+        for coloured in (each for each in ax.images if each.colorbar is not None):
+            ticks, values = [tick.get_text() for tick in ax.get_yticklabels()], coloured.get_array()
+            for name, row in zip(ticks, values.filled(np.nan), strict=True):
+                rows += [(panel, name, x, float(y)) for x, y in enumerate(row)]
+            names[panel] = [_axis_name(ax, "x"), coloured.colorbar.ax.get_ylabel()]
     alike = len({tuple(pair) for pair in names.values()}) == 1
     columns = next(iter(names.values())) if alike else ["x", "y"]
     frame = pd.DataFrame(rows, columns=["panel", "series", *columns])
@@ -135,6 +146,22 @@ def figure_data(fig: Figure) -> str:
         frame["panel"] = [f"{panel}: {', '.join(names[panel])}" for panel in frame["panel"]]
     text = frame.to_csv(index=False, lineterminator="\n", float_format="%.6g", na_rep="nan")
     return text if 0 < len(rows) <= MOST_DATA else ""
+
+
+def figure_pixels(fig: Figure) -> str:
+    """The pixels of a figure's pictures as a PNG in base64, below each other; "" for none.
+
+    Grey as drawn, full ink 0; transparent where there is no pixel or a hidden one.
+    """
+    images = [each for ax in fig.axes for each in ax.images if each.colorbar is None]
+    frames = [pd.DataFrame(np.ma.filled(each.get_array(), np.nan)) for each in images]
+    if not frames:
+        return ""
+    pixels, file = pd.concat(frames).to_numpy(), io.BytesIO()  # short rows end in NaN
+    grey = 255 * (1 - np.nan_to_num(pixels).clip(0, 1))
+    levels = np.stack([grey.round(), 255 * np.isfinite(pixels)], axis=-1).astype("uint8")
+    Image.fromarray(levels).save(file, "PNG", optimize=True)
+    return base64.b64encode(file.getvalue()).decode()
 
 
 def _row(ax: Axes, points: Any) -> str:
@@ -211,6 +238,7 @@ def _show_figure(fig: Figure, live: dict | None = None) -> None:
         paths.figures().mkdir(parents=True, exist_ok=True)
         (paths.figures() / f"{label}.svg").write_text(picture, "utf-8")
     report = {"kind": "figure", **texts, "live": live, "data": figure_data(fig)}
+    report["pixels"] = "" if report["data"] else figure_pixels(fig)
     bundle = {"image/svg+xml": picture, "text/plain": texts["alt"] or "a figure"}
     if live and paths.by_hand():  # an untrusted notebook shows no SVG
         bundle["image/png"] = base64.b64encode(_saved(fig, "png", {})).decode()

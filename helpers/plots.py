@@ -202,14 +202,15 @@ def latent_classes(points, labels, ax=None, axis_names=("$z_1$", "$z_2$"), names
     edges = np.linspace(low - 0.08 * (high - low), high + 0.08 * (high - low), 61)
     x, y = (edges[1:] + edges[:-1]).T / 2
     for label in np.unique(labels):
-        counts = np.histogramdd(points[labels == label], bins=edges.T)[0]
-        density = gaussian_filter(counts, 1.2).T
+        density = gaussian_filter(np.histogramdd(points[labels == label], edges.T)[0], 1.2).T
         ordered = np.sort(density, axis=None)[::-1]
         half, most = (ordered[np.searchsorted(ordered.cumsum(), share * ordered.sum())]
                       for share in (0.5, 0.9))  # fmt: skip
-        colour = CLASS_COLOURS[label]
-        ax.contourf(x, y, density, levels=[half, 2 * ordered[0]], colors=[colour], alpha=AREA)
-        ax.contour(x, y, density, levels=[most], colors=[colour], linewidths=0.8)
+        colour, name = CLASS_COLOURS[label], (names or DIGITS)[label]
+        area = ax.contourf(x, y, density, [half, 2 * ordered[0]], colors=[colour], alpha=AREA)
+        area.set_label(f"{name}: half")
+        line = ax.contour(x, y, density, [most], colors=[colour], linewidths=0.8)
+        line.set_label(f"{name}: nine tenths")
     if names:
         _name_classes(points, labels, ax, names)
     ax.set(xlabel=axis_names[0], ylabel=axis_names[1], box_aspect=1)
@@ -256,8 +257,7 @@ def dimension_bars(
     """One bar per latent dimension, values (latent_dim,), pale under the dashed `threshold`."""
     values = np.asarray(values)
     ax = ax or figure(width=11)[1]
-    limit = -np.inf if threshold is None else threshold
-    colours = [CLASS_COLOURS[0] if value >= limit else PALE for value in values]
+    colours = [CLASS_COLOURS[0] if threshold is None or v >= threshold else PALE for v in values]
     ax.bar(np.arange(1, len(values) + 1), values, color=colours, width=0.7)
     if threshold is not None:
         label = f"{name}: {threshold:.2g}"
@@ -343,9 +343,9 @@ def run_courses(courses: Mapping[str, Sequence], ax: Axes, ylabel="", named=True
     """
     looks = zip(CLASS_COLOURS, ("-", "--"), strict=False)
     for (name, runs), (colour, look) in zip(courses.items(), looks, strict=False):
-        for n, values in enumerate(runs):
-            label = "" if n else name
-            ax.plot(range(1, len(values) + 1), values, look, color=colour, lw=1.2, label=label)
+        for n, run in enumerate(runs):
+            style = {"color": colour, "linewidth": 1.2, "label": "" if n else name}
+            ax.plot(range(1, len(run) + 1), run, look, **style)
     ax.set(xlabel="epoch", ylabel=ylabel)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     if named and courses:

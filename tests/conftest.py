@@ -43,6 +43,15 @@ def pytest_runtest_setup():
         sys.modules["helpers.training"].prepare_backend()
 
 
+@pytest.fixture(autouse=True)
+def _same_environment():
+    """What a test sets in the environment, a worker of Dask in this process too, ends with it."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
 @pytest.fixture
 def own_cache(tmp_path, monkeypatch):
     """An empty model cache for one test, with the digits in it."""

@@ -208,6 +208,6 @@ def test_a_trial_states_no_verdict_and_no_stored_number(page):
     for row in rows:
         said = {cell.get_text(" ", strip=True) for cell in row[-3:]}
         assert said <= {"not measured yet", "does not apply"}
-        assert row[2].get_text(" ", strip=True).endswith(": –")
+        assert row[2].get_text(" ", strip=True).endswith(": not measured yet")
     over_seeds = r"by the (plain|fast) recipe (not shown|about|[\d−])"
     assert "not measured yet" in text and not re.search(over_seeds, text)

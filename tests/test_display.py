@@ -1,17 +1,21 @@
 """helpers.display: what a cell's `#|` lines say, what it shows and keeps, in a real kernel."""
 
+import base64
 import csv
 import inspect
+import io
 import os
 import subprocess
 import sys
 
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
+from PIL import Image
 
 from helpers import display, plots
 from helpers.report.cells import KINDS
@@ -209,6 +213,32 @@ def test_pictures_and_many_points_give_none():
     assert display.figure_data(ax.figure) == ""
     ax.scatter(range(display.MOST_DATA + 1), range(display.MOST_DATA + 1))
     assert display.figure_data(ax.figure) == ""
+
+
+def test_outlines_of_classes_and_a_coloured_map_are_numbers():
+    points = np.random.default_rng(0).normal(np.repeat([[0, 0], [20, 5]], 200, axis=0))
+    ax = plots.latent_classes(points, np.repeat([0, 1], 200), names=["left", "right"])
+    frame = pd.read_csv(io.StringIO(display.figure_data(ax.figure))).set_index("series")
+    assert list(frame) == ["panel", "z_1", "z_2"]
+    for name, place in (("left", 0), ("right", 20)):
+        half, most = (frame.loc[f"{name}: {share}", "z_1"] for share in ("half", "nine tenths"))
+        assert most.min() < half.min() < place < half.max() < most.max()
+    counts = np.array([[8, 2], [5, 15]])
+    table = pd.read_csv(io.StringIO(display.figure_data(plots.confusion(counts, "ab").figure)))
+    assert list(table["series"]) == ["a", "a", "b", "b"]
+    np.testing.assert_array_equal(table["share of the class"], [np.nan, 0.2, 0.25, np.nan])
+
+
+def test_pictures_give_their_pixels():
+    images = np.random.default_rng(0).random((3, 28, 28))
+    images[2, 0, 0] = np.nan  # hidden
+    picture = display.figure_pixels(plots.image_rows([images[:2], images[2:]]).figure)
+    with Image.open(io.BytesIO(base64.b64decode(picture))) as file:
+        grey, alpha = np.moveaxis(np.asarray(file), -1, 0)
+    assert grey.shape == (60, 60)  # two rows of two, a pixel of white around each
+    assert np.abs(grey[1:29, 31:59] - 255 * (1 - images[1])).max() <= 0.5
+    assert alpha[31, 1] == 0 and np.all(alpha[31:59, 2:29] == 255)
+    assert display.figure_pixels(plots.confusion(np.eye(2), "ab").figure) == ""
 
 
 def test_table_escapes_bars_and_keeps_integers():

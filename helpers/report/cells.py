@@ -253,7 +253,7 @@ class _Cell:
         live = report.get("live")
         if live:
             live = {"figure": live["figure"], "data": live["data"], "parts": {**live["parts"]}}
-        more = {"live": live, "data": str(report.get("data", ""))}
+        more = {"live": live} | {name: str(report.get(name, "")) for name in ("data", "pixels")}
         if live and (words := self.options.get("live-cap")):
             more["moving"] = _text(words, self.place)
         figure = self.captioned("figure", report, alt=alt, picture=picture, suffix=suffix, **more)

@@ -76,6 +76,7 @@ class Element:
     live: dict | None = None  # what moves in the figure's place in HTML
     moving: Any = None  # Ast, its caption there
     data: str = ""  # the figure's numbers as CSV
+    pixels: str = ""  # or those of its pictures: a PNG in base64
     header: list = field(default_factory=list)  # Ast for each column
     rows: list = field(default_factory=list)  # lists of Ast; of the bibliography: references
     align: str = ""  # one of l, c, r for each column

@@ -89,17 +89,16 @@ def measure_steps(models: list[str], rounds: int, terminal: Terminal) -> list[di
     """Time the steps of every recipe in turns: a row for each model, form and round."""
     rows: list[dict] = []
     points = list(product(range(1, rounds + 1), models, speed.RIVALS))
-    with (
-        dask.config.set({"distributed.nanny.pre-spawn-environ": {}}),  # it would set single threads
-        workers(1, terminal=terminal) as pool,
-    ):
-        for number, model, form in points:
-            pool.client.restart()  # memory and threads of this timing alone
+    for number, model, form in points:
+        with (
+            dask.config.set({"distributed.nanny.pre-spawn-environ": {}}),  # or one thread for all
+            workers(1, terminal=terminal) as pool,  # memory and threads of this timing alone
+        ):
             (((_, row),)) = pool.run(time_steps, [(model, form)])
-            rows.append({"round": number} | row)
-            step, memory = row["seconds_per_step"] * 1000, row["peak_memory_gb"]
-            said = f"{model}, {form}: {step:.1f} ms a step, {memory:.2f} GB"
-            terminal.line(f"[{len(rows)}/{len(points)}] {said}")
+        rows.append({"round": number} | row)
+        step, memory = row["seconds_per_step"] * 1000, row["peak_memory_gb"]
+        said = f"{model}, {form}: {step:.1f} ms a step, {memory:.2f} GB"
+        terminal.line(f"[{len(rows)}/{len(points)}] {said}")
     return rows
 
 

@@ -66,7 +66,7 @@ KINDS = {  # where a text stands; n: the number of its cell
         "x", sample.shown({"text/markdown": f"| {text} |\n|---|\n| {text} |"}), label=f"tbl-{n}", tbl_cap=text
     ),
     "live": lambda n, text: sample.cell(
-        "x", output("A.", live={"figure": text, "data": {text: text}, "parts": {text: [text]}}, data=text),
+        "x", output("A.", live={"figure": text, "data": {text: text}, "parts": {text: [text]}}, data=text[::2], pixels=text),
         label=f"fig-{n}", live_cap=text,
     ),
     "code listing": lambda n, text: sample.cell(text, tags=["listing"], label=f"lst-{n}", lst_cap=text),

@@ -46,16 +46,14 @@ def reader(chromium, report):
         assert each.messages == []
 
 
-def current(page):
-    return page.evaluate("document.querySelector('#contents [aria-current]')?.hash")
+CURRENT = "document.querySelector('#contents [aria-current]')?.hash"
 
 
 def test_contents_follow_the_reader_and_scroll(reader):
     page = reader({"width": 1200, "height": 300})
     for place in ("#00_baseline-training", "#08_claims"):
         page.evaluate("place => document.getElementById(place.slice(1)).scrollIntoView()", place)
-        page.wait_for_timeout(100)
-        assert current(page) == place
+        page.wait_for_function(f"{CURRENT} === '{place}'")
     line = page.locator("#contents [aria-current]").bounding_box()
     assert 0 <= line["y"] < 300
     assert page.evaluate("document.querySelector('#contents').scrollTop") > 0
@@ -72,7 +70,7 @@ def test_contents_are_a_drawer_on_a_phone(reader):
     opener.tap()
     page.locator("#contents a[href='#08_claims']").tap()
     assert not contents.is_visible() and page.url.endswith("#08_claims")
-    assert current(page) == "#08_claims"
+    page.wait_for_function(f"{CURRENT} === '#08_claims'")
 
 
 @pytest.mark.parametrize(

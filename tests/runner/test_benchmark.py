@@ -8,7 +8,6 @@ from pathlib import Path
 import psutil
 import pytest
 import tensorflow as tf
-from distributed import Client
 from processes import listening
 
 from helpers import paths
@@ -19,6 +18,7 @@ from helpers.models import ARCHITECTURES, VAE
 from helpers.runner import benchmark
 from helpers.runner.benchmark import multiply_adds, time_steps
 from helpers.runner.terminal import Terminal
+from helpers.runner.workers import WorkerPool
 
 
 @pytest.mark.parametrize("form", RIVALS)
@@ -51,13 +51,13 @@ def test_a_cut_down_benchmark_runs_resumes_and_prints(own_cache, tmp_path, monke
     out, folder = io.StringIO(), tmp_path / "tables"
     options = {"epochs": 2, "rounds": 1, "images": 600, "folder": folder, "trial": True}
     options["terminal"] = Terminal(out)
-    restart, addresses = Client.restart, set()
+    run, addresses = WorkerPool.run, set()
 
-    def restarted(self):
-        restart(self)
+    def running(self, *what):
         addresses.update(listening(psutil.Process()))
+        return run(self, *what)
 
-    monkeypatch.setattr(Client, "restart", restarted)
+    monkeypatch.setattr(WorkerPool, "run", running)
     benchmark.benchmark(["baseline"], [0], **options)
     runs, steps = tables.read(folder / RUNS), tables.read(folder / STEPS)
     found = sorted(zip(runs["recipe"], runs["epoch"], strict=True))
