@@ -130,11 +130,16 @@ def _commit() -> str:
 
 @remember
 def _processor() -> str:
-    """The processor's name and number of cores."""
-    info = Path("/proc/cpuinfo")
-    named = re.search(r"^model name\s*:\s*(.+)", info.read_text() if info.exists() else "", re.M)
+    """The processor's name, its widest vector instructions and number of cores.
+
+    The vectors decide how sums are rounded; a virtual machine's name may hide which there are.
+    """
+    info = path.read_text() if (path := Path("/proc/cpuinfo")).exists() else ""
+    named = re.search(r"^model name\s*:\s*(.+)", info, re.M)
     name = named[1].strip() if named else platform.processor() or platform.machine()
-    return f"{name}, {os.cpu_count()} cores"
+    vectors = {"AVX-512": "avx512f", "AVX2": "avx2", "NEON": "asimd"}
+    found = [f" ({title})" for title, flag in vectors.items() if re.search(rf"\b{flag}\b", info)]
+    return f"{name}{''.join(found[:1])}, {os.cpu_count()} cores"
 
 
 def about(measuring: bool = False, config: TrainingConfig | None = None) -> dict[str, Any]:

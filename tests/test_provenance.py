@@ -5,10 +5,12 @@ import importlib
 import inspect
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import pytest
 
@@ -179,6 +181,9 @@ def test_about_says_where_a_number_comes_from(monkeypatch):
     keys = "date commit training_code measuring_code keras backend backend_version python"
     about, any_model = provenance.about(), provenance.training_code()
     assert list(about) == [*keys.split(), "processor", "threads"]
+    assert re.fullmatch(r".+, \d+ cores", about["processor"])
+    if "avx2" in (info := Path("/proc/cpuinfo").read_text()):
+        assert ("(AVX-512)" if "avx512f" in info else "(AVX2)") in about["processor"]
     assert about["measuring_code"] is None and about["training_code"] == any_model
     assert any_model != provenance.training_code(BASELINE)
     for bad in ("", "abc", "-1", "0", "1.5"):
