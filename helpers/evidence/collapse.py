@@ -10,11 +10,11 @@ from helpers.evidence.tables import DEFAULTS, find, read
 from helpers.evidence.wording import spread
 
 TABLE = "collapse.csv"
-UNCHANGED = "as published"
+UNCHANGED, LEAKY = "as published", "leaky ReLU"
 STUDIED = ("10-D", "deeper")
 CHANGES: dict[str, dict] = {  # to the plain recipe: fields of the configuration
     UNCHANGED: {},
-    "leaky ReLU": {"activation": "leaky_relu"},
+    LEAKY: {"activation": "leaky_relu"},
     "64 hidden units": {"hidden_units": 64},
     "0.1 nats of each KL free": {"free_bits": 0.1},
     "KL warm-up, half an epoch": {"kl_warmup": 0.5},
@@ -103,12 +103,19 @@ def summary(by_model: dict[str, Groups]) -> str:
             f"In {len(usual)} runs of {model}, one epoch by the published recipe, {dead} of 16 "
             "hidden units are dead."
         )
-        if "leaky ReLU" in groups:
-            leaky = groups["leaky ReLU"]
-            change = gain(groups, "leaky ReLU").change("lower", "higher", 1, unit=" nats")
+        if LEAKY in groups:
+            leaky = groups[LEAKY]
+            change = gain(groups, LEAKY).change("lower", "higher", 1, unit=" nats")
             dead = spread([*leaky["val_dead"].astype(float)], 0)
             said.append(
                 f"With a leaky ReLU it is {dead} in {len(leaky)} runs, and with the same seeds "
                 f"the loss on the test images is {change}."
             )
+        others = {name: gain(groups, name) for name in groups if name not in (UNCHANGED, LEAKY)}
+        for sign, word in ((1, "lower"), (-1, "higher")):
+            sure = [f"{name} ({found.scaled(sign).text(1)} nats)"
+                    for name, found in others.items() if found.sign == sign]  # fmt: skip
+            said += [f"It is also {word} with: {'; '.join(sure)}."] if sure else []
+        open_ = [name for name, found in others.items() if not found.sign]
+        said += [f"No difference is shown with: {'; '.join(open_)}."] if open_ else []
     return " ".join(said)

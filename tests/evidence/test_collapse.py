@@ -45,6 +45,7 @@ def test_the_table_and_the_sentences_say_what_the_rows_hold():
     said = collapse.summary({"10-D": found})
     assert said.startswith("In 2 runs of 10-D, one epoch") and "10 (9 to 11) of 16" in said
     assert "it is 0 in 2 runs" in said and "21.0 ± 12.7 nats lower" in said
+    assert said.endswith("No difference is shown with: 64 hidden units.")  # one run has no interval
     assert "leaky" not in collapse.summary({"10-D": {"as published": found["as published"]}})
     assert "units of deeper die early is not measured yet" in collapse.summary({"deeper": {}})
 
@@ -53,6 +54,13 @@ def test_a_change_that_is_worse_is_not_called_lower():
     worse = [(1, {}, 0, 100.0), (1, {"activation": "leaky_relu"}, 0, 105.0)]
     said = collapse.summary({"10-D": collapse.runs("10-D", made(worse))})
     assert "5.0 nats (one run) higher" in said
+    change = {"free_bits": 0.1}
+    for losses, word in (((103.0, 104.0), "higher"), ((96.0, 97.0), "lower")):
+        rows = [(1, {}, 0, 99.0), (2, {}, 0, 100.0)]
+        rows += [(n, change, 0, loss) for n, loss in enumerate(losses, start=1)]
+        said = collapse.summary({"10-D": collapse.runs("10-D", made(rows))})
+        size = abs(losses[0] - 99.0)
+        assert f"also {word} with: 0.1 nats of each KL free ({size:.1f} ± 0.0 nats)." in said
 
 
 def test_the_stored_runs_are_one_epoch_of_mnist_by_one_code():
