@@ -373,7 +373,7 @@ def seed_dots(rows: Mapping[str, Mapping], ax=None, published=None, unused=None,
             ax.plot(values[lost], np.full(np.sum(lost), height), **dots, mfc="white",
                     label=f"{recipe}, with unused dimensions")  # fmt: skip
             for x, n in zip(values[lost], used[lost] if used.dtype != bool else "", strict=False):
-                ax.text(x, height - 0.13, f"{n:g}", ha="center", fontsize=6)
+                ax.text(x, height - 0.13, f"{n:g}", ha="center", fontsize=8)
         if name in (published or {}):
             ax.plot([published[name]] * 2, [y - 0.36, y + 0.36], color=INK, lw=2, label="published")
     ax.set(yticks=range(len(rows)), yticklabels=list(rows), xlabel=xlabel)

@@ -179,7 +179,7 @@ def tiles(claims: list[Claim]) -> Figure:
         for x, name in enumerate(MARKS):
             ids = [claim.id for claim in claims if getattr(claim, form).verdict == name]
             lines = [" ".join(ids[n : n + 4]) for n in range(0, len(ids), 4)]
-            ax.text(x, y, "\n".join(lines), ha="center", va="center", fontsize=7)
+            ax.text(x, y, "\n".join(lines), ha="center", va="center", fontsize=8)
     ax.set(xlim=(-0.5, len(MARKS) - 0.5), ylim=(len(FORMS) - 0.5, -0.5))
     ax.set_yticks(range(len(FORMS)), [title.replace(", ", ",\n") for title in FORMS.values()])
     ax.set_xticks(range(len(MARKS)), list(MARKS))

@@ -87,35 +87,36 @@ def table(by_model: dict[str, Groups]) -> pd.DataFrame:
                 "test loss": spread([*those["val_loss"]]),
                 "lower by": "" if name == UNCHANGED else gain(groups, name).text(1),
             })  # fmt: skip
-    return pd.DataFrame(shown).set_index(["model", "recipe"])
+    found = pd.DataFrame(shown).set_index(["model", "recipe"])
+    found.attrs["align"] = "llrrrrr"
+    return found
 
 
 def summary(by_model: dict[str, Groups]) -> str:
-    """What the runs show, in sentences; "not measured yet" without runs of the plain recipe."""
-    said = []
-    for model, groups in by_model.items():
-        if UNCHANGED not in groups:
-            said.append(f"How many units of {model} die early is not measured yet.")
-            continue
-        usual = groups[UNCHANGED]
-        dead = spread([*usual["val_dead"].astype(float)], 0)
+    """What the runs show, a paragraph for each model."""
+    return "\n\n".join(_said(model, groups) for model, groups in by_model.items())
+
+
+def _said(model: str, groups: Groups) -> str:
+    """What a model's runs show; "not measured yet" without runs of the plain recipe."""
+    if UNCHANGED not in groups:
+        return f"How many units of {model} die early is not measured yet."
+    dead = {name: spread([*those["val_dead"].astype(float)], 0) for name, those in groups.items()}
+    said = [
+        f"In {len(groups[UNCHANGED])} runs of {model}, one epoch by the published recipe, "
+        f"{dead[UNCHANGED]} of 16 hidden units are dead."
+    ]
+    if LEAKY in groups:
+        change = gain(groups, LEAKY).change("lower", "higher", 1, unit=" nats")
         said.append(
-            f"In {len(usual)} runs of {model}, one epoch by the published recipe, {dead} of 16 "
-            "hidden units are dead."
+            f"With a leaky ReLU it is {dead[LEAKY]} in {len(groups[LEAKY])} runs, and with the "
+            f"same seeds the loss on the test images is {change}."
         )
-        if LEAKY in groups:
-            leaky = groups[LEAKY]
-            change = gain(groups, LEAKY).change("lower", "higher", 1, unit=" nats")
-            dead = spread([*leaky["val_dead"].astype(float)], 0)
-            said.append(
-                f"With a leaky ReLU it is {dead} in {len(leaky)} runs, and with the same seeds "
-                f"the loss on the test images is {change}."
-            )
-        others = {name: gain(groups, name) for name in groups if name not in (UNCHANGED, LEAKY)}
-        for sign, word in ((1, "lower"), (-1, "higher")):
-            sure = [f"{name} ({found.scaled(sign).text(1)} nats)"
-                    for name, found in others.items() if found.sign == sign]  # fmt: skip
-            said += [f"It is also {word} with: {'; '.join(sure)}."] if sure else []
-        open_ = [name for name, found in others.items() if not found.sign]
-        said += [f"No difference is shown with: {'; '.join(open_)}."] if open_ else []
+    others = {name: gain(groups, name) for name in groups if name not in (UNCHANGED, LEAKY)}
+    for sign, word in ((1, "lower"), (-1, "higher")):
+        sure = [f"{name} ({found.scaled(sign).text(1)} nats)"
+                for name, found in others.items() if found.sign == sign]  # fmt: skip
+        said += [f"It is also {word} with: {'; '.join(sure)}."] if sure else []
+    unsure = [name for name, found in others.items() if not found.sign]
+    said += [f"No difference is shown with: {'; '.join(unsure)}."] if unsure else []
     return " ".join(said)
