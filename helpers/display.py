@@ -37,7 +37,7 @@ from PIL import Image
 from helpers import paths
 from helpers.parameters import check_injected
 
-MOST_DATA = 6_000  # points that a figure gives as numbers
+MOST_DATA = 12_000  # points that a figure gives as numbers
 ALIGNMENTS = {"l": ":---", "c": ":---:", "r": "---:"}
 LABEL = re.compile(r"(fig|tbl|lst)(-[a-z0-9]+)+")
 REFERENCES = {"fig": "Figure", "tbl": "Table", "lst": "Listing", "eq": "Equation"}
