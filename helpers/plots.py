@@ -206,7 +206,7 @@ def latent_classes(points, labels, ax=None, axis_names=("$z_1$", "$z_2$"), names
         ordered = np.sort(density, axis=None)[::-1]
         half, most = (ordered[np.searchsorted(ordered.cumsum(), share * ordered.sum())]
                       for share in (0.5, 0.9))  # fmt: skip
-        colour, name = CLASS_COLOURS[label], (names or DIGITS)[label]
+        colour, name = CLASS_COLOURS[label], names[label] if names else "_"
         area = ax.contourf(x, y, density, [half, 2 * ordered[0]], colors=[colour], alpha=AREA)
         area.set_label(f"{name}: half")
         line = ax.contour(x, y, density, [most], colors=[colour], linewidths=0.8)

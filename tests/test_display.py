@@ -223,6 +223,8 @@ def test_outlines_of_classes_and_a_coloured_map_are_numbers():
     for name, place in (("left", 0), ("right", 20)):
         half, most = (frame.loc[f"{name}: {share}", "z_1"] for share in ("half", "nine tenths"))
         assert most.min() < half.min() < place < half.max() < most.max()
+    unnamed = plots.latent_classes(points, np.repeat([0, 1], 200), names=())
+    assert display.figure_data(unnamed.figure) == ""
     counts = np.array([[8, 2], [5, 15]])
     table = pd.read_csv(io.StringIO(display.figure_data(plots.confusion(counts, "ab").figure)))
     assert list(table["series"]) == ["a", "a", "b", "b"]
