@@ -39,14 +39,14 @@ def report(profile, output, reference, notebooks, jobs, format, p) -> None:
         from helpers.runner.sweep import refuse_uncommitted
 
         refuse_uncommitted(False, "reference run", "leave out --reference")
-    make_report(profile, output, jobs, assignments, notebooks, [format] if format else FORMATS)
+    make_report(profile, output, jobs, assignments, notebooks, format or FORMATS)
 
 
 def render(profile, output, reference, format) -> None:
     """Make report.html and report.pdf again, from notebooks that have run."""
     from helpers.runner.pipeline import render_again
 
-    render_again(_folder(profile, output, reference), [format] if format else FORMATS)
+    render_again(_folder(profile, output, reference), format or FORMATS)
 
 
 def sweep(grid, table, measure, profile, jobs, scheduler, trial) -> None:
@@ -188,7 +188,7 @@ OPTIONS: dict[str, dict[str, Any]] = {  # of all commands, as argparse takes the
                     "help": "the tracked reference run: report/, and figures/ at the top; of a "
                     "benchmark's tables: report/results"},
     "--notebooks": FOLDER | {"default": paths.NOTEBOOKS, "help": "folder of the notebooks"},
-    "--format": {"choices": FORMATS, "help": "this document alone (default: both)"},
+    "--format": {"choices": FORMATS, "action": "append", "help": "this document alone"},
     "-p": {"action": "append", "nargs": "+", "default": [], "metavar": "NAME=VALUE", "help": "set "
            "a parameter in every notebook that has it ('parameters' lists them); may be repeated; "
            "-p NAME VALUE does the same"},

@@ -134,7 +134,8 @@ def figure_data(fig: Figure) -> str:
             name = ": ".join(filter(None, (_row(ax, points), name)))
             rows += [(panel, name, float(x), float(y)) for x, y in points]
             names[panel] = [_axis_name(ax, "x"), _axis_name(ax, "y")]
-        for coloured in (each for each in ax.images if each.colorbar is not None):
+        maps: list[Any] = [each for each in ax.images if each.colorbar is not None]
+        for coloured in maps:
             ticks, values = [tick.get_text() for tick in ax.get_yticklabels()], coloured.get_array()
             for name, row in zip(ticks, values.filled(np.nan), strict=True):
                 rows += [(panel, name, x, float(y)) for x, y in enumerate(row)]
@@ -153,7 +154,7 @@ def figure_pixels(fig: Figure) -> str:
 
     Grey as drawn, full ink 0; transparent where there is no pixel or a hidden one.
     """
-    images = [each for ax in fig.axes for each in ax.images if each.colorbar is None]
+    images: list[Any] = [each for ax in fig.axes for each in ax.images if each.colorbar is None]
     frames = [pd.DataFrame(np.ma.filled(each.get_array(), np.nan)) for each in images]
     if not frames:
         return ""

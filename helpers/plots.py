@@ -344,7 +344,7 @@ def run_courses(courses: Mapping[str, Sequence], ax: Axes, ylabel="", named=True
     looks = zip(CLASS_COLOURS, ("-", "--"), strict=False)
     for (name, runs), (colour, look) in zip(courses.items(), looks, strict=False):
         for n, run in enumerate(runs):
-            style = {"color": colour, "linewidth": 1.2, "label": "" if n else name}
+            style: Any = {"color": colour, "linewidth": 1.2, "label": "" if n else name}
             ax.plot(range(1, len(run) + 1), run, look, **style)
     ax.set(xlabel="epoch", ylabel=ylabel)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
