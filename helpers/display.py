@@ -145,7 +145,7 @@ def figure_data(fig: Figure) -> str:
     frame = pd.DataFrame(rows, columns=["panel", "series", *columns])
     if not alike:
         frame["panel"] = [f"{panel}: {', '.join(names[panel])}" for panel in frame["panel"]]
-    text = frame.to_csv(index=False, lineterminator="\n", float_format="%.6g", na_rep="nan")
+    text = frame.to_csv(index=False, lineterminator="\n", float_format="%.5g", na_rep="nan")
     return text if 0 < len(rows) <= MOST_DATA else ""
 
 

@@ -176,7 +176,7 @@ def test_a_figure_gives_the_numbers_that_it_draws():
         ["panel", "series", "x", "y"],
         ["1", "loss", "0", "1"],
         ["1", "loss", "1", "0.5"],
-        ["1", "series 2", "2", "0.333333"],
+        ["1", "series 2", "2", "0.33333"],
         ["2", "rate", "1", "5"],
         ["2", "rate", "2", "7"],
     ]

@@ -33,6 +33,11 @@ def test_the_figures_of_time_and_memory_are_those_of_the_reference_run():
     assert float(memory) == pytest.approx(run["peak_memory_gb"], abs=0.05)
 
 
+def test_the_tracked_page_has_six_megabytes_at_most_and_the_pdf_four():
+    assert (paths.REFERENCE / "report.html").stat().st_size <= 6e6
+    assert (paths.REFERENCE / "report.pdf").stat().st_size <= 4e6
+
+
 def test_the_results_are_those_of_the_reference_run():
     models = {}
     for file in sorted((paths.REFERENCE / "results").glob("0[0-4]*.json"), reverse=True):

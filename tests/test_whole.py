@@ -175,13 +175,11 @@ def test_every_picture_has_alternative_text_of_its_own(page, report):
     assert {plain(text) for text in alternatives} <= {plain(text) for text in inside}
 
 
-def test_figures_and_tables_come_with_their_data(page, report):
+def test_figures_and_tables_come_with_their_data(page):
     shown = page.select("figure[id^=fig-], figure[id^=tbl-]")
     without = [figure["id"] for figure in shown if not figure.select_one("a.data[download]")]
     assert without == ["fig-verdicts"]  # words alone, which the table of claims has
     assert len(page.select("a.data[href^='data:image/png']")) > 5
-    assert (report / "report.html").stat().st_size < 6e6
-    assert (report / "report.pdf").stat().st_size < 4e6
 
 
 def test_every_link_within_the_page_resolves(page, report):

@@ -53,7 +53,7 @@ def page(
         "code": _code, "source": _source, "pixels": _pixels, "nested": _nested, "markup": Markup,
         "unlinked": lambda text: Markup(re.sub(r"</?a\b[^>]*>", "", text)),
         "sha256": lambda text: base64.b64encode(hashlib.sha256(text.encode()).digest()).decode(),
-        "csv": lambda text: "data:text/csv;charset=utf-8," + quote(Markup(text).unescape(), safe=" ,()"),
+        "csv": lambda text: "data:text/csv;charset=utf-8," + quote(Markup(text).unescape(), safe=" ,():"),
     }
     font = (FOLDER / "fonts" / "STIXTwoMath-subset.woff").read_bytes()
     moving = [figure.live for figure in document.elements("figure") if figure.live]
