@@ -118,18 +118,7 @@ def figure_data(fig: Figure) -> str:
     """
     rows, names = [], {}
     for panel, ax in enumerate(fig.axes, start=1):
-        lines = [line for line in ax.lines if line.get_transform() == ax.transData]  # no axhline
-        found: list[tuple[Any, Any]] = [(line, line.get_xydata()) for line in lines]
-        scatters = [points for points in ax.collections if isinstance(points, PathCollection)]
-        found += [(points, points.get_offsets()) for points in scatters]
-        for bars in (each for each in ax.containers if isinstance(each, BarContainer)):
-            tops = [(bar.get_x() + bar.get_width() / 2, bar.get_height()) for bar in bars]
-            found.append((bars, tops))
-        areas = [each for each in ax.collections if isinstance(each, ContourSet | PolyCollection)]
-        for area in (each for each in areas if not str(each.get_label()).startswith("_")):
-            found += [(area, line) for path in area.get_paths() for line in path.to_polygons()]
-        for place, (artist, points) in enumerate(found, start=1):
-            label = str(artist.get_label())
+        for place, (label, points) in enumerate(_drawn(ax), start=1):
             name = f"series {place}" if label.startswith("_") else label
             name = ": ".join(filter(None, (_row(ax, points), name)))
             rows += [(panel, name, float(x), float(y)) for x, y in points]
@@ -147,6 +136,21 @@ def figure_data(fig: Figure) -> str:
         frame["panel"] = [f"{panel}: {', '.join(names[panel])}" for panel in frame["panel"]]
     text = frame.to_csv(index=False, lineterminator="\n", float_format="%.5g", na_rep="nan")
     return text if 0 < len(rows) <= MOST_DATA else ""
+
+
+def _drawn(ax: Axes) -> list[tuple[str, Any]]:
+    """The label and the points, (n, 2), of all that a panel draws; of areas those with a name."""
+    lines = [line for line in ax.lines if line.get_transform() == ax.transData]  # no axhline
+    found: list[tuple[Any, Any]] = [(line, line.get_xydata()) for line in lines]
+    scatters = [points for points in ax.collections if isinstance(points, PathCollection)]
+    found += [(points, points.get_offsets()) for points in scatters]
+    for bars in (each for each in ax.containers if isinstance(each, BarContainer)):
+        tops = [(bar.get_x() + bar.get_width() / 2, bar.get_height()) for bar in bars]
+        found.append((bars, tops))
+    areas = [each for each in ax.collections if isinstance(each, ContourSet | PolyCollection)]
+    for area in (each for each in areas if not str(each.get_label()).startswith("_")):
+        found += [(area, line) for path in area.get_paths() for line in path.to_polygons()]
+    return [(str(artist.get_label()), points) for artist, points in found]
 
 
 def figure_pixels(fig: Figure) -> str:
