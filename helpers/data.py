@@ -232,8 +232,10 @@ def from_arrays(images, labels=None, name: str = "own", classes: Sequence[str] =
     if kinds.shape != (n := len(images),):
         given = f"labels of shape {kinds.shape} for {n:,} images"
         raise ValueError(f"{given}: give ({n},), a number for each image, or none")
-    if kinds.dtype.kind not in "iu" or kinds.min() < 0 or kinds.max() > 9:
-        raise ValueError(f"labels of type {kinds.dtype} must be whole numbers from 0 to 9")
+    whole = kinds.dtype.kind in "iu"
+    if not whole or kinds.min() < 0 or kinds.max() > 9:
+        given = f"from {kinds.min()} to {kinds.max()}" if whole else f"of type {kinds.dtype}"
+        raise ValueError(f"labels {given} must be whole numbers from 0 to 9")
     named = named or ["no label" if labels is None else str(one) for one in range(kinds.max() + 1)]
     if kinds.max() >= len(named):
         raise ValueError(f"{len(named)} classes are named, but labels go up to {kinds.max()}")

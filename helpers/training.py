@@ -17,6 +17,7 @@ import numpy as np
 
 from helpers import data, provenance
 from helpers.config import TrainingConfig
+from helpers.errors import Refusal
 from helpers.models import VAE, active_dimensions, hidden_values
 from helpers.optimizers import build_optimizer
 from helpers.progress import Progress
@@ -139,10 +140,14 @@ def build_model(config: TrainingConfig) -> VAE:
 def load_model(path: str | Path) -> VAE:
     """The model that `run.model.save("mine.keras")` stored, ready to use and to train on.
 
-    An architecture or pixel loss of your own must be defined before.
+    An architecture or pixel loss of your own must be defined before: Refusal for one that is not.
     """
     prepare_backend()
-    return keras.models.load_model(path)
+    try:
+        return keras.models.load_model(path)
+    except KeyError as error:
+        lacking = f"{path} has {error}, which this process does not know"
+        raise Refusal(f"{lacking}: run the cell that defines it, then load") from error
 
 
 class EpochCallback(keras.callbacks.Callback):

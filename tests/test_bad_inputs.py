@@ -82,6 +82,7 @@ OPTIONS = {
     "report --output REPORT": "say --reference, not --output",
     "report --output NOTEBOOKS": "holds the sources of the notebooks: name another --output",
     "report --output ROOT": "holds the sources of the notebooks: name another --output",
+    "report --notebooks EXAMPLE --output ROOT": "holds the sources of the notebooks",
     "report --notebooks nowhere": "no notebooks in nowhere",
     "report --notebooks FILE": "no notebooks in FILE",
     "report --notebooks EMPTY": "no notebooks in EMPTY",
@@ -145,6 +146,7 @@ def test_options(run, command, tmp_path):
     (tmp_path / "empty").mkdir()
     words = command + "\n" + OPTIONS[command]
     places = {"FILE": tmp_path / "file", "EMPTY": tmp_path / "empty", "ROOT": paths.ROOT}
+    places |= {"EXAMPLE": paths.ROOT / "tests" / "example_course"}
     for name, place in (places | {"REPORT": paths.REFERENCE, "NOTEBOOKS": paths.NOTEBOOKS}).items():
         words = words.replace(name, str(place))
     command, expected = words.split("\n")

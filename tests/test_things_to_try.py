@@ -10,6 +10,7 @@ import papermill
 import pytest
 
 from helpers import paths
+from helpers.report.exporters import ReportHTMLExporter
 
 fashion = pytest.mark.skipif(
     not (Path("/usr/share/datasets/fashion-mnist").exists() or os.environ.get("REQUIRE_BROWSER")),
@@ -40,6 +41,12 @@ def made(tmp_path_factory):
 def numbers(html):
     """The numbers in a table's cells."""
     return [float(text) for text in re.findall(r"<td>(-?[\d.,]+)</td>", html.replace(",", ""))]
+
+
+@fashion
+def test_it_becomes_a_page_that_can_be_handed_in(made):
+    page, _ = ReportHTMLExporter().from_filename(str(made[1] / "out.ipynb"))
+    assert page.startswith("<!DOCTYPE html>") and page.count("<figure id=") == 4
 
 
 def test_a_larger_weight_of_the_kl_lowers_the_rate(made):

@@ -12,8 +12,9 @@ import keras
 import numpy as np
 import pytest
 
-from helpers import data, definitions
+from helpers import data, definitions, models
 from helpers.config import TrainingConfig
+from helpers.errors import Refusal
 from helpers.metrics import bounds
 from helpers.models import VAE, hidden_values
 from helpers.training import ENCODED, Digits, build_model, fit_or_load, load_model, model_folder
@@ -309,6 +310,14 @@ def test_a_saved_model_is_loaded_in_a_fresh_process(tmp_path):
     assert float(beta) == 2 and optimizer.startswith("kernel_muon")
     assert float(total) == pytest.approx(float(expected), rel=1e-5)
     assert load_model(tmp_path / "mine.keras").settings == run.model.settings
+
+
+def test_a_saved_model_of_an_unknown_architecture_is_refused_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.setitem(models.ARCHITECTURES, "my own", models.ARCHITECTURES["dense"])
+    models.VAE("my own").save(tmp_path / "mine.keras")
+    monkeypatch.delitem(models.ARCHITECTURES, "my own")
+    with pytest.raises(Refusal, match="mine.keras has 'my own', which .*: run the cell"):
+        load_model(tmp_path / "mine.keras")
 
 
 def test_beta_weighs_the_rate_alone():

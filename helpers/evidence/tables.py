@@ -44,6 +44,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
 
 PATCHED = "patched-|own-"  # how the digest of code begins that is in no file of the package
 NAMED = 3  # lines that are named before the rest is counted
+REMEDY = "delete the line, and its run is made again"
 EXPLORATORY = "exploratory"  # name of the folder whose tables may mix rows of different code
 UNFINISHED = "unfinished"  # of the folder of those that wait for their last runs; nothing reads it
 
@@ -156,7 +157,7 @@ def _checked(stream: TextIO, file: Path, lenient: bool = False) -> pd.DataFrame:
     try:
         lines = [cells for cells in csv.reader(stream, strict=True) if cells]
     except (csv.Error, ValueError) as error:
-        raise Refusal(f"{file} cannot be read as a table: {error}") from error
+        raise Refusal(f"{file} cannot be read as a table ({error}): name another") from error
     if not lines:
         raise Refusal(f"{file} is empty: delete it, or name another table")
     names, *rows = lines
@@ -165,7 +166,7 @@ def _checked(stream: TextIO, file: Path, lenient: bool = False) -> pd.DataFrame:
     for line, cells in enumerate(rows, 2):
         if len(cells) != len(names):
             count = f"{len(cells)} cells in a table of {len(names)} columns"
-            raise Refusal(f"{file}, line {line}: {count}")
+            raise Refusal(f"{file}, line {line}: {count}; {REMEDY}")
     texts = pd.DataFrame(rows, columns=names, dtype=object)
     kind = _kind(texts)
     if unknown := [n for n in names if n not in (*kind.identity, *kind.values, *kind.provenance)]:
@@ -193,7 +194,7 @@ def _typed(texts: pd.Series, file: Path) -> pd.Series:
             values.append(PARSERS[kind](text) if text else None)
         except (ValueError, KeyError) as error:
             problem = f"column {texts.name!r} holds {text!r}, no {kind.lower().rstrip('64')}"
-            raise Refusal(f"{file}, line {line}: {problem}") from error
+            raise Refusal(f"{file}, line {line}: {problem}; {REMEDY}") from error
     return pd.Series(values, dtype=kind)
 
 

@@ -69,7 +69,7 @@ def discover(folder: Path) -> dict[str, Source]:
             raise Refusal(f"{both} share place {source.order:g}: move one")
         places[source.order] = source
     if not places:
-        raise Refusal(f"no notebooks in {folder}")
+        raise Refusal(f"no notebooks in {folder}: name a folder that has some")
     sources = {places[order].file.stem: places[order] for order in sorted(places)}
     width(sources)
     return sources
@@ -242,7 +242,7 @@ def make_report(
         terminal.line(f"{sentence}, which is not in {folder}")
     if "n_train" in PROFILES[profile]:
         values = {name: runner.sources[name].trial | given for name, given in values.items()}
-    if folder.resolve() in (output, output / "notebooks"):
+    if {folder.resolve(), paths.NOTEBOOKS} & {output, output / "notebooks"}:
         raise Refusal(f"{output} holds the sources of the notebooks: name another --output")
     with publish.staging(output) as staged:
         left = f"nothing is published; what ran is in {staged} until the next run, "
@@ -263,6 +263,9 @@ def make_report(
         else:
             costs = runner.costs(rendering)
             about = provenance.about(measuring=True) | {"threads": runner.threads}
+            others = [output / f"report.{name}" for name in FORMATS if name not in formats]
+            for gone in (file for file in others if file.exists()):
+                terminal.line(f"{gone} is removed: it is not of this run")
             publish.publish(staged, output, run | costs | {"provenance": about})
             runner.summary(costs)
     terminal.line(documents(output, formats))

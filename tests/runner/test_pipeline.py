@@ -380,7 +380,9 @@ def test_one_document_alone(tmp_path, monkeypatch, capsys):
     assert main(command) == 0
     for name in ("pdf", "html"):
         assert main([*command, "--format", name]) == 0
-        assert capsys.readouterr().out.endswith(f"\n{output / f'report.{name}'}\n")
+        out, other = capsys.readouterr().out, "html" if name == "pdf" else "pdf"
+        assert out.endswith(f"\n{output / f'report.{name}'}\n")
+        assert f"{output / f'report.{other}'} is removed: it is not of this run\n" in out
         assert [file.name for file in output.glob("report.*")] == [f"report.{name}"]
         assert main(["render", "--output", str(output), "--format", name]) == 0
         assert capsys.readouterr().out == f"{output / f'report.{name}'}\n"
