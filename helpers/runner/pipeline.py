@@ -264,9 +264,10 @@ def make_report(
             costs = runner.costs(rendering)
             about = provenance.about(measuring=True) | {"threads": runner.threads}
             others = [output / f"report.{name}" for name in FORMATS if name not in formats]
-            for gone in (file for file in others if file.exists()):
-                terminal.line(f"{gone} is removed: it is not of this run")
+            gone = [file for file in others if file.exists()]
             publish.publish(staged, output, run | costs | {"provenance": about})
+            for file in gone:
+                terminal.line(f"{file} is removed: it is not of this run")
             runner.summary(costs)
     terminal.line(documents(output, formats))
 
